@@ -1,0 +1,68 @@
+# Everything happens in .venv, made once; `make PYTHON=/path/to/python3.12` picks another Python,
+# `make PIP_ARGS="--extra-index-url URL"` passes options to pip (say, an index of CPU-only PyTorch).
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PIP_ARGS ?=
+EXTRAS := dev,report
+DEMO_ARGS ?= --threads 2
+PYTEST_ARGS ?=
+
+# The first interpreter that is new enough; the pinned PyTorch has builds for 3.11 first of all.
+CANDIDATES := python3.11 python3 python3.12 python3.13
+IS_USABLE := -c 'import sys, venv; sys.exit(sys.version_info < (3, 11))'
+PYTHON ?= $(shell for python in $(CANDIDATES); do \
+	$$python $(IS_USABLE) >/dev/null 2>&1 && echo $$python && break; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check lint types format wheel clean
+
+help:  ## Show the targets
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
+
+install: $(STAMP)  ## Make .venv with varcall and everything it needs
+
+$(STAMP): pyproject.toml constraints.txt
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Python 3.11 or newer was not found: apt-get install python3 python3-venv" >&2; exit 1; fi
+	@if ! $(PYTHON) -c 'import ensurepip' 2>/dev/null; then \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			apt-get update -q && apt-get install -q -y --no-install-recommends \
+				"$$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')"; \
+		else \
+			echo "$(PYTHON) cannot make virtual environments: sudo apt-get install python3-venv" >&2; \
+			exit 1; \
+		fi; fi
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing varcall and what it needs into $(VENV) (a minute or two)"
+	$(BIN)/python -m pip install -q --disable-pip-version-check $(PIP_ARGS) \
+		-c constraints.txt -e '.[$(EXTRAS)]'
+	@touch $(STAMP)
+
+demo: $(STAMP)  ## Simulate a small sample, call it, score it
+	$(BIN)/varcall demo $(DEMO_ARGS)
+
+test: $(STAMP)  ## Run the tests
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(STAMP)  ## Check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: $(STAMP)  ## Check types
+	$(BIN)/mypy
+
+check: lint types test  ## Style, types and tests: what CI runs
+
+format: $(STAMP)  ## Rewrite the sources in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+wheel: $(STAMP)  ## Build dist/*.whl
+	rm -rf dist
+	$(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation \
+		-w dist .
+
+clean:  ## Remove .venv and everything built
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache varcall-demo

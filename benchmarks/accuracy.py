@@ -1,0 +1,156 @@
+"""Score varcall, bcftools and freebayes on every real slice, in one run on one machine.
+
+Usage: python -m benchmarks.accuracy [--peers-only] [--no-append] [--differences FILE]
+
+Prints a markdown table and appends it to RESULTS.md; the line of the pooled held-out slices
+goes into the README too, between its accuracy marks.
+"""
+
+import argparse
+import math
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.callers import PEERS, VARCALL, Caller, Job
+from benchmarks.exact_match import Copies, Counts, Score, atomic_copies, compare
+from benchmarks.machine import commit, describe
+from benchmarks.slices import DATA, SLICES, StagedSlice, stage
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+README = ROOT / "README.md"
+README_MARKS = ("<!-- accuracy -->", "<!-- /accuracy -->")
+POOLED = "five HG002 slices"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The score of one caller on one slice."""
+
+    slice_name: str
+    caller: str
+    score: Score
+    held_out: bool
+    differences: tuple[str, ...]
+
+
+def score_slice(staged: StagedSlice, callers: Iterable[Caller], directory: Path) -> list[Row]:
+    """Run each caller on one slice and compare it with the truth."""
+    item = staged.slice
+    truth = atomic_copies(staged.truth, staged.reference, staged.confident)
+    rows = []
+    for caller in callers:
+        output = directory / f"{staged.reads.stem}.{caller.name}.vcf.gz"
+        caller.run(Job(staged.reads, staged.reference, item.region, output))
+        calls = atomic_copies(output, staged.reference, staged.confident, caller.include)
+        score = compare(truth, calls)
+        rows.append(
+            Row(
+                item.name,
+                caller.name,
+                score,
+                item.held_out,
+                tuple(_differences(item.contig, truth, calls)),
+            )
+        )
+        print(_line(item.name, caller.name, score), flush=True)
+    return rows
+
+
+def _differences(contig: str, truth: Copies, calls: Copies) -> Iterable[str]:
+    """Yield every discrepancy: locus (1-based), alleles, copies in the truth and in the calls."""
+    for key in sorted(truth.keys() | calls.keys()):
+        wanted, found = truth.get(key, 0), calls.get(key, 0)
+        if wanted != found:
+            position, ref, alt = key
+            yield f"{contig}:{position}\t{ref}\t{alt}\ttruth {wanted}\tcalled {found}"
+
+
+def pool(rows: Iterable[Row]) -> list[Row]:
+    """Add up the held-out slices by caller."""
+    totals: dict[str, Score] = {}
+    for row in rows:
+        if row.held_out:
+            totals[row.caller] = totals.get(row.caller, Score()) + row.score
+    return [Row(POOLED, caller, score, False, ()) for caller, score in totals.items()]
+
+
+def _cell(counts: Counts) -> str:
+    f1 = "-" if math.isnan(counts.f1) else f"{counts.f1:.4f}"
+    return f"{counts.tp}/{counts.fp}/{counts.fn} | {f1}"
+
+
+def _line(name: str, caller: str, score: Score) -> str:
+    cells = (score.snp, score.indel, score.snp_blind, score.indel_blind)
+    return f"| {name} | {caller} | " + " | ".join(_cell(counts) for counts in cells) + " |"
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Format rows as markdown."""
+    lines = [
+        "| slice | caller | SNP TP/FP/FN | F1 | indel TP/FP/FN | F1 "
+        "| SNP, any genotype | F1 | indel, any genotype | F1 |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [_line(row.slice_name, row.caller, row.score) for row in rows]
+    return "\n".join(lines) + "\n"
+
+
+def write_readme(pooled: Iterable[Row], title: str) -> None:
+    """Put the pooled lines between the README's accuracy marks."""
+    before, _, rest = README.read_text().partition(README_MARKS[0])
+    _, _, after = rest.partition(README_MARKS[1])
+    lines = [
+        "| caller | SNP FP | SNP FN | SNP F1 | indel FP | indel FN | indel F1 |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for row in pooled:
+        snp, indel = row.score.snp, row.score.indel
+        lines.append(
+            f"| {row.caller} | {snp.fp} | {snp.fn} | {snp.f1:.4f} "
+            f"| {indel.fp} | {indel.fn} | {indel.f1:.4f} |"
+        )
+    body = "\n".join(lines)
+    README.write_text(f"{before}{README_MARKS[0]}\n{body}\n\n{title}\n{README_MARKS[1]}{after}")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--peers-only", action="store_true", help="leave varcall out")
+    parser.add_argument("--no-append", action="store_true", help="print only, write no file")
+    parser.add_argument("--differences", type=Path, help="write every discrepancy to this TSV")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the benchmark."""
+    arguments = _arguments()
+    if not DATA.is_dir():
+        raise SystemExit(f"no data at {DATA}: the real slices lie beside the project, not in it")
+    callers = [caller for caller in PEERS if caller.available()]
+    if not arguments.peers_only:
+        callers.insert(0, VARCALL)
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="varcall-accuracy-") as temporary:
+        for item in SLICES:
+            rows += score_slice(stage(item, Path(temporary)), callers, Path(temporary))
+    pooled = pool(rows)
+    title = f"{datetime.now(UTC):%Y-%m-%d}, commit {commit(ROOT)}, {describe()}"
+    text = table([*rows, *pooled])
+    print(f"\n{text}")
+    if arguments.differences:
+        arguments.differences.write_text(
+            "".join(f"{r.slice_name}\t{r.caller}\t{line}\n" for r in rows for line in r.differences)
+        )
+    if not arguments.no_append:
+        with RESULTS.open("a") as out:
+            out.write(f"\n## Accuracy on real reads: {title}\n\n{text}")
+        if not arguments.peers_only:
+            write_readme(pooled, f"Measured {title}.")
+
+
+if __name__ == "__main__":
+    main()

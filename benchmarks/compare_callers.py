@@ -1,0 +1,93 @@
+"""Time varcall, bcftools and freebayes on one BAM in one run: wall, CPU seconds, peak memory.
+
+Usage: python -m benchmarks.compare_callers [--slice NAME | --reads BAM --ref FASTA -r REGION]
+"""
+
+import argparse
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from benchmarks.accuracy import RESULTS, ROOT
+from benchmarks.callers import PEERS, VARCALL, Job, Usage
+from benchmarks.machine import commit, describe
+from benchmarks.slices import SLICES, stage
+
+
+def time_callers(
+    reads: Path, reference: Path, region: str, threads: int, repeats: int, directory: Path
+) -> dict[str, Usage]:
+    """Run each installed caller `repeats` times; return its run of the least CPU time.
+
+    The least of several is what the program costs; the rest is what else the machine was doing.
+    """
+    usages: dict[str, Usage] = {}
+    for caller in (VARCALL, *PEERS):
+        if not caller.available():
+            continue
+        job = Job(reads, reference, region, directory / f"{caller.name}.vcf.gz", threads)
+        usages[caller.name] = min(
+            (caller.run(job) for _ in range(repeats)), key=lambda usage: usage.cpu
+        )
+    return usages
+
+
+def table(usages: dict[str, Usage]) -> str:
+    """Format the costs as markdown."""
+    lines = ["| caller | wall s | CPU s | peak MB |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {name} | {usage.wall:.1f} | {usage.cpu:.1f} | {usage.peak_mb:.0f} |"
+        for name, usage in usages.items()
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--slice", default=SLICES[0].name, help="row label in benchmarks/slices.py")
+    parser.add_argument("--reads", type=Path, help="a BAM instead of a slice")
+    parser.add_argument("--ref", type=Path, help="its plain FASTA")
+    parser.add_argument("-r", "--region", help="contig:start-end, 1-based inclusive")
+    parser.add_argument("-t", "--threads", type=int, default=1, help="varcall's worker processes")
+    parser.add_argument("--repeats", type=int, default=2)
+    parser.add_argument("--no-append", action="store_true", help="print only")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the benchmark."""
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory(prefix="varcall-compare-") as temporary:
+        directory = Path(temporary)
+        if arguments.reads:
+            if not (arguments.ref and arguments.region):
+                raise SystemExit("--reads needs --ref and --region")
+            reads, reference, region = arguments.reads, arguments.ref, arguments.region
+            name = reads.name
+        else:
+            item = next((item for item in SLICES if item.name == arguments.slice), None)
+            if item is None:
+                raise SystemExit(f"no slice {arguments.slice!r}: see benchmarks/slices.py")
+            staged = stage(item, directory)
+            reads, reference, region, name = (
+                staged.reads,
+                staged.reference,
+                item.region,
+                item.name,
+            )
+        usages = time_callers(
+            reads, reference, region, arguments.threads, arguments.repeats, directory
+        )
+    text = table(usages)
+    print(text)
+    if not arguments.no_append:
+        title = f"{datetime.now(UTC):%Y-%m-%d}, commit {commit(ROOT)}, {describe()}"
+        with RESULTS.open("a") as out:
+            out.write(
+                f"\n## Cost of calling {name}, {region}, "
+                f"{arguments.threads} worker process(es) of varcall: {title}\n\n{text}"
+            )
+
+
+if __name__ == "__main__":
+    main()

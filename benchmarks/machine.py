@@ -1,0 +1,28 @@
+"""Where and on what code a number was measured."""
+
+import os
+import subprocess
+from pathlib import Path
+
+
+def describe() -> str:
+    """Return the processor's name and the usable cores."""
+    model = "unknown processor"
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        for line in cpuinfo.read_text().splitlines():
+            if line.startswith("model name"):
+                model = line.partition(":")[2].strip()
+                break
+    return f"{model}, {len(os.sched_getaffinity(0))} cores"
+
+
+def commit(root: Path) -> str:
+    """Return the short commit of the checkout at `root`, marked where files differ from it."""
+    result = subprocess.run(
+        ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=10"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return result.stdout.strip() or "unknown"

@@ -1,0 +1,187 @@
+"""A small causal transformer that reads words, image tokens and soft tokens as one stream.
+
+The stream keeps the order of the prompt: image tokens stand where `<img>` is, soft tokens where
+`<features>` is, and a token sees what stands before it and its own block. Memory order is another
+(words, image, soft), since a mask by place costs less than moving the tokens there.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models.config import ModelConfig
+
+MLP_RATIO = 2
+"""Hidden width of a layer's perceptron, in widths."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """Keys and values of the fixed instruction, per layer float [1, heads, prefix, width / heads].
+
+    They depend on the weights and the instruction only, so inference computes them once.
+    """
+
+    keys: tuple[Tensor, ...]
+    values: tuple[Tensor, ...]
+
+
+class DecoderLayer(nn.Module):
+    """Pre-norm attention and perceptron."""
+
+    def __init__(self, width: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.before_attention = nn.LayerNorm(width)
+        self.query = nn.Linear(width, width)
+        self.key_value = nn.Linear(width, 2 * width)
+        self.out = nn.Linear(width, width)
+        self.before_mlp = nn.LayerNorm(width)
+        self.mlp = nn.Sequential(
+            nn.Linear(width, MLP_RATIO * width), nn.GELU(), nn.Linear(MLP_RATIO * width, width)
+        )
+
+    def _split(self, x: Tensor) -> Tensor:
+        n, length, width = x.shape
+        return x.view(n, length, self.heads, width // self.heads).transpose(1, 2)
+
+    def keys_values(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Return keys and values, each [n, heads, length, width / heads], of [n, length, width]."""
+        key, value = self.key_value(self.before_attention(x)).chunk(2, dim=2)
+        return self._split(key), self._split(value)
+
+    def forward(self, x: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+        """Let `x`, float [n, length, width], look at keys and values [n, heads, m, width / heads].
+
+        `mask`, float [n or 1, 1, length, m], is 0 where a token may look and -inf elsewhere.
+        """
+        query = self._split(self.query(self.before_attention(x)))
+        seen = functional.scaled_dot_product_attention(
+            query, key, value, attn_mask=mask.to(query.dtype)
+        )
+        x = x + self.out(seen.transpose(1, 2).flatten(2))
+        y: Tensor = x + self.mlp(self.before_mlp(x))
+        return y
+
+
+class PromptDecoder(nn.Module):
+    """Token rows with image and soft tokens in their places -> the state at the last position.
+
+    Columns of the head (instruction, context) count their place from the start, the others from
+    the end, so the padding between them changes no result.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.words = nn.Embedding(config.vocabulary_size, config.width)
+        self.head_place = nn.Embedding(config.head_length, config.width)
+        self.tail_place = nn.Embedding(config.prompt_length - config.head_length, config.width)
+        self.layers = nn.ModuleList(
+            DecoderLayer(config.width, config.heads) for _ in range(config.depth)
+        )
+        self.norm = nn.LayerNorm(config.width)
+        for table in (self.words, self.head_place, self.tail_place):
+            nn.init.normal_(table.weight, std=0.02)
+
+    def prefix(self, tokens: Tensor) -> Prefix:
+        """Return the keys and values of an instruction, int [prefix_length]."""
+        x = (self.words(tokens) + self.head_place.weight[: tokens.shape[0]]).unsqueeze(0)
+        n = tokens.shape[0]
+        mask = _additive(torch.ones(n, n, dtype=torch.bool, device=x.device).tril()[None, None])
+        keys, values = [], []
+        for i, layer in enumerate(self.layers):
+            key, value = layer.keys_values(x)
+            keys.append(key)
+            values.append(value)
+            if i + 1 < len(self.layers):
+                x = layer(x, key, value, mask)
+        return Prefix(tuple(keys), tuple(values))
+
+    def forward(
+        self,
+        tokens: Tensor,
+        image_tokens: Tensor,
+        soft_tokens: Tensor,
+        keep_image: Tensor | None = None,
+        keep_features: Tensor | None = None,
+        prefix: Prefix | None = None,
+    ) -> Tensor:
+        """Return the state at the end of each prompt, float [n, width].
+
+        Parameters
+        ----------
+        tokens
+            int [n, t]: every row starts with the same `prefix_length` instruction tokens, has its
+            padding right after the head and ends with the last word of the question.
+        image_tokens, soft_tokens
+            float [n, image_tokens, width] and float [n, soft_tokens, width].
+        keep_image, keep_features
+            bool [n]: where false, the row is read without that modality. None keeps all.
+        prefix
+            Keys and values of the instruction, when they are at hand; the result is the same.
+        """
+        config = self.config
+        prefix = self.prefix(tokens[0, : config.prefix_length]) if prefix is None else prefix
+        words = tokens[:, config.prefix_length :]
+        x = torch.cat([self._embed(words), image_tokens, soft_tokens], dim=1)
+        mask = self._mask(words, image_tokens, soft_tokens, keep_image, keep_features)
+        n, last = words.shape[0], words.shape[1] - 1
+        for i, layer in enumerate(self.layers):
+            key, value = layer.keys_values(x)
+            key = torch.cat([prefix.keys[i].expand(n, -1, -1, -1), key], dim=2)
+            value = torch.cat([prefix.values[i].expand(n, -1, -1, -1), value], dim=2)
+            if i + 1 == len(self.layers):  # only the last word's state is asked for
+                x, mask = x[:, last : last + 1], mask[:, :, last : last + 1]
+            x = layer(x, key, value, mask)
+        state: Tensor = self.norm(x[:, 0])
+        return state
+
+    def _embed(self, words: Tensor) -> Tensor:
+        config = self.config
+        n_head = config.head_length - config.prefix_length
+        n_tail = words.shape[1] - n_head
+        place = torch.cat(
+            [self.head_place.weight[config.prefix_length :], self.tail_place.weight[-n_tail:]]
+        )
+        x: Tensor = self.words(words) + place
+        return x
+
+    def _mask(
+        self,
+        words: Tensor,
+        image_tokens: Tensor,
+        soft_tokens: Tensor,
+        keep_image: Tensor | None,
+        keep_features: Tensor | None,
+    ) -> Tensor:
+        """Return float [n, 1, length, prefix_length + length] as `DecoderLayer` takes it."""
+        config = self.config
+        n, length = words.shape
+        column = torch.arange(length, device=words.device)
+        is_image, is_features = words == config.image_token, words == config.features_token
+        image_at = (is_image * column).sum(1, keepdim=True).expand(n, image_tokens.shape[1])
+        soft_at = (is_features * column).sum(1, keepdim=True).expand(n, soft_tokens.shape[1])
+        has_image, has_features = is_image.any(1), is_features.any(1)
+        if keep_image is not None:
+            has_image = has_image & keep_image
+        if keep_features is not None:
+            has_features = has_features & keep_features
+        place = torch.cat([column.expand(n, length), image_at, soft_at], dim=1)
+        is_there = torch.cat(
+            [
+                (words != config.pad_token) & ~is_image & ~is_features,
+                has_image.unsqueeze(1).expand_as(image_at),
+                has_features.unsqueeze(1).expand_as(soft_at),
+            ],
+            dim=1,
+        )
+        mask = (place.unsqueeze(1) <= place.unsqueeze(2)) & is_there.unsqueeze(1)
+        return _additive(functional.pad(mask, (config.prefix_length, 0), value=True).unsqueeze(1))
+
+
+def _additive(mask: Tensor) -> Tensor:
+    """Turn true/false into 0/-inf, once for all layers: attention adds it a third faster."""
+    return torch.zeros_like(mask, dtype=torch.float32).masked_fill(~mask, -torch.inf)

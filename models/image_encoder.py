@@ -1,0 +1,122 @@
+"""Pileup image -> image tokens: a dense 3x3 convolutional ResNet with a patchify stem.
+
+Dense convolutions run several times faster on CPUs than depthwise ones or attention at equal
+arithmetic, and halving the map four times by patches costs no accuracy on pileups.
+"""
+
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from models.config import IMAGE_SHAPE, PATCH, ModelConfig
+
+PANEL_ROWS = IMAGE_SHAPE[0] // 2
+
+
+class ConvNorm(nn.Module):
+    """Convolution and batch normalisation, which `fold` makes one convolution for inference."""
+
+    def __init__(self, inputs: int, outputs: int, size: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, size, stride, size // 2, bias=False)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map float [n, inputs, h, w] to float [n, outputs, h', w']."""
+        y: Tensor = self.norm(self.conv(x))
+        return y
+
+    def fold(self) -> None:
+        """Absorb the normalisation's running statistics into the convolution (eval mode only)."""
+        if isinstance(self.norm, nn.BatchNorm2d):
+            self.conv = fuse_conv_bn_eval(self.conv.eval(), self.norm.eval())
+            self.norm = nn.Identity()
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions around a shortcut; a stride of 2 halves the map."""
+
+    def __init__(self, inputs: int, outputs: int, stride: int) -> None:
+        super().__init__()
+        self.first = ConvNorm(inputs, outputs, 3, stride)
+        self.second = ConvNorm(outputs, outputs, 3)
+        self.stride = stride
+        same = inputs == outputs and stride == 1
+        self.shortcut: nn.Module = nn.Identity() if same else ConvNorm(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map float [n, inputs, h, w] to float [n, outputs, h / stride, w / stride]."""
+        y = functional.relu(self.first(x), inplace=True)
+        if self.stride > 1:
+            x = functional.avg_pool2d(x, self.stride, ceil_mode=True)
+        z: Tensor = self.second(y) + self.shortcut(x)
+        return functional.relu(z, inplace=True)
+
+
+class PanelStem(nn.Module):
+    """Turn the two stacked panels into one map of 4x4 patches of six channels.
+
+    Reading the panels as six channels instead of one packed picture is as accurate and 1.4 times
+    faster. A row of four pixels is contiguous in memory, so the image is viewed as twelve channels
+    at a quarter of the width and each panel convolved by (4, 1): no pixel is ever moved. Pixels
+    enter as 0..255; the stem has no padding, so its batch normalisation is their normalisation.
+    """
+
+    def __init__(self, outputs: int) -> None:
+        super().__init__()
+        self.upper = nn.Conv2d(IMAGE_SHAPE[2] * PATCH, outputs, (PATCH, 1), (PATCH, 1), bias=False)
+        self.lower = nn.Conv2d(IMAGE_SHAPE[2] * PATCH, outputs, (PATCH, 1), (PATCH, 1), bias=False)
+        self.norm = nn.BatchNorm2d(outputs)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map uint8 [n, 224, 224, 3] to float [n, outputs, 28, 56]."""
+        rows, columns, channels = IMAGE_SHAPE
+        wide = images.reshape(-1, rows, columns // PATCH, channels * PATCH)
+        upper, lower = wide[:, :PANEL_ROWS], wide[:, PANEL_ROWS:]
+        dtype = self.upper.weight.dtype
+        x = self.upper(upper.to(dtype).permute(0, 3, 1, 2))
+        x = x + self.lower(lower.to(dtype).permute(0, 3, 1, 2))
+        return functional.relu(self.norm(x), inplace=True)
+
+    def fold(self) -> None:
+        """Absorb the normalisation's running statistics into the convolutions (eval mode only)."""
+        if not isinstance(self.norm, nn.BatchNorm2d):
+            return
+        norm = self.norm.eval()
+        self.upper = fuse_conv_bn_eval(self.upper.eval(), norm)
+        # Only the scale: the shift must be added once.
+        scale = self.upper.weight.new_ones(1) * norm.weight / (norm.running_var + norm.eps).sqrt()
+        self.lower.weight = nn.Parameter(self.lower.weight * scale.view(-1, 1, 1, 1))
+        self.norm = nn.Identity()
+
+
+class ImageEncoder(nn.Module):
+    """Pileup images to image tokens, each with its learned place on the grid."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.stem = PanelStem(config.image_channels[0])
+        blocks: list[nn.Module] = []
+        inputs = config.image_channels[0]
+        for stage, (outputs, n) in enumerate(
+            zip(config.image_channels, config.image_blocks, strict=True)
+        ):
+            for block in range(n):
+                stride = 2 if stage > 0 and block == 0 else 1
+                blocks.append(ResidualBlock(inputs, outputs, stride))
+                inputs = outputs
+        self.blocks = nn.Sequential(*blocks)
+        self.project = nn.Linear(inputs, config.width)
+        self.place = nn.Embedding(config.image_tokens, config.width)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map uint8 [n, 224, 224, 3] to float [n, image_tokens, width]."""
+        x = self.blocks(self.stem(images)).flatten(2).transpose(1, 2)
+        tokens: Tensor = self.project(x) + self.place.weight
+        return tokens
+
+    def fold(self) -> None:
+        """Fold every batch normalisation into its convolution, for inference."""
+        for module in self.modules():
+            if isinstance(module, ConvNorm | PanelStem):
+                module.fold()

@@ -1,0 +1,107 @@
+"""How a model is trained: the numbers of one recipe file."""
+
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from math import cos, isfinite, pi
+from pathlib import Path
+from typing import Any
+
+from models.errors import ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Size, schedule and regularisation of a training.
+
+    Training ends after `steps` or `max_seconds` of wall time, whichever comes first; the learning
+    rate follows a cosine over that progress, so a time budget is always used to its end.
+    """
+
+    size: str = "tiny"
+    seed: int = 1
+    batch_size: int = 64
+    """Examples per worker and step."""
+    steps: int | None = None
+    max_seconds: float | None = None
+    learning_rate: float = 2e-3
+    final_learning_rate: float = 1e-5
+    warmup_steps: int = 200
+    weight_decay: float = 0.02
+    clip_norm: float = 1.0
+    ema_decay: float = 0.998
+    label_smoothing: float = 0.01
+    auxiliary_weight: float = 0.2
+    """Weight of the loss of each modality answering alone, which keeps both of them learning."""
+    drop_image: float = 0.1
+    drop_features: float = 0.15
+    drop_context: float = 0.1
+    """Probabilities that an example loses its image or its features, a context word its value."""
+    log_every: int = 50
+    evaluate_seconds: float = 300.0
+    """Seconds between evaluations, each of which also writes a checkpoint."""
+
+    def __post_init__(self) -> None:
+        """Refuse a recipe that cannot be followed.
+
+        Raises
+        ------
+        ModelError
+            Naming the entry.
+        """
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if field.name == "size" or value is None:
+                continue
+            wants_int = field.type is int or field.name == "steps"
+            if isinstance(value, bool) or not isinstance(value, int if wants_int else int | float):
+                raise ModelError(f"The recipe's {field.name} is not a number: {value!r}.")
+            if not isfinite(value) or value < 0:
+                raise ModelError(f"The recipe's {field.name} must not be {value}.")
+        if self.steps is None and self.max_seconds is None:
+            raise ModelError("The recipe must say steps or max_seconds, else it has no end.")
+        if self.drop_image + self.drop_features > 1 or self.drop_context > 1:
+            raise ModelError("The recipe's drop_image and drop_features must not add up above 1.")
+        if not (self.batch_size and self.log_every and self.evaluate_seconds):
+            raise ModelError("The recipe's batch_size, log_every, evaluate_seconds must be above 0.")
+
+    @classmethod
+    def from_file(cls, path: Path) -> "Recipe":
+        """Read the `[train]` table of a TOML recipe (or a JSON one).
+
+        Raises
+        ------
+        ModelError
+            When the file cannot be read or has entries that this class does not know.
+        """
+        try:
+            text = path.read_text()
+            values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
+        except (OSError, ValueError) as error:
+            raise ModelError(f"Cannot read the recipe {path}: {error}.") from error
+        return cls.from_mapping(values.get("train", values))
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "Recipe":
+        """Build a recipe from parsed entries; errors as in `from_file`."""
+        if unknown := set(values) - {field.name for field in fields(cls)}:
+            raise ModelError(f"The recipe has unknown entries: {', '.join(sorted(unknown))}.")
+        return cls(**values)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the entries as they stand in a recipe file."""
+        return asdict(self)
+
+    def progress(self, step: int, seconds: float) -> float:
+        """Return how much of the training is done, 0 to 1, after `step` steps and `seconds`."""
+        by_steps = step / self.steps if self.steps else 0.0
+        by_time = seconds / self.max_seconds if self.max_seconds else 0.0
+        return min(1.0, max(by_steps, by_time))
+
+    def learning_rate_at(self, step: int, progress: float) -> float:
+        """Return the learning rate: linear warm-up, then a cosine over the progress."""
+        warm = min(1.0, (step + 1) / max(1, self.warmup_steps))
+        fall = 0.5 * (1 + cos(pi * progress))
+        rate = self.final_learning_rate + (self.learning_rate - self.final_learning_rate) * fall
+        return warm * rate

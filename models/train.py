@@ -1,0 +1,399 @@
+"""Training: one plain loop, on one device or as single-threaded CPU processes side by side."""
+
+import copy
+import json
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, dataclass, field
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn import functional
+
+from models import prompt
+from models.batch import Batch, BatchFactory
+from models.caller import VariantCaller, build_caller
+from models.calibrate import fit_calibration, reliability_table
+from models.checkpoint import COUNTS, Progress, load_checkpoint, save_checkpoint
+from models.errors import ModelError
+from models.memory import keep_freed_memory
+from models.metrics import Predictions, predict, summarise
+from models.recipe import Recipe
+from models.registry import model_config
+from models.weights import ModelCard, save_weights
+
+LOG = "train.jsonl"
+WEIGHTS = "weights.safetensors"
+_BIN_BATCHES = 16
+"""Batches whose features place the bin edges of the feature encoder."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrainJob:
+    """Everything a training worker needs; picklable.
+
+    `evaluations` are held-out batches by name; the first one also fits the calibration. With
+    `workers` > 1 that many single-threaded CPU processes share the work; with 1, one process uses
+    `threads` threads, or the device.
+    """
+
+    recipe: Recipe
+    make_batches: BatchFactory
+    out: Path
+    pileup_spec: dict[str, Any]
+    features: tuple[str, ...]
+    evaluations: Mapping[str, BatchFactory] = field(default_factory=dict)
+    device: str = "cpu"
+    workers: int = 1
+    threads: int = 1
+    resume: bool = False
+
+
+class Scaffold(nn.Module):
+    """What only training needs: an answer of each modality alone, and the words seen so far."""
+
+    seen_words: Tensor
+
+    def __init__(self, caller: VariantCaller) -> None:
+        super().__init__()
+        config, n = caller.config, len(caller.options)
+        self.image = nn.Linear(config.image_tokens * config.width, n)
+        self.features = nn.Linear(config.soft_tokens * config.width, n)
+        self.register_buffer("seen_words", torch.zeros(config.vocabulary_size, dtype=torch.bool))
+
+    def forward(self, image_tokens: Tensor, soft_tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Return logits [n, options] from the image tokens and from the soft tokens."""
+        return self.image(image_tokens.flatten(1)), self.features(soft_tokens.flatten(1))
+
+
+def train(job: TrainJob) -> Path:
+    """Train a model and return the path of its weights, `job.out / WEIGHTS`.
+
+    Raises
+    ------
+    ModelError
+        When the checkpoint to resume from is missing or damaged, or the output exists already.
+    """
+    if (job.out / COUNTS).exists() != job.resume:
+        raise ModelError(
+            f"There is no checkpoint in {job.out} to resume from; start without resuming."
+            if job.resume
+            else f"{job.out} holds a training already; resume it or choose another folder."
+        )
+    job.out.mkdir(parents=True, exist_ok=True)
+    if job.workers == 1:
+        Trainer(job, rank=0).run()
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            torch.multiprocessing.spawn(  # type: ignore[attr-defined]
+                _work, args=(job, f"file://{folder}/meeting"), nprocs=job.workers
+            )
+    return job.out / WEIGHTS
+
+
+def _work(rank: int, job: TrainJob, meeting: str) -> None:
+    dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=job.workers)
+    try:
+        Trainer(job, rank).run()
+    finally:
+        dist.destroy_process_group()
+
+
+class Trainer:
+    """One worker's training state; worker 0 logs, evaluates the clock and writes files."""
+
+    def __init__(self, job: TrainJob, rank: int) -> None:
+        keep_freed_memory()
+        torch.set_num_threads(1 if job.workers > 1 else job.threads)
+        self.job, self.recipe, self.rank = job, job.recipe, rank
+        self.device = torch.device(job.device)
+        torch.manual_seed(self.recipe.seed)
+        config = model_config(self.recipe.size, len(job.features))
+        self.caller = build_caller(config).to(self.device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.caller).requires_grad_(False)
+        self.scaffold = Scaffold(self.caller).to(self.device)
+        self.parameters = [*self.caller.parameters(), *self.scaffold.parameters()]
+        self.optimiser = _optimiser([self.caller, self.scaffold], self.recipe)
+        self.gradients = _GradientBuffer(self.parameters, self.device)
+        self.progress = Progress()
+        if job.resume:
+            self.progress = load_checkpoint(job.out, self._modules(), self.optimiser)
+        self.began = time.monotonic() - self.progress.seconds
+
+    def run(self) -> None:
+        """Train to the end of the recipe, then evaluate, calibrate and write the weights."""
+        batches = self._batches()
+        recipe, tally = self.recipe, _Tally(self.progress)
+        next_evaluation = self.progress.seconds + recipe.evaluate_seconds
+        while True:
+            batch = next(batches, None)
+            if not self._step(batch, tally):
+                break
+            if self.progress.step % recipe.log_every == 0:
+                self._log("train", **tally.take(self.progress))
+            if self.progress.seconds >= next_evaluation:
+                self._evaluate()
+                self._save()
+                next_evaluation = self.progress.seconds + recipe.evaluate_seconds
+        self._evaluate()
+        self._save(final=True)
+
+    def _batches(self) -> Iterator[Batch]:
+        job = self.job
+        batches = job.make_batches(
+            self.rank, job.workers, self.recipe.seed, skip=self.progress.step
+        )
+        if self.progress.step:
+            return batches
+        first = list(islice(batches, _BIN_BATCHES))
+        if not first:
+            raise ModelError("There are no training examples.")
+        features = torch.cat([torch.from_numpy(batch.features) for batch in first])
+        for caller in (self.caller, self.average):
+            caller.feature_encoder.fit_bins(features.to(self.device))
+            self._share(caller.feature_encoder.edges)
+        return chain(first, batches)
+
+    def _step(self, batch: Batch | None, tally: "_Tally") -> bool:
+        """Take one step; false when the recipe is done or a worker has no more batches."""
+        self.gradients.zero()
+        if batch is not None:
+            loss = self._loss(batch, tally)
+            loss.backward()  # type: ignore[no-untyped-call]
+        seconds = time.monotonic() - self.began
+        out_of_data, seconds = self.gradients.average(batch is None, seconds, self.rank)
+        step, fraction = self.progress.step, self.recipe.progress(self.progress.step, seconds)
+        if out_of_data or fraction >= 1.0:
+            return False
+        self.gradients.clip(self.recipe.clip_norm)
+        tally.learning_rate = self.recipe.learning_rate_at(step, fraction)
+        for group in self.optimiser.param_groups:
+            group["lr"] = tally.learning_rate
+        self.optimiser.step()
+        self._follow(min(self.recipe.ema_decay, (1 + step) / (10 + step)))
+        n = self.recipe.batch_size * self.job.workers
+        self.progress = Progress(step + 1, seconds, self.progress.examples + n)
+        return True
+
+    def _loss(self, batch: Batch, tally: "_Tally") -> Tensor:
+        recipe = self.recipe
+        generator = torch.Generator().manual_seed(
+            (recipe.seed * 1_000_003 + self.progress.step) * 64 + self.rank
+        )
+        tokens = _drop_context(torch.from_numpy(batch.tokens), recipe.drop_context, generator)
+        tokens = tokens.to(self.device, non_blocking=True)
+        self.scaffold.seen_words[tokens.flatten().long()] = True
+        chance = torch.rand(len(batch), generator=generator).to(self.device)
+        keep_image = chance >= recipe.drop_image
+        keep_features = chance < 1 - recipe.drop_features
+        images, features, labels, weights = (
+            torch.from_numpy(x).to(self.device, non_blocking=True)
+            for x in (batch.images, batch.features, batch.labels, batch.weights)
+        )
+        self.caller.train()
+        with self._autocast():
+            image_tokens = self.caller.image_encoder(images)
+            soft_tokens = self.caller.feature_encoder(features)
+            logits = self.caller.read(
+                image_tokens, soft_tokens, tokens, keep_image, keep_features
+            )
+            alone = self.scaffold(image_tokens, soft_tokens)
+        losses = [self._cross_entropy(x, labels, weights) for x in (logits, *alone)]
+        tally.add(labels, losses, [logits, *alone])
+        return losses[0] + recipe.auxiliary_weight * (losses[1] + losses[2])
+
+    def _cross_entropy(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+        smoothing = self.recipe.label_smoothing
+        loss = functional.cross_entropy(
+            logits.float(), labels, reduction="none", label_smoothing=smoothing
+        )
+        return (loss * weights).sum() / weights.sum().clamp(min=1e-6)
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        if self.device.type == "cuda":
+            return torch.autocast("cuda", dtype=torch.bfloat16)
+        return nullcontext()
+
+    @torch.no_grad()
+    def _follow(self, decay: float) -> None:
+        """Move the averaged model, which is the one that is kept, towards the trained one."""
+        new = self.caller.state_dict()
+        for name, old in self.average.state_dict().items():
+            if old.is_floating_point():
+                old.lerp_(new[name], 1 - decay)
+            else:
+                old.copy_(new[name])
+
+    def _share(self, tensor: Tensor) -> None:
+        if self.job.workers > 1:
+            dist.broadcast(tensor, 0)
+
+    def _evaluate(self) -> None:
+        for buffer in self.average.buffers():
+            self._share(buffer)
+        for name, make in self.job.evaluations.items():
+            batches = make(self.rank, self.job.workers, self.recipe.seed, skip=0)
+            predictions = predict(self.average, batches, self.device)
+            n = len(predictions.labels)
+            loss = predictions.negative_log_likelihood() * n if n else 0.0
+            total = torch.cat([predictions.confusion().flatten().double(), torch.tensor([loss])])
+            if self.job.workers > 1:
+                dist.all_reduce(total)
+            options = predictions.logits.shape[1]
+            confusion = total[:-1].view(options, options)
+            loss = float(total[-1] / confusion.sum().clamp(min=1))
+            self._log("evaluate", name=name, loss=round(loss, 5), **summarise(confusion))
+
+    def _modules(self) -> dict[str, nn.Module]:
+        return {"caller": self.caller, "average": self.average, "scaffold": self.scaffold}
+
+    def _save(self, *, final: bool = False) -> None:
+        if self.rank != 0:
+            return
+        recipe = self.recipe.to_mapping()
+        save_checkpoint(self.job.out, self._modules(), self.optimiser, self.progress, recipe)
+        caller = copy.deepcopy(self.average)
+        caller.fill_unseen_words(self.scaffold.seen_words, prompt.UNKNOWN_TOKEN)
+        card = ModelCard(
+            caller.config, self.job.pileup_spec, self.job.features, recipe=recipe,
+            training=asdict(self.progress),
+        )  # fmt: skip
+        if final and self.job.evaluations:
+            make = next(iter(self.job.evaluations.values()))
+            card = self._calibrated(card, predict(caller, make(0, 1, self.recipe.seed, 0), self.device))
+        digest = save_weights(self.job.out / WEIGHTS, caller, card)
+        self._log("weights", path=WEIGHTS, sha256=digest)
+
+    def _calibrated(self, card: ModelCard, predictions: Predictions) -> ModelCard:
+        calibration = fit_calibration(predictions)
+        table = reliability_table(predictions, calibration)
+        self._log(
+            "calibrate", **calibration.to_mapping(), reliability=[asdict(row) for row in table]
+        )
+        return ModelCard(
+            card.config, card.pileup_spec, card.features, calibration, card.recipe, card.training
+        )
+
+    def _log(self, event: str, **values: Any) -> None:
+        if self.rank != 0:
+            return
+        line = {
+            "event": event,
+            "step": self.progress.step,
+            "seconds": round(self.progress.seconds, 1),
+        }
+        with open(self.job.out / LOG, "a", encoding="utf-8") as log:
+            log.write(json.dumps(line | values) + "\n")
+
+
+class _GradientBuffer:
+    """All gradients in one block, so that workers exchange one message a step."""
+
+    def __init__(self, parameters: list[nn.Parameter], device: torch.device) -> None:
+        sizes = [parameter.numel() for parameter in parameters]
+        # Two numbers travel with the gradients: workers out of data, and worker 0's clock.
+        self.block = torch.zeros(sum(sizes) + 2, device=device)
+        self.block_of_gradients = self.block[:-2]
+        parts = self.block_of_gradients.split(sizes)
+        for parameter, part in zip(parameters, parts, strict=True):
+            parameter.grad = part.as_strided(
+                parameter.size(), parameter.stride(), part.storage_offset()
+            )
+
+    def zero(self) -> None:
+        """Forget the last step."""
+        self.block.zero_()
+
+    def average(self, out_of_data: bool, seconds: float, rank: int) -> tuple[bool, float]:
+        """Average over workers; return whether any is out of data, and worker 0's clock."""
+        if not dist.is_initialized():
+            return out_of_data, seconds
+        self.block[-2] = float(out_of_data)
+        self.block[-1] = seconds if rank == 0 else 0.0
+        dist.all_reduce(self.block)
+        self.block_of_gradients /= dist.get_world_size()
+        return bool(self.block[-2] > 0), float(self.block[-1])
+
+    def clip(self, most: float) -> None:
+        """Scale the gradients down to a norm of at most `most`."""
+        norm = self.block_of_gradients.norm()
+        self.block_of_gradients *= (most / (norm + 1e-6)).clamp(max=1.0)
+
+
+class _Tally:
+    """Sums between two log lines."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.learning_rate = 0.0
+        self._reset(progress)
+
+    def _reset(self, progress: Progress) -> None:
+        self.since, self.cpu_began = progress, time.process_time()
+        self.steps = 0
+        self.losses = torch.zeros(3)
+        self.right = torch.zeros(2)
+        self.confusion: Tensor | None = None
+
+    def add(self, labels: Tensor, losses: list[Tensor], logits: list[Tensor]) -> None:
+        """Add a step: labels, and loss and logits of the model and of each modality alone."""
+        options = logits[0].shape[1]
+        pairs = torch.bincount(labels * options + logits[0].argmax(1), minlength=options**2)
+        confusion = pairs.view(options, options).cpu()
+        self.confusion = confusion if self.confusion is None else self.confusion + confusion
+        self.losses += torch.stack([loss.detach().float().cpu() for loss in losses])
+        self.right += torch.stack([(x.argmax(1) == labels).sum().float().cpu() for x in logits[1:]])
+        self.steps += 1
+
+    def take(self, progress: Progress) -> dict[str, Any]:
+        """Return the numbers of a log line, and begin anew."""
+        assert self.confusion is not None
+        seconds = progress.seconds - self.since.seconds
+        images = progress.examples - self.since.examples
+        summary = summarise(self.confusion)
+        loss, loss_image, loss_features = (self.losses / self.steps).tolist()
+        image_right, features_right = (self.right / self.confusion.sum()).tolist()
+        line = {
+            "loss": round(loss, 5),
+            "accuracy": summary["accuracy"],
+            "recall": summary["recall"],
+            "image_alone": {"loss": round(loss_image, 5), "accuracy": round(image_right, 5)},
+            "features_alone": {
+                "loss": round(loss_features, 5), "accuracy": round(features_right, 5),
+            },
+            "learning_rate": self.learning_rate,
+            "examples": progress.examples,
+            "images_per_second": round(images / max(seconds, 1e-9), 1),
+            "cpu_seconds": round(time.process_time() - self.cpu_began, 2),
+        }  # fmt: skip
+        self._reset(progress)
+        return line
+
+
+def _optimiser(modules: list[nn.Module], recipe: Recipe) -> torch.optim.Optimizer:
+    """AdamW; norms, biases and embeddings do not decay."""
+    decay, keep = [], []
+    for module in modules:
+        tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
+        for parameter in module.parameters():
+            plain = parameter.ndim > 1 and id(parameter) not in tables
+            (decay if plain else keep).append(parameter)
+    groups = [
+        {"params": decay, "weight_decay": recipe.weight_decay},
+        {"params": keep, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98))
+
+
+def _drop_context(tokens: Tensor, probability: float, generator: torch.Generator) -> Tensor:
+    """Say "unknown" in the place of some words about the sample, so that it is learned too."""
+    columns = torch.tensor(prompt.CONTEXT_COLUMNS)
+    dropped = torch.rand(len(tokens), len(columns), generator=generator) < probability
+    tokens = tokens.clone()
+    tokens[:, columns] = tokens[:, columns].masked_fill(dropped, prompt.UNKNOWN_TOKEN)
+    return tokens

@@ -1,0 +1,27 @@
+"""The one place for Numba's defaults."""
+
+import os
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_CACHE_VARIABLE = "VARCALL_NUMBA_CACHE"
+
+
+def _cache_enabled() -> bool:
+    value = os.environ.get(_CACHE_VARIABLE, "1")
+    if value not in ("0", "1"):
+        raise ValueError(f"{_CACHE_VARIABLE} must be 0 or 1, not {value!r}")
+    return value == "1"
+
+
+def kernel(function: F) -> F:
+    """Compile a function in nopython mode, cached on disk unless VARCALL_NUMBA_CACHE=0.
+
+    The interpreter lock is released so that a caller may run kernels in threads.
+    """
+    jitted: F = numba.njit(cache=_cache_enabled(), nogil=True)(function)
+    return jitted

@@ -1,0 +1,279 @@
+"""Draw pileup images: the layout is described in pileup.spec.PileupSpec."""
+
+import numpy as np
+
+from pileup.accelerate import kernel
+from pileup.spec import (
+    ALLELE_ROWS,
+    BASE_A,
+    BASE_C,
+    BASE_G,
+    BASE_OTHER,
+    BASE_QUALITY_CAP,
+    BASE_T,
+    CENTRE,
+    DIFFERS_DELETION,
+    DIFFERS_INSERTION,
+    DIFFERS_INSERTION_CAP,
+    DIFFERS_INSERTION_STEP,
+    DIFFERS_MISMATCH,
+    DIFFERS_NOT,
+    HEADER_ROWS,
+    MAPQ_CAP,
+    MAX_PIXEL,
+    PANEL_HEIGHT,
+    READ_ROWS,
+    REFERENCE_ROWS,
+    STRAND_FORWARD,
+    STRAND_REVERSE,
+    SUPPORT_OTHER,
+    SUPPORT_PUTATIVE,
+    SUPPORT_REFERENCE,
+    SUPPORT_UNKNOWN,
+    WIDTH,
+)
+
+_BASE_PIXEL = np.array([BASE_A, BASE_C, BASE_G, BASE_T, BASE_OTHER], dtype=np.uint8)
+_REVERSE_FLAG = 16
+
+
+@kernel
+def mix(value):
+    """Scramble 64 bits (the finaliser of SplitMix64, Steele et al. 2014)."""
+    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return value ^ (value >> np.uint64(31))
+
+
+@kernel
+def support_level(allele, mask):
+    """Return 0 for the putative allele(s), 1 another, 2 REF, 3 not informative."""
+    if allele > 0:
+        return 0 if mask >> (allele - 1) & 1 else 1
+    if allele == 0:
+        return 2
+    return 1 if allele == -1 else 3
+
+
+@kernel
+def choose_rows(
+    observation_read, observation_allele, first, last, mask, site_start, read_start, name_hash
+):
+    """Return the observations to draw, in row order."""
+    total = last - first
+    chosen = np.arange(first, last)
+    if total > READ_ROWS:
+        salt = mix(np.uint64(site_start) + np.uint64(0x9E3779B97F4A7C15))
+        ranks = np.empty(total, np.uint64)
+        for index in range(total):
+            ranks[index] = mix(name_hash[observation_read[first + index]] ^ salt)
+        order = np.argsort(ranks, kind="mergesort")
+        chosen = np.sort(chosen[order[:READ_ROWS]])
+    keys = np.empty(len(chosen), np.int64)
+    for index in range(len(chosen)):
+        observation = chosen[index]
+        level = np.int64(support_level(observation_allele[observation], mask))
+        keys[index] = (level << 40) + read_start[observation_read[observation]]
+    return chosen[np.argsort(keys, kind="mergesort")]
+
+
+@kernel
+def _draw_header(
+    image,
+    reference,
+    reference_start,
+    site_start,
+    kind,
+    first_alt,
+    last_alt,
+    mask,
+    alt_deleted,
+    alt_base_offset,
+    alt_bases,
+):
+    left = site_start - CENTRE - reference_start
+    for column in range(WIDTH):
+        source = left + column
+        if source < 0 or source >= len(reference):
+            continue
+        for row in range(REFERENCE_ROWS):
+            image[row, column, 0] = _BASE_PIXEL[reference[source]]
+            image[row, column, 1] = MAX_PIXEL
+            image[row, column, 2] = MAX_PIXEL
+            image[PANEL_HEIGHT + row, column, 2] = DIFFERS_NOT
+    row = REFERENCE_ROWS
+    for alt in range(first_alt, last_alt):
+        if not mask >> (alt - first_alt) & 1 or row >= REFERENCE_ROWS + ALLELE_ROWS:
+            continue
+        put = alt_base_offset[alt + 1] - alt_base_offset[alt]
+        # Where the allele's own bases begin, and by how much the rest of it is shifted.
+        begin = CENTRE + (1 if kind == 1 else 0)
+        shift = put - alt_deleted[alt]
+        # A lone allele fills both rows, so that "two alleles asked" looks different.
+        copies = ALLELE_ROWS if mask & (mask - 1) == 0 else 1
+        for column in range(WIDTH):
+            if column < begin or column >= begin + put:
+                source = left + column - (shift if column >= begin else 0)
+                if source < 0 or source >= len(reference):
+                    continue
+                base = reference[source]
+                differs = DIFFERS_NOT
+            else:
+                base = alt_bases[alt_base_offset[alt] + column - begin]
+                differs = DIFFERS_MISMATCH
+            for copy in range(copies):
+                image[row + copy, column, 0] = _BASE_PIXEL[base]
+                image[row + copy, column, 1] = MAX_PIXEL
+                image[row + copy, column, 2] = MAX_PIXEL
+                image[PANEL_HEIGHT + row + copy, column, 1] = SUPPORT_PUTATIVE
+                image[PANEL_HEIGHT + row + copy, column, 2] = differs
+        row += copies
+
+
+@kernel
+def _draw_read(
+    image,
+    row,
+    read,
+    support,
+    left,
+    reference,
+    reference_start,
+    read_start,
+    mapq,
+    flag,
+    base_offset,
+    bases,
+    qualities,
+    cigar_offset,
+    cigar_op,
+    cigar_length,
+):
+    mapq_pixel = min(mapq[read], MAPQ_CAP) * MAX_PIXEL // MAPQ_CAP
+    strand_pixel = STRAND_REVERSE if flag[read] & _REVERSE_FLAG else STRAND_FORWARD
+    lower = PANEL_HEIGHT + row
+    position = np.int64(read_start[read])
+    query = base_offset[read]
+    for index in range(cigar_offset[read], cigar_offset[read + 1]):
+        op = cigar_op[index]
+        size = np.int64(cigar_length[index])
+        if op == 0 or op == 7 or op == 8 or op == 2:
+            begin = max(0, left - position)
+            end = min(size, left + WIDTH - position)
+            for step in range(begin, end):
+                column = position + step - left
+                image[row, column, 2] = mapq_pixel
+                image[lower, column, 0] = strand_pixel
+                image[lower, column, 1] = support
+                if op == 2:
+                    image[lower, column, 2] = DIFFERS_DELETION
+                    continue
+                base = bases[query + step]
+                quality = min(np.int64(qualities[query + step]), BASE_QUALITY_CAP)
+                image[row, column, 0] = _BASE_PIXEL[base]
+                image[row, column, 1] = quality * MAX_PIXEL // BASE_QUALITY_CAP
+                source = position + step - reference_start
+                same = 0 <= source < len(reference) and reference[source] == base
+                image[lower, column, 2] = DIFFERS_NOT if same else DIFFERS_MISMATCH
+            position += size
+            if op != 2:
+                query += size
+        elif op == 1:
+            column = position - 1 - left
+            if 0 <= column < WIDTH and position > read_start[read]:
+                image[lower, column, 2] = DIFFERS_INSERTION + DIFFERS_INSERTION_STEP * min(
+                    size, DIFFERS_INSERTION_CAP
+                )
+            query += size
+        elif op == 4:
+            query += size
+        elif op == 3:
+            position += size
+        if position >= left + WIDTH:
+            break
+
+
+@kernel
+def draw_images(
+    images,
+    question_site,
+    question_mask,
+    reference,
+    reference_start,
+    read_start,
+    mapq,
+    flag,
+    name_hash,
+    base_offset,
+    bases,
+    qualities,
+    cigar_offset,
+    cigar_op,
+    cigar_length,
+    start,
+    kind,
+    alt_offset,
+    alt_deleted,
+    alt_base_offset,
+    alt_bases,
+    observation_offset,
+    observation_read,
+    observation_allele,
+):
+    """Draw one image per question into `images` (uint8 [q, 224, 224, 3], zeroed)."""
+    for question in range(len(question_site)):
+        site = question_site[question]
+        mask = np.int64(question_mask[question])
+        image = images[question]
+        _draw_header(
+            image,
+            reference,
+            reference_start,
+            start[site],
+            kind[site],
+            alt_offset[site],
+            alt_offset[site + 1],
+            mask,
+            alt_deleted,
+            alt_base_offset,
+            alt_bases,
+        )
+        rows = choose_rows(
+            observation_read,
+            observation_allele,
+            observation_offset[site],
+            observation_offset[site + 1],
+            mask,
+            start[site],
+            read_start,
+            name_hash,
+        )
+        for index in range(len(rows)):
+            observation = rows[index]
+            level = support_level(observation_allele[observation], mask)
+            if level == 0:
+                support = SUPPORT_PUTATIVE
+            elif level == 1:
+                support = SUPPORT_OTHER
+            elif level == 2:
+                support = SUPPORT_REFERENCE
+            else:
+                support = SUPPORT_UNKNOWN
+            _draw_read(
+                image,
+                HEADER_ROWS + index,
+                observation_read[observation],
+                support,
+                start[site] - CENTRE,
+                reference,
+                reference_start,
+                read_start,
+                mapq,
+                flag,
+                base_offset,
+                bases,
+                qualities,
+                cigar_offset,
+                cigar_op,
+                cigar_length,
+            )

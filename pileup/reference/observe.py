@@ -1,0 +1,116 @@
+"""Twin of pileup.kernels.observe: which allele each read shows at each site."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from pileup.kernels.observe import NOT_SPANNING, OTHER, UNINFORMATIVE
+from pileup.kernels.walk import DELETED
+from pileup.reference.alignment import Read, Site, Stretch
+from pileup.reference.scan import Event
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one read shows at one site; `counts` is false for the lesser of two mates."""
+
+    read: int
+    allele: int
+    quality: int
+    delta: int = NOT_SPANNING
+    counts: bool = True
+
+
+def observe(
+    reads: Sequence[Read],
+    events: Sequence[Sequence[Event]],
+    sites: Sequence[Site],
+    reference: Stretch,
+    min_base_quality: int,
+) -> list[list[Observation]]:
+    """Return the observations of each site, in read order."""
+    observations = []
+    for site in sites:
+        shown = []
+        for index, read in enumerate(reads):
+            if read.start >= site.repeat_end or read.end <= site.start:
+                continue
+            if site.is_indel:
+                shown.append(_indel(index, read, events[index], site))
+            else:
+                shown.append(_substitution(index, read, site, reference, min_base_quality))
+        observations.append(_one_witness_per_fragment(shown, reads))
+    return observations
+
+
+def _substitution(
+    index: int, read: Read, site: Site, reference: Stretch, min_base_quality: int
+) -> Observation:
+    span = range(site.start, site.start + site.ref_length)
+    places = [read.index_at(position) for position in span]
+    missing = [place for place in places if place < 0]
+    if missing:
+        # The first missing base decides: a deletion is another allele, an end is no witness.
+        return Observation(index, OTHER if missing[0] == DELETED else UNINFORMATIVE, 0)
+    bases = tuple(read.bases[place] for place in places)
+    quality = min(read.qualities[place] for place in places)
+    alleles = [reference.bases(span.start, span.stop), *(alt.bases for alt in site.alts)]
+    if quality < min_base_quality:
+        allele = UNINFORMATIVE
+    else:
+        allele = alleles.index(bases) if bases in alleles else OTHER
+    return Observation(index, allele, quality)
+
+
+def _indel(index: int, read: Read, events: Sequence[Event], site: Site) -> Observation:
+    spans = read.start <= site.start and site.repeat_end < read.end
+    inside = [
+        event
+        for event in events
+        if event.anchor < site.repeat_end and site.start <= event.anchor + event.deleted
+    ]
+    delta = sum(
+        len(event.inserted) - event.deleted for event in inside if event.anchor >= site.start
+    )
+    allele, quality = UNINFORMATIVE, 0
+    for event in inside:
+        for number, alt in enumerate(site.alts, 1):
+            known = (site.start, alt.deleted, alt.bases)
+            if (event.anchor, event.deleted, event.inserted) == known:
+                allele, quality = number, event.quality
+    if spans and allele == UNINFORMATIVE:
+        if inside:
+            allele = OTHER
+        else:
+            allele, quality, delta = _without_event(read, site)
+    return Observation(index, allele, quality, delta if spans else NOT_SPANNING)
+
+
+def _without_event(read: Read, site: Site) -> tuple[int, int, int]:
+    """Return allele, quality and length change of a spanning read with no usable indel."""
+    before, after = read.index_at(site.start), read.index_at(site.repeat_end)
+    if before < 0 or after < 0:
+        return UNINFORMATIVE, 0, 0
+    change = (after - before) - (site.repeat_end - site.start)
+    quality = min(read.qualities[before], read.qualities[after])
+    return (OTHER if change else 0), quality, change
+
+
+def _one_witness_per_fragment(
+    shown: Sequence[Observation], reads: Sequence[Read]
+) -> list[Observation]:
+    """Let the informative and better of overlapping mates count; the earlier one on a tie."""
+    best: dict[int, Observation] = {}
+    for observation in shown:
+        fragment = reads[observation.read].fragment
+        rival = best.get(fragment)
+        if rival is None or _weight(observation) > _weight(rival):
+            best[fragment] = observation
+    return [
+        replace(observation, counts=best[reads[observation.read].fragment] is observation)
+        for observation in shown
+    ]
+
+
+def _weight(observation: Observation) -> tuple[bool, int]:
+    known = observation.allele != UNINFORMATIVE
+    return known, observation.quality if known else 0

@@ -1,0 +1,156 @@
+"""What is shipped: the wheel's contents, its metadata, and what its sources never do."""
+
+import ast
+import tomllib
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from varcall import __version__
+
+PACKAGES = ("varcall", "pileup", "models")
+# Reading any of these can run code that a file brings along.
+UNSAFE_MODULES = {"pickle", "cPickle", "dill", "cloudpickle", "joblib", "shelve", "marshal"}
+UNSAFE_CALLS = {("torch", "load"), ("torch", "save"), ("os", "system")}
+
+
+def sources(root: Path) -> list[Path]:
+    return sorted(path for package in PACKAGES for path in (root / package).rglob("*.py"))
+
+
+@pytest.fixture(scope="module")
+def wheel_names(root: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    from hatchling.builders.wheel import WheelBuilder
+
+    folder = tmp_path_factory.mktemp("dist")
+    (wheel,) = WheelBuilder(str(root)).build(directory=str(folder), versions=["standard"])
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+def test_wheel_holds_exactly_three_packages(wheel_names: list[str]) -> None:
+    top_level = {name.partition("/")[0] for name in wheel_names}
+    assert top_level == {*PACKAGES, f"varcall_pileup-{__version__}.dist-info"}
+
+
+def test_wheel_holds_every_source_weight_and_profile(root: Path, wheel_names: list[str]) -> None:
+    shipped = {
+        str(path.relative_to(root))
+        for package in PACKAGES
+        for path in (root / package).rglob("*")
+        if path.is_file() and path.suffix in {".py", ".json", ".safetensors", ".typed", ".npz"}
+    }
+    assert shipped <= set(wheel_names)
+    for package in PACKAGES:
+        assert f"{package}/py.typed" in wheel_names
+
+
+def test_wheel_holds_no_tests_data_or_caches(wheel_names: list[str]) -> None:
+    for name in wheel_names:
+        assert not any(part in {"tests", "benchmarks", "__pycache__"} for part in name.split("/"))
+        assert not name.endswith((".bam", ".vcf.gz", ".fa", ".fa.gz", ".pt", ".pkl", ".nbi"))
+
+
+def test_wheel_has_one_console_script_and_its_licence(wheel_names: list[str], root: Path) -> None:
+    info = f"varcall_pileup-{__version__}.dist-info"
+    assert f"{info}/licenses/LICENSE" in wheel_names
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    assert project["scripts"] == {"varcall": "varcall.cli:main"}
+
+
+def test_weights_are_small(root: Path) -> None:
+    for path in (root / "models" / "weights").glob("*.safetensors"):
+        assert path.stat().st_size < 20_000_000, path.name
+
+
+def test_sources_never_unpickle_or_run_a_shell(root: Path) -> None:
+    offences = []
+    for path in sources(root):
+        for node in ast.walk(ast.parse(path.read_text(), str(path))):
+            if offence := unsafe(node):
+                offences.append(f"{path.relative_to(root)}:{node.lineno}: {offence}")
+    assert not offences
+
+
+def unsafe(node: ast.AST) -> str:
+    """Name what is unsafe about a node; empty where nothing is."""
+    if isinstance(node, ast.Import):
+        found = [alias.name for alias in node.names if alias.name.split(".")[0] in UNSAFE_MODULES]
+        return f"imports {found[0]}" if found else ""
+    if isinstance(node, ast.ImportFrom):
+        module = (node.module or "").split(".")[0]
+        names = {(module, alias.name) for alias in node.names}
+        return f"imports from {module}" if module in UNSAFE_MODULES or names & UNSAFE_CALLS else ""
+    if not isinstance(node, ast.Call):
+        return ""
+    function = node.func
+    if isinstance(function, ast.Name) and function.id in {"eval", "exec"}:
+        return f"calls {function.id}"
+    if isinstance(function, ast.Attribute) and isinstance(function.value, ast.Name):
+        if (function.value.id, function.attr) in UNSAFE_CALLS:
+            return f"calls {function.value.id}.{function.attr}"
+    for keyword in node.keywords:
+        if keyword.arg in {"shell", "allow_pickle"} and not (
+            isinstance(keyword.value, ast.Constant) and keyword.value.value is False
+        ):
+            return f"passes {keyword.arg}"
+    return ""
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import pickle", "imports pickle"),
+        ("from torch import load", "imports from torch"),
+        ("torch.load(p)", "calls torch.load"),
+        ("np.load(p, allow_pickle=True)", "passes allow_pickle"),
+        ("np.load(p, allow_pickle=False)", ""),
+        ("subprocess.run(c, shell=True)", "passes shell"),
+        ("eval(text)", "calls eval"),
+        ("model.eval()", ""),
+    ],
+)
+def test_unsafe_sees_what_it_must(source: str, expected: str) -> None:
+    found = [unsafe(node) for node in ast.walk(ast.parse(source))]
+    assert (expected in found) if expected else not any(found)
+
+
+def test_import_directions(root: Path) -> None:
+    """`models` may import ``pileup.spec`` only; `pileup` imports neither of the others."""
+    forbidden = {"pileup": ("varcall", "models"), "models": ("varcall", "pileup")}
+    offences = []
+    for path in sources(root):
+        package = path.relative_to(root).parts[0]
+        for module in imported_modules(path):
+            head = module.split(".")[0]
+            if head in forbidden.get(package, ()) and not module.startswith("pileup.spec"):
+                offences.append(f"{path.relative_to(root)} imports {module}")
+    assert not offences
+
+
+def imported_modules(path: Path) -> list[str]:
+    modules = []
+    for node in ast.walk(ast.parse(path.read_text(), str(path))):
+        if isinstance(node, ast.Import):
+            modules += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            modules += [f"{node.module}.{alias.name}" for alias in node.names]
+    return modules
+
+
+def test_constraints_fit_the_declared_dependencies(root: Path) -> None:
+    from packaging.requirements import Requirement
+
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    pinned = {
+        requirement.name.lower(): str(requirement.specifier).removeprefix("==")
+        for line in (root / "constraints.txt").read_text().splitlines()
+        if line and not line.startswith("#")
+        for requirement in [Requirement(line)]
+    }
+    extras = project["optional-dependencies"]
+    for text in [*project["dependencies"], *extras["dev"], *extras["report"]]:
+        requirement = Requirement(text)
+        if requirement.name != "varcall-pileup":
+            assert requirement.specifier.contains(pinned[requirement.name.lower()]), text

@@ -1,0 +1,132 @@
+"""BGZF in pure Python (SAM specification, section 4.1): enough to look before htslib leaps.
+
+Broken and foreign indexes make htslib return nothing or crash, so the cross-checks of
+`varcall.inputs` read the few blocks that they need with this.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from varcall.errors import InputError
+
+# The empty block that ends a complete file (SAM specification, section 4.1.2).
+EOF_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+GZIP_MAGIC = b"\x1f\x8b"
+_FIXED_HEADER = 12  # bytes up to and with XLEN
+_MAX_BLOCK = 65536
+
+
+class BlockError(InputError):
+    """There is no valid BGZF block where one should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block: its offset in the file, its compressed size and its data."""
+
+    offset: int
+    size: int
+    data: bytes
+
+    @property
+    def next_offset(self) -> int:
+        """Offset of the block that follows."""
+        return self.offset + self.size
+
+
+def block_size(header: bytes) -> int | None:
+    """Compressed size of the block that `header` begins, or None where it begins none."""
+    if len(header) < _FIXED_HEADER or header[:4] != b"\x1f\x8b\x08\x04":
+        return None
+    (extra_length,) = struct.unpack_from("<H", header, 10)
+    extra = header[_FIXED_HEADER : _FIXED_HEADER + extra_length]
+    position = 0
+    while position + 4 <= len(extra):
+        tag, length = extra[position : position + 2], struct.unpack_from("<H", extra, position + 2)
+        if tag == b"BC" and length[0] == 2 and position + 6 <= len(extra):
+            return int(struct.unpack_from("<H", extra, position + 4)[0]) + 1
+        position += 4 + length[0]
+    return None
+
+
+def is_bgzf(path: Path) -> bool:
+    """Whether the file begins with a BGZF block."""
+    with path.open("rb") as file:
+        return block_size(file.read(_FIXED_HEADER + 256)) is not None
+
+
+class BgzfFile:
+    """Random access by virtual offset (block offset << 16 | offset inside its data)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: BinaryIO = path.open("rb")
+        self.size = os.fstat(self._file.fileno()).st_size
+        self._block: Block | None = None
+
+    def __enter__(self) -> "BgzfFile":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._file.close()
+
+    @property
+    def has_eof_block(self) -> bool:
+        """Whether the file ends as a complete one does."""
+        self._file.seek(max(0, self.size - len(EOF_BLOCK)))
+        return self._file.read() == EOF_BLOCK
+
+    def block(self, offset: int) -> Block:
+        """Decompress the block at a file offset.
+
+        Raises
+        ------
+        BlockError
+            No block begins there, or it is cut or corrupt.
+        """
+        if self._block is not None and self._block.offset == offset:
+            return self._block
+        self._file.seek(offset)
+        raw = self._file.read(_MAX_BLOCK)
+        size = block_size(raw)
+        if size is None or size > len(raw):
+            raise BlockError(f"no complete BGZF block at byte {offset} of {self.path}")
+        (extra_length,) = struct.unpack_from("<H", raw, 10)
+        crc, length = struct.unpack_from("<II", raw, size - 8)
+        try:
+            data = zlib.decompress(raw[_FIXED_HEADER + extra_length : size - 8], -15, _MAX_BLOCK)
+        except zlib.error as error:
+            raise BlockError(f"corrupt BGZF block at byte {offset} of {self.path}") from error
+        if len(data) != length or zlib.crc32(data) != crc:
+            raise BlockError(f"corrupt BGZF block at byte {offset} of {self.path}")
+        self._block = Block(offset, size, data)
+        return self._block
+
+    def blocks(self, offset: int) -> Iterator[Block]:
+        """Yield the blocks from a file offset to the end of the file."""
+        while offset < self.size:
+            block = self.block(offset)
+            yield block
+            offset = block.next_offset
+
+    def read(self, virtual_offset: int, count: int) -> tuple[bytes, int]:
+        """Read `count` bytes (fewer at the end); return them and the virtual offset behind them."""
+        offset, skip = virtual_offset >> 16, virtual_offset & 0xFFFF
+        pieces: list[bytes] = []
+        for block in self.blocks(offset):
+            if skip > len(block.data):
+                raise BlockError(f"virtual offset {virtual_offset} is outside {self.path}")
+            piece = block.data[skip : skip + count]
+            pieces.append(piece)
+            count -= len(piece)
+            if skip + len(piece) < len(block.data):
+                return b"".join(pieces), block.offset << 16 | (skip + len(piece))
+            offset, skip = block.next_offset, 0
+            if count == 0:
+                break
+        return b"".join(pieces), offset << 16

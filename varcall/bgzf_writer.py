@@ -1,0 +1,63 @@
+"""BGZF output.
+
+Written here instead of through pysam because `pysam.BGZFile` loses the system's error number: a
+full disk and a closed pipe look alike, and are noticed at close only.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from typing import BinaryIO
+
+from varcall.bgzf import EOF_BLOCK
+
+DEFAULT_LEVEL = 6
+_BLOCK_INPUT = 0xFF00  # as htslib: even a block that does not compress fits in 64 KiB
+# SAM specification 4.1: a gzip header with one extra field BC, the size of the block less one.
+_HEADER = struct.Struct("<16sH")
+_HEADER_START = EOF_BLOCK[:16]
+_TRAILER = struct.Struct("<II")
+
+
+def _block(data: bytes, level: int) -> bytes:
+    compressor = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = compressor.compress(data) + compressor.flush()
+    size = _HEADER.size + len(body) + _TRAILER.size
+    trailer = _TRAILER.pack(zlib.crc32(data), len(data))
+    return _HEADER.pack(_HEADER_START, size - 1) + body + trailer
+
+
+class BgzfWriter:
+    """Compress bytes into BGZF blocks on a binary stream.
+
+    Blocks are cut by content alone, so equal data give equal bytes however they were handed in.
+
+    Parameters
+    ----------
+    stream
+        Where the blocks go; it stays open at `close`.
+    level
+        Deflate level, 0 to 9.
+    """
+
+    def __init__(self, stream: BinaryIO, level: int = DEFAULT_LEVEL) -> None:
+        self._stream = stream
+        self._level = level
+        self._pending = bytearray()
+
+    def write(self, data: bytes) -> None:
+        """Compress `data`; an unfinished block waits for more."""
+        self._pending += data
+        whole = len(self._pending) // _BLOCK_INPUT * _BLOCK_INPUT
+        for offset in range(0, whole, _BLOCK_INPUT):
+            block = bytes(self._pending[offset : offset + _BLOCK_INPUT])
+            self._stream.write(_block(block, self._level))
+        del self._pending[:whole]
+
+    def close(self) -> None:
+        """Write what is left and the block that marks the end of a complete file."""
+        if self._pending:
+            self._stream.write(_block(bytes(self._pending), self._level))
+            self._pending.clear()
+        self._stream.write(EOF_BLOCK)

@@ -1,0 +1,166 @@
+"""``varcall call``: germline small variants of one sample."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from varcall import options as defaults
+from varcall.errors import UsageError
+
+
+def call(
+    reads: Annotated[
+        Path | None,
+        typer.Argument(metavar="READS", help="Sorted, indexed BAM or CRAM.", show_default=False),
+    ] = None,
+    *,
+    reads_option: Annotated[
+        Path | None, typer.Option("--reads", help="The same as READS.", show_default=False)
+    ] = None,
+    reference: Annotated[
+        Path, typer.Option("-f", "--ref", "--reference", help="Reference FASTA with its .fai.")
+    ],
+    index: Annotated[
+        Path | None, typer.Option(help="Index of READS, where it does not lie beside it.")
+    ] = None,
+    regions: Annotated[
+        list[str] | None,
+        typer.Option(
+            "-r",
+            "--regions",
+            metavar="REGION",
+            help="contig[:start-end], comma list; may be repeated.",
+        ),
+    ] = None,
+    regions_file: Annotated[
+        Path | None, typer.Option("-R", "--regions-file", help="BED of regions to call.")
+    ] = None,
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="VCF or BCF to write; - is standard output.")
+    ] = defaults.STDOUT,
+    output_type: Annotated[
+        str | None,
+        typer.Option(
+            "-O", "--output-type", help="v|z[0-9]|u|b[0-9]; the output's suffix when absent."
+        ),
+    ] = None,
+    no_write_index: Annotated[
+        bool, typer.Option("--no-write-index", help="Do not index a compressed output.")
+    ] = False,
+    threads: Annotated[
+        int, typer.Option("-t", "--threads", "-@", help="Worker processes, a hard cap.")
+    ] = 1,
+    sample: Annotated[
+        str | None,
+        typer.Option("-s", "--sample", help="Which sample (SM) of READS, where it has several."),
+    ] = None,
+    sample_name: Annotated[
+        str | None, typer.Option(help="Name written into the output, instead of SM.")
+    ] = None,
+    min_mapq: Annotated[
+        int, typer.Option("-q", "--min-mapq", help="Skip reads mapped with less confidence.")
+    ] = defaults.DEFAULT_MIN_MAPQ,
+    min_base_quality: Annotated[
+        int,
+        typer.Option(
+            "-Q", "--min-base-quality", "--min-baseq", help="Skip bases of a lower quality."
+        ),
+    ] = defaults.DEFAULT_MIN_BASE_QUALITY,
+    exclude_flags: Annotated[
+        int, typer.Option("-F", "--exclude-flags", help="Skip reads with any of these SAM flags.")
+    ] = defaults.DEFAULT_EXCLUDE_FLAGS,
+    max_depth: Annotated[
+        int, typer.Option("-d", "--max-depth", help="Use about so many reads at a position.")
+    ] = defaults.DEFAULT_MAX_DEPTH,
+    min_alt_count_snv: Annotated[
+        int, typer.Option(help="Reads that must show an SNV.")
+    ] = defaults.DEFAULT_MIN_ALT_COUNT,
+    min_alt_count_indel: Annotated[
+        int, typer.Option(help="Reads that must show an indel.")
+    ] = defaults.DEFAULT_MIN_ALT_COUNT,
+    min_alt_fraction_snv: Annotated[
+        float, typer.Option(help="Share of reads that must show an SNV.")
+    ] = defaults.DEFAULT_MIN_ALT_FRACTION_SNV,
+    min_alt_fraction_indel: Annotated[
+        float, typer.Option(help="Share of reads that must show an indel.")
+    ] = defaults.DEFAULT_MIN_ALT_FRACTION_INDEL,
+    min_qual: Annotated[
+        float, typer.Option(help="Mark records of a lower QUAL as LowQual.")
+    ] = defaults.DEFAULT_MIN_QUAL,
+    ploidy: Annotated[int, typer.Option(help="Ploidy of the sample: 1 or 2.")] = 2,
+    haploid_contigs: Annotated[
+        str, typer.Option(help="Comma list of contigs to call as haploid.", show_default=False)
+    ] = "",
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="Bundled model's name, or a .safetensors path.")
+    ] = defaults.DEFAULT_MODEL,
+    engine: Annotated[str, typer.Option(help="torch.")] = "torch",
+    device: Annotated[str, typer.Option(help="auto|cpu|cuda[:N].")] = "auto",
+    precision: Annotated[str, typer.Option(help="|".join(defaults.PRECISIONS) + ".")] = "auto",
+    batch_size: Annotated[
+        int, typer.Option(help="Images the model sees at a time.")
+    ] = defaults.DEFAULT_BATCH_SIZE,
+    window: Annotated[
+        int, typer.Option(help="Reference bases a worker processes at a time.")
+    ] = defaults.DEFAULT_WINDOW,
+    shard: Annotated[
+        str | None, typer.Option(help="Call part I of N only, as I/N; see varcall merge.")
+    ] = None,
+    timings: Annotated[Path | None, typer.Option(help="Write CPU seconds by stage (TSV).")] = None,
+    no_version: Annotated[
+        bool, typer.Option("--no-version", help="Leave version and command out of the header.")
+    ] = False,
+    verbose: Annotated[
+        int,
+        typer.Option(
+            "-v", "--verbose", count=True, show_default=False, help="Say more; -vv still more."
+        ),
+    ] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings and errors.")] = False,
+    log_file: Annotated[Path | None, typer.Option(help="Write the log there too.")] = None,
+) -> None:
+    """Call germline SNVs and indels of one sample from aligned reads."""
+    from varcall.regions import parse_shard
+
+    if (reads is None) == (reads_option is None):
+        raise UsageError("give one BAM or CRAM: as READS or with --reads")
+    options = defaults.CallOptions(
+        reads=reads or reads_option or Path(),
+        index=index,
+        reference=reference,
+        output=output,
+        output_type=output_type,
+        write_index=not no_write_index,
+        regions=tuple(regions or ()),
+        regions_file=regions_file,
+        shard=None if shard is None else parse_shard(shard),
+        sample=sample,
+        sample_name=sample_name,
+        min_mapq=min_mapq,
+        min_base_quality=min_base_quality,
+        exclude_flags=exclude_flags,
+        max_depth=max_depth,
+        min_alt_count_snv=min_alt_count_snv,
+        min_alt_count_indel=min_alt_count_indel,
+        min_alt_fraction_snv=min_alt_fraction_snv,
+        min_alt_fraction_indel=min_alt_fraction_indel,
+        min_qual=min_qual,
+        ploidy=ploidy,
+        haploid_contigs=tuple(name for name in haploid_contigs.split(",") if name),
+        model=model,
+        engine=engine,
+        device=device,
+        precision=precision,
+        batch_size=batch_size,
+        window=window,
+        threads=threads,
+        timings=timings,
+        no_version=no_version,
+    )
+    # Imported only now: a usage error should not wait for torch.
+    from varcall.log import configure_logging
+    from varcall.pipeline import call_variants
+
+    configure_logging(verbose=verbose, quiet=quiet, log_file=log_file)
+    call_variants(options)

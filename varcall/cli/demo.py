@@ -1,0 +1,19 @@
+"""``varcall demo``: simulate a small sample, call it, score it, show a pileup."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def demo(
+    output: Annotated[
+        Path, typer.Option("-o", "--output", help="Folder for the sample, the calls, the picture.")
+    ] = Path("varcall-demo"),
+    threads: Annotated[int, typer.Option("-t", "--threads", "-@", help="Worker processes.")] = 2,
+    seed: Annotated[int, typer.Option(help="Another seed simulates another sample.")] = 1,
+) -> None:
+    """Simulate a small diploid sample, call it with the bundled model, and score the calls."""
+    from varcall.demo import DemoOptions, run_demo
+
+    run_demo(DemoOptions(output=output, threads=threads, seed=seed))

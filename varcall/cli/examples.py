@@ -1,0 +1,51 @@
+"""Cut reads with known truth into examples to train on."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def examples(
+    reads: Annotated[
+        Path | None, typer.Argument(help="Coordinate-sorted, indexed BAM or CRAM.")
+    ] = None,
+    *,
+    reference: Annotated[
+        Path, typer.Option("-f", "--ref", "--reference", help="Indexed FASTA.")
+    ],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the example files.")],
+    truth: Annotated[
+        Path | None, typer.Option("--truth", help="Truth VCF of the reads, indexed.")
+    ] = None,
+    confident: Annotated[
+        Path | None, typer.Option("--confident", help="BED of where the truth is complete.")
+    ] = None,
+    samples: Annotated[
+        Path | None,
+        typer.Option("--samples", help="Instead of READS: a folder made by varcall simulate."),
+    ] = None,
+    regions: Annotated[
+        list[str] | None,
+        typer.Option("-r", "--regions", help="Regions, samtools syntax; repeatable, comma lists."),
+    ] = None,
+    span: Annotated[int, typer.Option("--span", help="Bases a file.")] = 100_000,
+    threads: Annotated[int, typer.Option("-t", "--threads", "-@", help="Processes.")] = 1,
+) -> None:
+    """Cut reads with known truth into examples to train on."""
+    from varcall.make_examples import ExamplesOptions, run_examples
+
+    written = run_examples(
+        ExamplesOptions(
+            reference=reference,
+            output=output,
+            reads=reads,
+            truth=truth,
+            confident=confident,
+            samples=samples,
+            regions=tuple(regions or ()),
+            span=span,
+            threads=threads,
+        )
+    )
+    typer.echo(f"{written} example files in {output}", err=True)

@@ -1,0 +1,189 @@
+"""Compare two call sets over all contigs: which contigs, which records, and the counts of the verdicts."""
+
+import logging
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from varcall.contigs import some_names
+from varcall.errors import InputError
+from varcall.evaluate.intervals import EMPTY, Intervals
+from varcall.evaluate.matching import (
+    ContigMatch,
+    JudgedRecord,
+    MatchOptions,
+    Verdict,
+    judged_records,
+    match_contig,
+)
+from varcall.evaluate.reference import Reference
+from varcall.evaluate.variants import is_snp
+from varcall.evaluate.vcf_records import CallSet, Record
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class TypeCounts:
+    """Numbers of records of one type by verdict; the two sides count their own records."""
+
+    truth_tp: int = 0
+    truth_fn: int = 0
+    query_tp: int = 0
+    query_fp: int = 0
+
+    @property
+    def recall(self) -> float:
+        """Share of the truth that was found; NaN without truth."""
+        total = self.truth_tp + self.truth_fn
+        return self.truth_tp / total if total else float("nan")
+
+    @property
+    def precision(self) -> float:
+        """Share of the calls that are right; NaN without calls."""
+        total = self.query_tp + self.query_fp
+        return self.query_tp / total if total else float("nan")
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of recall and precision; NaN where one of them is."""
+        both = self.recall + self.precision
+        return 2 * self.recall * self.precision / both if both else 0.0 if both == 0 else float("nan")
+
+    def __add__(self, other: "TypeCounts") -> "TypeCounts":
+        return TypeCounts(
+            self.truth_tp + other.truth_tp,
+            self.truth_fn + other.truth_fn,
+            self.query_tp + other.query_tp,
+            self.query_fp + other.query_fp,
+        )
+
+
+@dataclass(slots=True)
+class Comparison:
+    """All contigs matched, in the order of the reference."""
+
+    contigs: list[ContigMatch] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    options: MatchOptions = field(default_factory=MatchOptions)
+
+    def counts(self) -> dict[str, TypeCounts]:
+        """Counts of SNP and INDEL records (INDEL is everything that is no SNP)."""
+        numbers = {kind: [0, 0, 0, 0] for kind in ("SNP", "INDEL")}
+        for match in self.contigs:
+            for items, offset, all_alts in (
+                (match.truth, 0, self.options.truth_all_alts),
+                (match.query, 2, self.options.query_all_alts),
+            ):
+                for item in items:
+                    if item.verdict == Verdict.MATCH:
+                        column = offset
+                    elif item.verdict in (Verdict.MISMATCH, Verdict.ALLELE_MATCH):
+                        column = offset + 1
+                    else:
+                        continue
+                    numbers["SNP" if is_snp(item.record, use_all_alts=all_alts) else "INDEL"][column] += 1
+        return {kind: TypeCounts(*row) for kind, row in numbers.items()}
+
+
+def _compared_contigs(truth: CallSet, query: CallSet, reference: Mapping[str, int], ranges: Mapping[str, Intervals] | None) -> list[str]:
+    """Contigs with records on either side, in the order of the reference."""
+    used = set(truth.contigs) | set(query.contigs)
+    declared_truth = set(truth.contigs) | set(truth.declared)
+    declared_query = set(query.contigs) | set(query.declared)
+    if declared_truth and declared_query and not declared_truth & declared_query:
+        raise InputError(
+            f"truth ({some_names(sorted(declared_truth))}) and query ({some_names(sorted(declared_query))}) have no contig "
+            "in common: were they made on the same reference?"
+        )
+    if not used & set(reference):
+        names = some_names(sorted(used)) if used else "neither file has a record"
+        raise InputError(f"no contig of truth or query is in the reference ({names}): is it the right reference?")
+    chosen = [contig for contig in reference if contig in used and (ranges is None or contig in ranges)]
+    if not chosen:
+        raise InputError("the regions hold no contig that the reference and the call sets have: check --region or --bed-regions")
+    return chosen
+
+
+def _in_ranges(records: Iterable[Record], ranges: Intervals | None) -> list[Record]:
+    """Records whose REF, with its anchor base, overlaps the ranges."""
+    if ranges is None:
+        return list(records)
+    return [record for record in records if ranges.overlap(record.start, record.end)]
+
+
+def _contig_warnings(truth: CallSet, query: CallSet, reference: Mapping[str, int], chosen: Iterable[str]) -> list[str]:
+    found = []
+    for contig in chosen:
+        if contig not in query.contigs:
+            found.append(f"contig {contig} has truth records but no query records")
+        elif contig not in truth.contigs:
+            found.append(f"contig {contig} has query records but no truth records")
+    for label, calls in (("truth", truth), ("query", query)):
+        missing = [contig for contig in calls.contigs if contig not in reference]
+        if missing:
+            found.append(f"{label} records on contigs that the reference lacks are ignored: {some_names(missing)}")
+    return found
+
+
+def compare(
+    truth: CallSet,
+    query: CallSet,
+    reference: Reference,
+    options: MatchOptions,
+    *,
+    regions: Mapping[str, Intervals] | None = None,
+    ranges: Mapping[str, Intervals] | None = None,
+    threads: int = 1,
+) -> Comparison:
+    """Match truth and query on every contig.
+
+    Parameters
+    ----------
+    regions
+        Where records are counted (``-e``, the confident regions); None counts everywhere, an empty mapping nowhere.
+    ranges
+        Where records are read at all (``--bed-regions``, ``--region``).
+    threads
+        Contigs matched at a time.
+
+    Raises
+    ------
+    InputError
+        No contig in common, or a record that cannot be read as a variant.
+    """
+    chosen = _compared_contigs(truth, query, reference.lengths, ranges)
+    result = Comparison(warnings=_contig_warnings(truth, query, reference.lengths, chosen) if ranges is None else [], options=options)
+    skipped = {"truth": 0, "query": 0}
+
+    def prepared(contig: str) -> tuple[str, str, list[JudgedRecord], list[JudgedRecord]]:
+        sides = []
+        for label, calls, all_alts in (("truth", truth, options.truth_all_alts), ("query", query, options.query_all_alts)):
+            records = _in_ranges(calls.contigs.get(contig, []), None if ranges is None else ranges[contig])
+            try:
+                judged, notes = judged_records(
+                    contig,
+                    records,
+                    options,
+                    reference.lengths[contig],
+                    None if regions is None else regions.get(contig, EMPTY),
+                    all_alts=all_alts,
+                    sample_filter=lambda record, calls=calls: calls.value(record, "FT"),  # type: ignore[misc]
+                )
+            except ValueError as error:
+                raise InputError(f"the {label} file {calls.path} has a bad record on {contig}: {error}") from error
+            skipped[label] += len(notes)
+            for note in notes:
+                logger.info("%s record skipped at %s", label, note)
+            sides.append(judged)
+        return contig, reference.sequence(contig), sides[0], sides[1]
+
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        matches = pool.map(lambda item: match_contig(*item, options), [prepared(contig) for contig in chosen])
+        for match in matches:
+            result.contigs.append(match)
+            result.warnings.extend(match.warnings)
+    for label, n in skipped.items():
+        if n:
+            result.warnings.append(f"{n} {label} record{'s' * (n != 1)} could not be compared and {'are' if n != 1 else 'is'} counted nowhere (-v lists them)")
+    return result

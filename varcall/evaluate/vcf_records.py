@@ -1,0 +1,231 @@
+"""Strict reading of the truth and query VCF files: whatever is malformed is an error that names the line.
+
+htslib and cyvcf2 accept records with a missing column, genotypes beyond the ALT list and files cut at a block border; a
+score from such a file would be wrong without a word, so the text is read and checked here.
+"""
+
+import gzip
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from varcall.errors import InputError
+
+BGZF_EOF = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+GZIP_MAGIC = b"\x1f\x8b"
+FIXED_COLUMNS = 8
+COLUMN_NAMES = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
+
+_GENOTYPE = re.compile(r"(?:\.|\d+)(?:[/|](?:\.|\d+))*")
+_REF = re.compile(r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv]+")
+_ALT = re.compile(r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv*]+|<[^<>\s]+>|.*[\[\]].*|\.[ACGTNacgtn]+|[ACGTNacgtn]+\.|[ACGTNacgtn]+<[^<>\s]+>")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of a VCF file; ``start`` is 0-based."""
+
+    start: int
+    ref: str
+    alts: tuple[str, ...]
+    genotype: tuple[int, ...] | None  # allele indices, -1 for '.'; None where there is no GT
+    fields: tuple[str, ...]
+
+    @property
+    def end(self) -> int:
+        """0-based end of the span of REF."""
+        return self.start + len(self.ref)
+
+    @property
+    def is_filtered(self) -> bool:
+        """True unless FILTER is PASS or missing."""
+        return any(name not in ("PASS", ".") for name in self.fields[6].split(";"))
+
+
+@dataclass(frozen=True, slots=True)
+class CallSet:
+    """A VCF file in memory, restricted to one sample."""
+
+    path: Path
+    header: tuple[str, ...]  # the ## lines
+    samples: tuple[str, ...]
+    sample_column: int  # column of the chosen sample, -1 when genotypes are not used
+    contigs: dict[str, list[Record]]  # in the order of the file
+    declared: tuple[str, ...]  # contigs of the header
+
+    def value(self, record: Record, key: str) -> str | None:
+        """Return the chosen sample's value of a FORMAT key, or None where it is missing."""
+        if self.sample_column < 0 or len(record.fields) <= self.sample_column:
+            return None
+        keys = record.fields[8].split(":")
+        if key not in keys:
+            return None
+        values = record.fields[self.sample_column].split(":")
+        position = keys.index(key)
+        if position >= len(values) or values[position] in (".", ""):
+            return None
+        return values[position]
+
+
+def _checked_stream(path: Path, label: str) -> Iterator[str]:
+    """Lines of a plain or BGZF file, after a look at what can be seen without reading it."""
+    try:
+        with path.open("rb") as handle:
+            start = handle.read(18)
+            handle.seek(0, 2)
+            size = handle.tell()
+            handle.seek(max(0, size - len(BGZF_EOF)))
+            tail = handle.read()
+    except OSError as error:
+        raise InputError(f"cannot read the {label} file {path}: {error.strerror or error}") from error
+    if size == 0:
+        raise InputError(f"the {label} file {path} is empty: a VCF file starts with ##fileformat")
+    if start[:2] != GZIP_MAGIC:
+        if start[:3] == b"BCF":
+            raise InputError(f"the {label} file {path} is BCF: convert it with 'bcftools view -Oz -W'")
+        yield from _decoded(path, label, compressed=False)
+        return
+    if len(start) < 18 or not start[3] & 4 or start[12:14] != b"BC":
+        raise InputError(f"the {label} file {path} is plain gzip, not BGZF: recompress it with 'gunzip' and 'bgzip'")
+    if tail != BGZF_EOF:
+        raise InputError(f"the {label} file {path} has no BGZF end block, so it was cut: copy or write it again")
+    if not any(Path(f"{path}{suffix}").exists() for suffix in (".tbi", ".csi")):
+        raise InputError(f"the {label} file {path} has no index: run 'tabix -p vcf {path}' (the file must be sorted)")
+    yield from _decoded(path, label, compressed=True)
+
+
+def _decoded(path: Path, label: str, *, compressed: bool) -> Iterator[str]:
+    number = 0
+    try:
+        opener = gzip.open(path, "rt", encoding="utf-8") if compressed else path.open(encoding="utf-8")
+        with opener as handle:
+            for line in handle:
+                number += 1
+                yield line
+            if number and not line.endswith("\n"):
+                raise InputError(f"the {label} file {path} ends in the middle of line {number}: copy or write it again")
+    except (OSError, EOFError, zlib.error) as error:
+        raise InputError(f"the {label} file {path} is damaged after line {number}: {error}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"the {label} file {path} is not text after line {number}: is it a VCF file?") from error
+
+
+def _sample_column(samples: list[str], wanted: str | None, path: Path, label: str) -> int:
+    if wanted == "ALT":
+        return -1
+    if wanted is not None:
+        if wanted not in samples:
+            names = ", ".join(samples) or "none"
+            raise InputError(f"the {label} file {path} has no sample {wanted!r} (it has: {names}): choose another with --sample")
+        return FIXED_COLUMNS + 1 + samples.index(wanted)
+    if len(samples) > 1:
+        raise InputError(f"the {label} file {path} has {len(samples)} samples ({', '.join(samples[:5])}): choose one with --sample")
+    if not samples:
+        raise InputError(
+            f"the {label} file {path} has no sample column: give genotypes, or compare all ALT alleles with --sample ALT"
+        )
+    return FIXED_COLUMNS + 1
+
+
+def parse_genotype(text: str) -> tuple[int, ...] | None:
+    """Allele indices of a GT value, -1 for '.'; None when it is malformed.
+
+    >>> parse_genotype("0|1"), parse_genotype("./2"), parse_genotype("1"), parse_genotype("a/b")
+    ((0, 1), (-1, 2), (1,), None)
+    """
+    if _GENOTYPE.fullmatch(text) is None:
+        return None
+    return tuple(-1 if part == "." else int(part) for part in re.split("[/|]", text))
+
+
+def _parsed(line: str, columns: int, column: int, where: str) -> tuple[str, Record]:
+    """One record; ``column`` is that of the sample or -1."""
+    fields = tuple(line.rstrip("\r\n").split("\t"))
+    if len(fields) != columns:
+        raise InputError(f"{where} has {len(fields)} columns where the header has {columns}: write the file again")
+    if not all(fields):
+        raise InputError(f"{where} has an empty column ({fields.index('') + 1}): write '.' for a missing value")
+    if not fields[1].isdigit():
+        raise InputError(f"{where} has POS {fields[1]!r}, which is not a number")
+    ref, alt_text = fields[3], fields[4]
+    if _REF.fullmatch(ref) is None:
+        raise InputError(f"{where} has REF {ref!r}, which is not a sequence of bases")
+    alts = () if alt_text == "." else tuple(alt_text.split(","))
+    for alt in alts:
+        if _ALT.fullmatch(alt) is None:
+            raise InputError(f"{where} has ALT {alt!r}, which is no allele")
+    if fields[5] != ".":
+        try:
+            float(fields[5])
+        except ValueError:
+            raise InputError(f"{where} has QUAL {fields[5]!r}, which is not a number") from None
+    genotype = None
+    if column >= 0:
+        keys = fields[8].split(":")
+        values = fields[column].split(":")
+        if len(values) > len(keys):
+            raise InputError(f"{where} has {len(values)} sample values for {len(keys)} FORMAT keys")
+        if "GT" in keys and keys.index("GT") < len(values):
+            text = values[keys.index("GT")]
+            genotype = parse_genotype(text)
+            if genotype is None:
+                raise InputError(f"{where} has the malformed genotype {text!r}")
+            if max(genotype) > len(alts):
+                raise InputError(f"{where} has genotype {text!r} but only {len(alts)} ALT alleles")
+    return fields[0], Record(int(fields[1]) - 1, ref, alts, genotype, fields)
+
+
+def read_call_set(path: Path, label: str, sample: str | None = None) -> CallSet:
+    """Read a whole VCF file (plain text, or BGZF with an index), checking every line.
+
+    Parameters
+    ----------
+    path
+        The file.
+    label
+        What it is to the user ("truth" or "query"), for messages.
+    sample
+        Name of the sample; ``ALT`` uses all ALT alleles and no genotype; None takes the only sample.
+
+    Raises
+    ------
+    InputError
+        The file is cut, plain gzip, without index, unsorted, or has a malformed header or record.
+    """
+    header: list[str] = []
+    contigs: dict[str, list[Record]] = {}
+    columns, column, number = 0, -1, 0
+    samples: list[str] = []
+    current, last_start = "", -1
+    for number, line in enumerate(_checked_stream(path, label), 1):
+        if line.startswith("##"):
+            if columns:
+                raise InputError(f"line {number} of the {label} file {path} is a header line after #CHROM")
+            header.append(line.rstrip("\r\n"))
+            continue
+        if line.startswith("#"):
+            names = line.rstrip("\r\n").split("\t")
+            if names[:FIXED_COLUMNS] != COLUMN_NAMES or (len(names) > FIXED_COLUMNS and names[8] != "FORMAT"):
+                raise InputError(f"line {number} of the {label} file {path} is no #CHROM line: tabs and the eight fixed columns are needed")
+            samples = names[9:]
+            columns, column = len(names), _sample_column(samples, sample, path, label)
+            continue
+        if not columns:
+            raise InputError(f"the {label} file {path} has no #CHROM line before line {number}: is it a VCF file?")
+        where = f"line {number} of the {label} file {path}"
+        contig, record = _parsed(line, columns, column, where)
+        if contig != current:
+            if contig in contigs:
+                raise InputError(f"{where} comes back to contig {contig!r}: sort the file with 'bcftools sort'")
+            contigs[contig] = []
+            current, last_start = contig, -1
+        if record.start < last_start:
+            raise InputError(f"{where} is out of order (POS {record.start + 1} after {last_start + 1}): sort the file with 'bcftools sort'")
+        last_start = record.start
+        contigs[contig].append(record)
+    if not columns:
+        raise InputError(f"the {label} file {path} has no #CHROM line: is it a VCF file?")
+    declared = tuple(match[1] for line in header if (match := re.match(r"##contig=<(?:.*,)?ID=([^,>]+)", line)))
+    return CallSet(path, tuple(header), tuple(samples), column, contigs, declared)

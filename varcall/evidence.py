@@ -1,0 +1,104 @@
+"""Everything known of the candidates of one window, before the model is asked."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pileup.encode import encode
+from pileup.kernels.measure import FAR
+from varcall.candidates import (
+    REFERENCE_MARGIN,
+    CandidateThresholds,
+    Scan,
+    Sites,
+    find_candidates,
+    scan_window,
+)
+from varcall.features import measure
+from varcall.observations import Observations, Questions, observe, pose_questions
+from varcall.profile import LibraryProfile
+from varcall.reads import ReadBatch
+
+# Reads are fetched this far beyond a window, so that candidates at its border see the same reads
+# and the same neighbours whatever the window: a repeat an indel shifts along (400), a neighbour
+# (100), a deletion (100) and some.
+WINDOW_MARGIN = 700
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """The candidates of a window and what the reads show of them.
+
+    `sites` also holds candidates a little outside the window, as neighbours; `questions` are
+    about those that start inside it.
+    """
+
+    reads: ReadBatch
+    scan: Scan
+    sites: Sites
+    observations: Observations
+    questions: Questions
+
+    def images(self, chosen: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.uint8]:
+        """Draw the images of the chosen questions: uint8 [q, 224, 224, 3]."""
+        return encode(
+            self.reads,
+            self.sites,
+            self.observations,
+            self.questions.site[chosen],
+            self.questions.alleles[chosen],
+            self.scan.reference,
+            self.scan.reference_start,
+        )
+
+    def features(self, profile: LibraryProfile) -> NDArray[np.float32]:
+        """Measure every question's candidate: float32 [q, N_FEATURES]."""
+        return measure(
+            self.reads, self.scan, self.sites, self.observations, self.questions, profile
+        )
+
+    def alleles(self, site: int) -> tuple[str, tuple[str, ...]]:
+        """Return REF and the ALTs of a site as VCF strings."""
+        return self.sites.alleles(site, self.scan.reference, self.scan.reference_start)
+
+
+def reference_span(reads: ReadBatch) -> tuple[int, int]:
+    """Return the stretch of reference (0-based half-open) that a batch of reads needs."""
+    start, end = reads.start, reads.end
+    if len(reads):
+        start = min(start, int(reads.read_start.min()))
+        end = max(end, int(reads.read_end.max()))
+    return start - REFERENCE_MARGIN, end + REFERENCE_MARGIN
+
+
+def gather(
+    reads: ReadBatch,
+    reference: NDArray[np.uint8],
+    reference_start: int,
+    start: int,
+    end: int,
+    thresholds: CandidateThresholds,
+) -> Evidence:
+    """Find the candidates that start in [start, end) and look them up in the reads.
+
+    Parameters
+    ----------
+    reads
+        All reads that overlap [start - WINDOW_MARGIN, end + WINDOW_MARGIN).
+    reference, reference_start
+        uint8 codes of the span that `reference_span` names.
+    """
+    scan = scan_window(reads, reference, reference_start, thresholds)
+    sites = find_candidates(reads, scan, start - FAR, end + FAR, thresholds)
+    observations = observe(reads, scan, sites, thresholds.min_base_quality)
+    questions = pose_questions(sites)
+    owned = (sites.start >= start) & (sites.start < end)
+    mine = owned[questions.site]
+    return Evidence(
+        reads,
+        scan,
+        sites,
+        observations,
+        Questions(questions.site[mine], questions.alleles[mine]),
+    )

@@ -1,0 +1,206 @@
+"""The .fai and .gzi of a FASTA read in pure Python and held against the file.
+
+htslib takes an index that is older than its FASTA as it stands, and then returns sequences that are
+shifted or hold line ends.
+"""
+
+import bisect
+import itertools
+import struct
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from varcall.bgzf import GZIP_MAGIC, BgzfFile, BlockError, is_bgzf
+from varcall.errors import InputError
+
+_HEADER_WINDOW = 512  # bytes before a sequence in which its header line is looked for
+_CHECKED_LINES = 8  # line ends looked at in each contig
+_CHECKED_CONTIGS = 200
+_CHECKED_BLOCKS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class FaiEntry:
+    """One line of a .fai: a contig and how its lines lie in the (uncompressed) FASTA."""
+
+    name: str
+    length: int
+    offset: int
+    line_bases: int
+    line_width: int
+
+    def byte_of(self, position: int) -> int:
+        """Offset of a base in the uncompressed FASTA."""
+        line, column = divmod(position, self.line_bases)
+        return self.offset + line * self.line_width + column
+
+
+class PlainBytes:
+    """Bytes of a plain FASTA."""
+
+    def __init__(self, path: Path) -> None:
+        self._file: BinaryIO = path.open("rb")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Read `count` bytes at an offset, fewer at the end of the file."""
+        self._file.seek(offset)
+        return self._file.read(count)
+
+
+class BgzippedBytes:
+    """Uncompressed bytes of a bgzipped FASTA, found by its .gzi."""
+
+    def __init__(self, path: Path) -> None:
+        gzi = Path(f"{path}.gzi")
+        self._compressed, self._uncompressed = read_gzi(gzi)
+        self._file = BgzfFile(path)
+        try:
+            fits = self._fits()
+        except BlockError:
+            fits = False
+        if not fits:
+            raise InputError(f"{gzi} is not the index of {path}: run: bgzip -r {path}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.__exit__()
+
+    def read(self, offset: int, count: int) -> bytes:
+        """Read `count` uncompressed bytes at an offset, fewer at the end of the file."""
+        number = bisect.bisect_right(self._uncompressed, offset) - 1
+        skip = offset - self._uncompressed[number]
+        pieces: list[bytes] = []
+        for block in self._file.blocks(self._compressed[number]):
+            pieces.append(block.data[skip : skip + count])
+            count -= len(pieces[-1])
+            skip = max(0, skip - len(block.data))
+            if count == 0:
+                break
+        return b"".join(pieces)
+
+    def _fits(self) -> bool:
+        """Look at some blocks: each must be where the .gzi says and as long as it says."""
+        last = len(self._compressed) - 1
+        for number in range(0, last, max(1, last // _CHECKED_BLOCKS)):
+            block = self._file.block(self._compressed[number])
+            length = self._uncompressed[number + 1] - self._uncompressed[number]
+            if (block.next_offset, len(block.data)) != (self._compressed[number + 1], length):
+                return False
+        behind = self._file.block(self._compressed[last]).next_offset
+        return not any(block.data for block in self._file.blocks(behind))
+
+
+def read_fai(path: Path) -> tuple[FaiEntry, ...]:
+    """Parse a .fai.
+
+    Raises
+    ------
+    InputError
+        It is missing, empty or malformed.
+    """
+    remedy = f"run: samtools faidx {path.with_suffix('')}"
+    if not path.is_file():
+        raise InputError(f"{path.with_suffix('')} has no index {path.name}: {remedy}")
+    entries: list[FaiEntry] = []
+    for line in path.read_text(errors="replace").splitlines():
+        fields = line.split("\t")
+        if len(fields) != 5 or not all(field.isdecimal() for field in fields[1:]):
+            raise InputError(f"{path} is malformed: {remedy}")
+        entry = FaiEntry(fields[0], *(int(field) for field in fields[1:]))
+        if entry.length and not 0 < entry.line_bases <= entry.line_width:
+            raise InputError(f"{path} is malformed: {remedy}")
+        entries.append(entry)
+    if not entries:
+        raise InputError(f"{path} is empty: {remedy}")
+    return tuple(entries)
+
+
+def read_gzi(path: Path) -> tuple[list[int], list[int]]:
+    """Parse a .gzi into compressed and uncompressed block offsets, the first block's included.
+
+    Raises
+    ------
+    InputError
+        It is missing or malformed.
+    """
+    fasta = path.with_suffix("")
+    if not path.is_file():
+        raise InputError(f"{fasta} is bgzipped and has no {path.name}: run: samtools faidx {fasta}")
+    raw = path.read_bytes()
+    values = struct.unpack_from(f"<{len(raw) // 8}Q", raw)
+    if len(raw) % 8 or not values or len(values) != 1 + 2 * values[0]:
+        raise InputError(f"{path} is cut short or malformed: run: bgzip -r {fasta}")
+    compressed, uncompressed = [0, *values[1::2]], [0, *values[2::2]]
+    if compressed != sorted(compressed) or uncompressed != sorted(uncompressed):
+        raise InputError(f"{path} is malformed: run: bgzip -r {fasta}")
+    return compressed, uncompressed
+
+
+def check_fasta(path: Path, wanted: Iterable[str] = ()) -> dict[str, int]:
+    """Check a FASTA's form and that its indexes are its own; return its contigs and lengths.
+
+    `wanted` contigs are looked at closely (as many as `_CHECKED_CONTIGS`), and always the first
+    and the last one of the file.
+
+    Raises
+    ------
+    InputError
+        No FASTA, gzipped without BGZF, no index, stale or foreign index.
+    """
+    with path.open("rb") as file:
+        magic = file.read(2)
+    if magic == GZIP_MAGIC and not is_bgzf(path):
+        raise InputError(
+            f"{path} is gzipped, not bgzipped: run gunzip, then bgzip and samtools faidx on it"
+        )
+    entries = read_fai(Path(f"{path}.fai"))
+    close_look = set(itertools.islice(wanted, _CHECKED_CONTIGS))
+    data = BgzippedBytes(path) if magic == GZIP_MAGIC else PlainBytes(path)
+    try:
+        if data.read(0, 1) != b">":
+            raise InputError(f"{path} is not a FASTA: its first character is not '>'")
+        for number, entry in enumerate(entries):
+            is_last = number == len(entries) - 1
+            if number == 0 or is_last or entry.name in close_look:
+                _check_entry(path, data, entry, is_last=is_last)
+    except BlockError as error:
+        raise InputError(f"{path} is corrupt: {error}") from error
+    finally:
+        data.close()
+    return {entry.name: entry.length for entry in entries}
+
+
+def _check_entry(
+    path: Path, data: PlainBytes | BgzippedBytes, entry: FaiEntry, *, is_last: bool
+) -> None:
+    """Look at the header line, some line ends and what follows the last base of a contig."""
+    stale = InputError(
+        f"{path}.fai does not fit {path} at contig {entry.name!r} (made before the FASTA was last "
+        f"written?): run: samtools faidx {path}"
+    )
+    begin = max(0, entry.offset - _HEADER_WINDOW)
+    before = data.read(begin, entry.offset - begin)
+    header = before.rstrip(b"\r\n").rpartition(b"\n")[2]
+    is_header_cut = begin > 0 and b"\n" not in before.rstrip(b"\r\n")
+    if not before.endswith(b"\n"):
+        raise stale
+    if not is_header_cut and header[1:].split(None, 1)[:1] != [entry.name.encode()]:
+        raise stale
+    if entry.length:
+        n_lines = (entry.length - 1) // entry.line_bases
+        for line in range(0, n_lines, max(1, n_lines // _CHECKED_LINES)):
+            text = data.read(entry.byte_of(line * entry.line_bases), entry.line_width)
+            if len(text.rstrip(b"\r\n")) != entry.line_bases or not text.endswith(b"\n"):
+                raise stale
+        tail = data.read(entry.byte_of(entry.length - 1), 1 + entry.line_bases)
+        if not tail[:1].isalpha() or tail[1:2] not in (b"", b"\r", b"\n"):
+            raise stale
+        following = tail[1:].lstrip(b"\r\n")[:1]
+        if following != (b"" if is_last else b">"):
+            raise stale

@@ -1,0 +1,280 @@
+"""How many copies of each candidate allele the truth holds, whatever way truth spells it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import combinations, product
+from pathlib import Path
+
+import numpy as np
+import pysam
+from numpy.typing import NDArray
+
+from varcall.alleles import Allele, decompose, left_align, split
+from varcall.candidates import Sites, spell
+from varcall.errors import InputError
+from varcall.observations import Questions
+
+# Alleles closer than this may be two spellings of one haplotype.
+_CLUSTER_DISTANCE = 30
+# More alleles than this in one cluster are left unlabelled: subsets are tried one by one.
+_MAX_CLUSTER = 10
+_MAX_UNPHASED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class TruthRecord:
+    """One truth variant: the alleles of its two haplotypes, normalised and atomic.
+
+    Attributes
+    ----------
+    start, end
+        What REF covers (0-based half-open).
+    first, second
+        Empty where the haplotype has REF; a haploid genotype counts as two equal haplotypes.
+    phased
+        Whether the order of the haplotypes means anything.
+    known
+        False where truth has a variant but does not say which: a missing or symbolic allele.
+    """
+
+    start: int
+    end: int
+    first: tuple[Allele, ...]
+    second: tuple[Allele, ...]
+    phased: bool
+    known: bool
+
+
+def read_truth(
+    path: Path, contig: str, start: int, end: int, fetch: Callable[[int, int], str]
+) -> list[TruthRecord]:
+    """Read the truth records of a span (0-based half-open) of the VCF's first sample.
+
+    `fetch(start, end)` gives reference bases.
+
+    Raises
+    ------
+    InputError
+        Where the file has no sample, no GT, no index, or does not know the contig.
+    """
+    try:
+        with pysam.VariantFile(str(path)) as truth:
+            if not len(truth.header.samples):
+                raise InputError(f"truth {path} has no sample column; give a VCF with genotypes")
+            return [_truth_record(record, fetch) for record in truth.fetch(contig, start, end)]
+    except (OSError, ValueError, KeyError) as error:
+        raise InputError(
+            f"cannot read truth {path} at {contig}:{start + 1}-{end} ({error}); it must have GT "
+            f"and an index, and know the contig: tabix {path}"
+        ) from None
+
+
+def _truth_record(record: pysam.VariantRecord, fetch: Callable[[int, int], str]) -> TruthRecord:
+    call = record.samples[0]
+    genotype = call["GT"]
+    alleles = record.alleles or ()
+    start, end = record.start, record.start + len(alleles[0])
+    sides: list[tuple[Allele, ...]] = []
+    for index in genotype if len(genotype) == 2 else genotype * 2:
+        if index is None or (alleles[index] != "*" and set(alleles[index]) - set("ACGT")):
+            return TruthRecord(start, end, (), (), phased=False, known=False)
+        # The deletion that `*` stands for has a record of its own.
+        is_plain = index == 0 or alleles[index] == "*"
+        sides.append(() if is_plain else _primitives(start, alleles[0], alleles[index], fetch))
+    return TruthRecord(start, end, sides[0], sides[1], phased=call.phased, known=True)
+
+
+def _primitives(
+    start: int, ref: str, alt: str, fetch: Callable[[int, int], str]
+) -> tuple[Allele, ...]:
+    whole = split(start, ref, [alt])[0]
+    parts = []
+    for part in decompose(whole):
+        new_start, new_ref, (new_alt,) = left_align(part.start, part.ref, [part.alt], fetch)
+        parts.append(Allele(new_start, new_ref, new_alt))
+    return tuple(parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Labels:
+    """Copies (int64 [q], 0 to 2) of each question's allele(s), and whether truth is sure of it."""
+
+    copies: NDArray[np.int64]
+    certain: NDArray[np.bool_]
+
+
+def label_questions(
+    sites: Sites,
+    questions: Questions,
+    truth: Sequence[TruthRecord],
+    reference: NDArray[np.uint8],
+    reference_start: int,
+) -> Labels:
+    """Count the copies of each question's allele(s) in the truth.
+
+    An allele that truth spells alike is looked up. For the others, the candidates near
+    unexplained truth are combined until they spell the truth's haplotype; where no combination
+    does, those candidates are not certain.
+    """
+    labeller = _Labeller(sites, reference, reference_start)
+    present, certain = labeller.label(truth)
+    copies = np.zeros(len(questions), np.int64)
+    sure = np.ones(len(questions), bool)
+    for index in range(len(questions)):
+        first = int(sites.alt_offset[questions.site[index]])
+        asked = [first + bit for bit in range(8) if int(questions.alleles[index]) >> bit & 1]
+        copies[index] = min(2, int(present[:, asked].sum()))
+        sure[index] = bool(certain[asked].all())
+    return Labels(copies, sure)
+
+
+class _Labeller:
+    def __init__(self, sites: Sites, reference: NDArray[np.uint8], reference_start: int) -> None:
+        self._reference = reference
+        self._origin = reference_start
+        self._alleles: list[Allele] = []
+        self._span: list[tuple[int, int]] = []
+        for site in range(len(sites)):
+            ref, alts = sites.alleles(site, reference, reference_start)
+            start = int(sites.start[site])
+            for part in split(start, ref, alts):
+                self._alleles.append(part)
+                self._span.append((start, int(sites.repeat_end[site])))
+
+    def label(self, truth: Sequence[TruthRecord]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+        """Return which haplotype has which ALT (bool [2, a]) and which ALTs are certain."""
+        haplotypes = [
+            [allele for record in truth for allele in record.first],
+            [allele for record in truth for allele in record.second],
+        ]
+        known = [set(haplotype) for haplotype in haplotypes]
+        present = np.zeros((2, len(self._alleles)), bool)
+        explained: set[Allele] = set()
+        for index, allele in enumerate(self._alleles):
+            parts = decompose(allele)
+            for side in (0, 1):
+                present[side, index] = all(part in known[side] for part in parts)
+            if present[:, index].any():
+                explained.update(parts)
+        certain = self._certain_at_first(truth)
+        unmatched = [index for index in range(len(self._alleles)) if not present[:, index].any()]
+        missed = sorted({a for side in haplotypes for a in side} - explained)
+        for candidates, span in self._clusters(unmatched, missed):
+            answer = self._respell(candidates, span, truth, present)
+            if answer is None:
+                certain[candidates] = False
+            else:
+                present[:, candidates] = answer
+        return present, certain
+
+    def _certain_at_first(self, truth: Sequence[TruthRecord]) -> NDArray[np.bool_]:
+        """Doubt the candidates near truth that does not say which alleles there are."""
+        certain = np.ones(len(self._alleles), bool)
+        for record in truth:
+            if not record.known:
+                low, high = record.start - _CLUSTER_DISTANCE, record.end + _CLUSTER_DISTANCE
+                for index, (start, end) in enumerate(self._span):
+                    certain[index] &= not (start < high and end > low)
+        return certain
+
+    def _clusters(
+        self, unmatched: Sequence[int], missed: Sequence[Allele]
+    ) -> list[tuple[list[int], tuple[int, int]]]:
+        """Group unmatched candidates with the unexplained truth near them."""
+        items = [(*self._span[index], index) for index in unmatched]
+        items += [(allele.start, allele.end, -1) for allele in missed]
+        items.sort()
+        clusters: list[tuple[list[int], tuple[int, int]]] = []
+        members: list[int] = []
+        has_truth = False
+        low = high = -_CLUSTER_DISTANCE - 1
+        for start, end, index in [*items, (1 << 60, 1 << 60, -1)]:
+            if start > high + _CLUSTER_DISTANCE:
+                if members and has_truth:
+                    clusters.append((members, (low, high)))
+                members, has_truth, low, high = [], False, start, end
+            high = max(high, end)
+            if index >= 0:
+                members.append(index)
+            else:
+                has_truth = True
+        return clusters
+
+    def _respell(
+        self,
+        candidates: list[int],
+        span: tuple[int, int],
+        truth: Sequence[TruthRecord],
+        present: NDArray[np.bool_],
+    ) -> NDArray[np.bool_] | None:
+        """Find which candidates together spell each haplotype: bool [2, len(candidates)]."""
+        if len(candidates) > _MAX_CLUSTER:
+            return None
+        low, high = span[0] - _CLUSTER_DISTANCE, span[1] + _CLUSTER_DISTANCE
+        inside = [
+            record
+            for record in truth
+            if any(low <= a.start and a.end <= high for a in (*record.first, *record.second))
+        ]
+        free = [record for record in inside if not record.phased and record.first != record.second]
+        if len(free) > _MAX_UNPHASED:
+            return None
+        for flips in product((False, True), repeat=max(0, len(free) - 1)):
+            swapped = {id(r) for r, flip in zip(free[1:], flips, strict=True) if flip}
+            answer = np.zeros((2, len(candidates)), bool)
+            for side in (0, 1):
+                alleles = [
+                    allele
+                    for record in inside
+                    for allele in (record.first, record.second)[side ^ (id(record) in swapped)]
+                ]
+                chosen = self._spelling(candidates, alleles, low, high, present[side])
+                if chosen is None:
+                    break
+                answer[side, list(chosen)] = True
+            else:
+                return answer
+        return None
+
+    def _spelling(
+        self,
+        candidates: list[int],
+        truth: Sequence[Allele],
+        low: int,
+        high: int,
+        present: NDArray[np.bool_],
+    ) -> tuple[int, ...] | None:
+        wanted = self._spell(truth, low, high)
+        fixed = [
+            self._alleles[index]
+            for index in np.flatnonzero(present)
+            if low <= self._alleles[index].start and self._alleles[index].end <= high
+        ]
+        for size in range(len(candidates) + 1):
+            for chosen in combinations(range(len(candidates)), size):
+                trial = fixed + [self._alleles[candidates[index]] for index in chosen]
+                if wanted is not None and self._spell(trial, low, high) == wanted:
+                    return chosen
+        return None
+
+    def _spell(self, alleles: Iterable[Allele], low: int, high: int) -> str | None:
+        """Return the reference of [low, high) with the alleles in place; None if they overlap."""
+        pieces = []
+        at = max(low, self._origin)
+        for start, end, alt in sorted(map(_without_anchor, set(alleles))):
+            if start < at:
+                return None
+            pieces += [self._bases(at, start), alt]
+            at = end
+        pieces.append(self._bases(at, high))
+        return "".join(pieces)
+
+    def _bases(self, start: int, end: int) -> str:
+        return spell(self._reference[max(0, start - self._origin) : max(0, end - self._origin)])
+
+
+def _without_anchor(allele: Allele) -> tuple[int, int, str]:
+    """Return the bases an allele truly replaces: (start, end, alt)."""
+    if len(allele.ref) != len(allele.alt) and allele.ref[0] == allele.alt[0]:
+        return allele.start + 1, allele.end, allele.alt[1:]
+    return allele.start, allele.end, allele.alt

@@ -1,0 +1,136 @@
+"""`varcall examples`: cut samples with known truth into spans to train on."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from varcall.errors import InputError, UsageError
+from varcall.examples import cut_span, save_span, span_name
+from varcall.inputs import InputOptions, open_alignments, open_inputs
+from varcall.pool import run_in_order
+from varcall.profile import measure_profile
+from varcall.reference import Reference
+from varcall.regions import Region, merge_regions, read_bed, windows
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_SPAN = 100_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExamplesOptions:
+    """Options of `varcall examples`.
+
+    Attributes
+    ----------
+    reads, truth, confident
+        One sample: alignments, truth VCF, and BED of where its truth is complete (None: all of
+        the regions).
+    samples
+        Instead: a folder of `varcall simulate`, every NAME.bam of which has NAME.truth.vcf.gz and
+        NAME.bed beside it.
+    span
+        Bases a file.
+    """
+
+    reference: Path
+    output: Path
+    reads: Path | None = None
+    truth: Path | None = None
+    confident: Path | None = None
+    samples: Path | None = None
+    regions: tuple[str, ...] = ()
+    span: int = DEFAULT_SPAN
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        """Check that exactly one way of naming samples is used."""
+        one = self.reads is not None and self.truth is not None
+        if one == (self.samples is not None):
+            raise UsageError("give either READS with --truth, or --samples FOLDER")
+
+
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    reads: Path
+    truth: Path
+    confident: Path | None
+
+    def __str__(self) -> str:
+        return self.reads.name
+
+
+def run_examples(options: ExamplesOptions) -> int:
+    """Write one file per span into the output folder; return how many were written.
+
+    Raises
+    ------
+    InputError
+        Where an input is missing or does not fit.
+    """
+    options.output.mkdir(parents=True, exist_ok=True)
+    written = 0
+    for sample, count in run_in_order(_Cutter, options, _samples(options), options.threads):
+        _log.info("%s: %d spans", sample, count)
+        written += count
+    return written
+
+
+def _samples(options: ExamplesOptions) -> list[_Sample]:
+    if options.samples is None:
+        assert options.reads is not None
+        assert options.truth is not None
+        return [_Sample(options.reads, options.truth, options.confident)]
+    found = [
+        _Sample(reads, reads.with_suffix(".truth.vcf.gz"), reads.with_suffix(".bed"))
+        for reads in sorted(options.samples.glob("*.bam"))
+    ]
+    if not found:
+        raise InputError(f"{options.samples} holds no .bam; make samples with varcall simulate")
+    return found
+
+
+class _Cutter:
+    """Cuts one sample after another; each process has its own."""
+
+    def __init__(self, options: ExamplesOptions) -> None:
+        self._options = options
+
+    def call(self, sample: _Sample) -> int:
+        options = self._options
+        inputs = open_inputs(
+            InputOptions(
+                reads=str(sample.reads), reference=options.reference, regions=options.regions
+            )
+        )
+        confident = inputs.regions
+        if sample.confident is not None:
+            known = read_bed(sample.confident, inputs.contigs)
+            confident = merge_regions(known, inputs.contigs)
+        profile = measure_profile(inputs)
+        written = 0
+        with (
+            Reference(inputs.reference) as reference,
+            open_alignments(inputs.reads, inputs.index, inputs.reference) as alignments,
+        ):
+            for window in windows(inputs.regions, options.span):
+                inside = _clip(confident, window)
+                if not inside:
+                    continue
+                span = cut_span(alignments, reference, sample.truth, profile, window, inside)
+                if len(span.reads):
+                    save_span(span, options.output / span_name(sample.reads, window))
+                    written += 1
+        return written
+
+
+def _clip(regions: Sequence[Region], window: Region) -> list[tuple[int, int]]:
+    """Return the parts of the regions inside a window as (start, end)."""
+    return [
+        (max(region.start, window.start), min(region.end, window.end))
+        for region in regions
+        if region.contig == window.contig
+        and region.start < window.end
+        and region.end > window.start
+    ]

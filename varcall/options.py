@@ -1,0 +1,161 @@
+"""What a call run is asked to do: one frozen dataclass, checked when it is made.
+
+Only the standard library is imported here, so that ``varcall call --help`` can show the defaults.
+"""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from varcall.errors import UsageError
+
+STDOUT = "-"
+# SAM flags left out: unmapped, secondary, qc-fail, duplicate, supplementary (SAM 1.4.2).
+DEFAULT_EXCLUDE_FLAGS = 0x4 | 0x100 | 0x200 | 0x400 | 0x800
+# DeepVariant, make_examples_options.py.
+DEFAULT_MIN_MAPQ = 5
+DEFAULT_MIN_BASE_QUALITY = 10
+DEFAULT_MIN_ALT_COUNT = 2
+DEFAULT_MIN_ALT_FRACTION_SNV = 0.12
+DEFAULT_MIN_ALT_FRACTION_INDEL = 0.06
+# DeepVariant 1.9, postprocess_variants.py: records of a lower QUAL are marked LowQual.
+DEFAULT_MIN_QUAL = 1.0
+DEFAULT_MAX_DEPTH = 1000
+DEFAULT_MODEL = "default"
+DEFAULT_WINDOW = 10_000
+DEFAULT_BATCH_SIZE = 64
+MAX_MAPQ = 255
+MAX_BASE_QUALITY = 93
+
+ENGINES = ("torch",)
+PRECISIONS = ("auto", "fp32", "bf16")
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+_OUTPUT_TYPE = re.compile(r"[vu]|[zb][0-9]?")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallOptions:
+    """Options of ``varcall call``; a field is the long option of the same name.
+
+    Attributes
+    ----------
+    reads, index
+        Coordinate-sorted BAM or CRAM, and its index where it does not lie beside the reads.
+    reference
+        FASTA, plain or bgzipped, with its .fai.
+    output
+        Path of the VCF or BCF; ``-`` is standard output.
+    output_type
+        ``v``, ``z[0-9]``, ``u`` or ``b[0-9]`` as in bcftools; None takes the output's suffix.
+    write_index
+        Index a compressed output.
+    regions, regions_file
+        Region strings (samtools syntax, comma lists allowed) and a BED file; both together mean
+        their union, neither the whole reference.
+    shard
+        (I, N): call only part I, 1-based, of N.
+    sample, sample_name
+        Which SM of the reads is called, and the name written into the output (None: the same).
+    min_mapq, min_base_quality, exclude_flags
+        Reads and bases below, or with any of these SAM flags, are not used.
+    max_depth
+        Reads used over one position at most, about; which ones depends on read names alone.
+    min_alt_count_snv, min_alt_fraction_snv, min_alt_count_indel, min_alt_fraction_indel
+        An allele becomes a candidate where at least so many reads, and this share of them, show it.
+    min_qual
+        Records of a lower QUAL are marked LowQual.
+    ploidy, haploid_contigs
+        Ploidy of the sample (1 or 2), and the contigs called as haploid whatever it is.
+    model
+        Name of bundled weights or path of a .safetensors file.
+    engine, device, precision, batch_size
+        How the model runs; none of them changes the calls.
+    window
+        Reference bases that a worker processes at a time.
+    threads
+        Worker processes: a hard cap.
+    timings
+        TSV that receives CPU seconds by stage.
+    no_version
+        Leave version and command out of the VCF header.
+    """
+
+    reads: Path
+    reference: Path
+    index: Path | None = None
+    output: str = STDOUT
+    output_type: str | None = None
+    write_index: bool = True
+    regions: tuple[str, ...] = ()
+    regions_file: Path | None = None
+    shard: tuple[int, int] | None = None
+    sample: str | None = None
+    sample_name: str | None = None
+    min_mapq: int = DEFAULT_MIN_MAPQ
+    min_base_quality: int = DEFAULT_MIN_BASE_QUALITY
+    exclude_flags: int = DEFAULT_EXCLUDE_FLAGS
+    max_depth: int = DEFAULT_MAX_DEPTH
+    min_alt_count_snv: int = DEFAULT_MIN_ALT_COUNT
+    min_alt_count_indel: int = DEFAULT_MIN_ALT_COUNT
+    min_alt_fraction_snv: float = DEFAULT_MIN_ALT_FRACTION_SNV
+    min_alt_fraction_indel: float = DEFAULT_MIN_ALT_FRACTION_INDEL
+    min_qual: float = DEFAULT_MIN_QUAL
+    ploidy: int = 2
+    haploid_contigs: tuple[str, ...] = ()
+    model: str = DEFAULT_MODEL
+    engine: str = "torch"
+    device: str = "auto"
+    precision: str = "auto"
+    batch_size: int = DEFAULT_BATCH_SIZE
+    window: int = DEFAULT_WINDOW
+    threads: int = 1
+    timings: Path | None = None
+    no_version: bool = False
+
+    def __post_init__(self) -> None:
+        """Check each value and how they fit; raise UsageError with a sentence naming the option."""
+        self._check_numbers()
+        self._check_names()
+        if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
+            index, count = self.shard
+            raise UsageError(f"--shard {index}/{count} does not exist: write I/N with 1 <= I <= N")
+
+    def _check_numbers(self) -> None:
+        _within("--min-mapq", self.min_mapq, 0, MAX_MAPQ)
+        _within("--min-base-quality", self.min_base_quality, 0, MAX_BASE_QUALITY)
+        _within("--exclude-flags", self.exclude_flags, 0, 0xFFFF)
+        _within("--max-depth", self.max_depth, 1, None)
+        _within("--min-alt-count-snv", self.min_alt_count_snv, 1, None)
+        _within("--min-alt-count-indel", self.min_alt_count_indel, 1, None)
+        _within("--min-alt-fraction-snv", self.min_alt_fraction_snv, 0, 1)
+        _within("--min-alt-fraction-indel", self.min_alt_fraction_indel, 0, 1)
+        _within("--min-qual", self.min_qual, 0, None)
+        _within("--ploidy", self.ploidy, 1, 2)
+        _within("--batch-size", self.batch_size, 1, None)
+        # A smaller window would spend its time on the reads of its margins.
+        _within("--window", self.window, 500, None)
+        _within("--threads", self.threads, 1, None)
+
+    def _check_names(self) -> None:
+        _one_of("--engine", self.engine, ENGINES)
+        _one_of("--precision", self.precision, PRECISIONS)
+        if not _DEVICE.fullmatch(self.device):
+            raise UsageError(f"--device {self.device!r} is none of auto, cpu, cuda, cuda:N")
+        if self.output_type is not None and not _OUTPUT_TYPE.fullmatch(self.output_type):
+            raise UsageError(f"--output-type {self.output_type!r} is none of v, z[0-9], u, b[0-9]")
+        if not self.output:
+            raise UsageError("--output is empty: give a path, or - for standard output")
+        if self.sample_name is not None and not self.sample_name.strip():
+            raise UsageError("--sample-name is empty: give the name to write into the VCF")
+
+
+def _within(option: str, value: float, least: float, most: float | None) -> None:
+    # Written so that NaN is refused too.
+    if not (value >= least and (most is None or value <= most)):
+        bounds = f"at least {least}" if most is None else f"from {least} to {most}"
+        raise UsageError(f"{option} {value} is out of range: it must be {bounds}")
+
+
+def _one_of(option: str, value: str, known: tuple[str, ...]) -> None:
+    if value not in known:
+        raise UsageError(f"{option} {value!r} is not known: choose {', '.join(known)}")

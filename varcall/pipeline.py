@@ -1,0 +1,125 @@
+"""From reads to a VCF: the whole flow on one screen.
+
+    inputs -> profile -> regions -> [reads -> candidates -> images -> model -> genotype] -> VCF
+
+What stands in brackets is `varcall.worker`, done window by window, in as many processes as asked.
+"""
+
+import logging
+import time
+from collections.abc import Iterator, Sequence
+
+from models.registry import identify
+from varcall.candidates import CandidateThresholds
+from varcall.genotype import GenotypeOptions
+from varcall.inputs import InputOptions, Inputs, open_inputs
+from varcall.log import Progress
+from varcall.options import CallOptions
+from varcall.pool import run_in_order
+from varcall.profile import LibraryProfile, measure_profile
+from varcall.provenance import ModelIdentity, header_lines, normalised_command
+from varcall.reads import TILE, ReadFilter
+from varcall.regions import Region, shard, windows
+from varcall.timings import Timings
+from varcall.vcf import HeaderContig, HeaderShard, OutputType, VcfHeader, open_vcf
+from varcall.worker import WindowResult, Worker, WorkerPlan
+
+_log = logging.getLogger(__name__)
+
+
+def call_variants(options: CallOptions) -> None:
+    """Call the small variants of one sample and write them as VCF or BCF.
+
+    Raises
+    ------
+    VarcallError
+        With one sentence for the user; nothing then stands at the output path.
+    """
+    timings = Timings()
+    output_type = OutputType.of(options.output, options.output_type)
+    inputs = open_inputs(
+        InputOptions(
+            reads=options.reads,
+            reference=options.reference,
+            index=options.index,
+            sample=options.sample,
+            regions=options.regions,
+            regions_file=options.regions_file,
+        )
+    )
+    todo = windows(inputs.regions, options.window)
+    if options.shard is not None:
+        todo = shard(todo, options.shard[0], options.shard[1])
+    with timings.stage("profile"):
+        profile = measure_profile(inputs)
+    identity = identify(options.model)
+    plan = _plan(options, inputs, profile)
+    header = _header(options, inputs, identity)
+    with open_vcf(
+        options.output, header.text(), output_type, write_index=options.write_index
+    ) as writer:
+        for window, result in _results(plan, todo, options.threads):
+            timings.add(result)
+            with timings.stage("write"):
+                writer.write_window(result.lines, contig=window.contig, end=window.end)
+        with timings.stage("write"):
+            writer.drain()
+    timings.log()
+    if options.timings is not None:
+        timings.save(options.timings)
+
+
+def _results(
+    plan: WorkerPlan, todo: Sequence[Region], threads: int
+) -> Iterator[tuple[Region, WindowResult]]:
+    started = time.monotonic()
+    with Progress(len(todo)) as progress:
+        for window, result in run_in_order(Worker, plan, todo, threads):
+            progress.advance(str(window))
+            yield window, result
+    _log.info("%d windows in %.1f s", len(todo), time.monotonic() - started)
+
+
+def _plan(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -> WorkerPlan:
+    return WorkerPlan(
+        alignments=str(inputs.reads),
+        index=str(inputs.index),
+        reference=str(inputs.reference),
+        read_groups=inputs.read_groups,
+        read_filter=ReadFilter(
+            min_mapq=options.min_mapq,
+            exclude_flags=options.exclude_flags,
+            max_reads_per_tile=max(1, options.max_depth * TILE // max(1, profile.read_length)),
+        ),
+        thresholds=CandidateThresholds(
+            min_base_quality=options.min_base_quality,
+            snv_min_count=options.min_alt_count_snv,
+            snv_min_fraction=options.min_alt_fraction_snv,
+            indel_min_count=options.min_alt_count_indel,
+            indel_min_fraction=options.min_alt_fraction_indel,
+        ),
+        profile=profile,
+        model=options.model,
+        device=options.device,
+        precision=options.precision,
+        batch_size=options.batch_size,
+        ploidy=options.ploidy,
+        haploid_contigs=frozenset(options.haploid_contigs),
+        genotype=GenotypeOptions(min_qual=options.min_qual),
+    )
+
+
+def _header(options: CallOptions, inputs: Inputs, identity: ModelIdentity) -> VcfHeader:
+    return VcfHeader(
+        contigs=tuple(
+            HeaderContig(name, length, inputs.md5.get(name))
+            for name, length in inputs.contigs.items()
+        ),
+        sample=options.sample_name or inputs.sample,
+        provenance=header_lines(
+            reference=str(options.reference),
+            model=identity,
+            command=None if options.no_version else normalised_command("call", options),
+        ),
+        shard=None if options.shard is None else HeaderShard(*options.shard),
+    )

@@ -1,0 +1,21 @@
+"""The prompts of a window's questions."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.prompt import PromptContext, write_tokens
+from varcall.alleles import trim
+from varcall.evidence import Evidence
+
+
+def question_tokens(evidence: Evidence, context: PromptContext) -> NDArray[np.int32]:
+    """Write the prompts of a window's questions: int32 [q, PROMPT_LENGTH]."""
+    refs = []
+    alts = []
+    for site, mask in zip(evidence.questions.site, evidence.questions.alleles, strict=True):
+        ref, site_alts = evidence.alleles(int(site))
+        asked = [alt for bit, alt in enumerate(site_alts) if int(mask) >> bit & 1]
+        _, ref, putative = trim(0, ref, asked)
+        refs.append(ref)
+        alts.append(putative)
+    return write_tokens(context, refs, alts)

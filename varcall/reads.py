@@ -1,0 +1,246 @@
+"""The alignments of one window as flat arrays (struct of arrays, ready for the kernels)."""
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pysam
+from numpy.typing import NDArray
+
+from varcall.errors import InputError
+from varcall.options import DEFAULT_EXCLUDE_FLAGS, DEFAULT_MIN_MAPQ
+
+# Reads are capped per tile of their start, on an absolute grid, so that what is kept does not
+# depend on windows, shards or regions. 6,000 reads of 150 bases a kilobase are 900x.
+TILE = 1000
+MAX_READS_PER_TILE = 6000
+# Alignments without base qualities (SAM QUAL `*`) are given this one.
+MISSING_QUALITY = 25
+
+_CODES = np.full(256, 4, dtype=np.uint8)
+for _letters, _code in ((b"Aa", 0), (b"Cc", 1), (b"Gg", 2), (b"Tt", 3)):
+    for _letter in _letters:
+        _CODES[_letter] = _code
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFilter:
+    """Which alignments are used at all."""
+
+    min_mapq: int = DEFAULT_MIN_MAPQ
+    exclude_flags: int = DEFAULT_EXCLUDE_FLAGS
+    max_reads_per_tile: int = MAX_READS_PER_TILE
+
+
+@dataclass(frozen=True, slots=True)
+class ReadBatch:
+    """The alignments that overlap one span of a contig, ordered as in the file.
+
+    Attributes
+    ----------
+    contig, start, end
+        The span that was fetched, 0-based half-open.
+    read_start, read_end
+        int32 [n], reference span of each alignment.
+    mapq, flag
+        uint8 [n], uint16 [n].
+    fragment
+        int32 [n], the same number for both mates, 0-based.
+    name_hash
+        uint64 [n], CRC-32 of the read name: stable over runs.
+    template_length
+        int32 [n], TLEN.
+    base_offset
+        int64 [n + 1] into `bases` (uint8; 0 A, 1 C, 2 G, 3 T, 4 other) and `qualities` (uint8).
+    cigar_offset
+        int64 [n + 1] into `cigar_op` (uint8, BAM codes) and `cigar_length` (int32).
+    """
+
+    contig: str
+    start: int
+    end: int
+    read_start: NDArray[np.int32]
+    read_end: NDArray[np.int32]
+    mapq: NDArray[np.uint8]
+    flag: NDArray[np.uint16]
+    fragment: NDArray[np.int32]
+    name_hash: NDArray[np.uint64]
+    template_length: NDArray[np.int32]
+    base_offset: NDArray[np.int64]
+    bases: NDArray[np.uint8]
+    qualities: NDArray[np.uint8]
+    cigar_offset: NDArray[np.int64]
+    cigar_op: NDArray[np.uint8]
+    cigar_length: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.read_start)
+
+    def subset(self, keep: NDArray[np.bool_]) -> "ReadBatch":
+        """Return the batch with only the reads where `keep` (bool [n]) is true."""
+        base_lengths = np.diff(self.base_offset)
+        cigar_lengths = np.diff(self.cigar_offset)
+        keep_base = np.repeat(keep, base_lengths)
+        keep_cigar = np.repeat(keep, cigar_lengths)
+        return ReadBatch(
+            contig=self.contig,
+            start=self.start,
+            end=self.end,
+            read_start=self.read_start[keep],
+            read_end=self.read_end[keep],
+            mapq=self.mapq[keep],
+            flag=self.flag[keep],
+            fragment=self.fragment[keep],
+            name_hash=self.name_hash[keep],
+            template_length=self.template_length[keep],
+            base_offset=_offsets(base_lengths[keep]),
+            bases=self.bases[keep_base],
+            qualities=self.qualities[keep_base],
+            cigar_offset=_offsets(cigar_lengths[keep]),
+            cigar_op=self.cigar_op[keep_cigar],
+            cigar_length=self.cigar_length[keep_cigar],
+        )
+
+
+def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
+
+
+def load_reads(
+    alignments: pysam.AlignmentFile,
+    contig: str,
+    start: int,
+    end: int,
+    read_filter: ReadFilter,
+    sample_read_groups: frozenset[str] | None = None,
+) -> ReadBatch:
+    """Fetch the alignments that overlap a span and pass the filter.
+
+    Parameters
+    ----------
+    start, end
+        0-based half-open.
+    sample_read_groups
+        Read groups of the wanted sample; None takes every read.
+
+    Raises
+    ------
+    InputError
+        Where the file cannot be decoded.
+    """
+    # Whole tiles are read, only to make the cap independent of the window.
+    first = max(0, (start // TILE - 1) * TILE)
+    last = -(-end // TILE) * TILE
+    try:
+        kept = list(
+            _capped(
+                _accepted(alignments.fetch(contig, first, last), read_filter, sample_read_groups),
+                read_filter.max_reads_per_tile,
+            )
+        )
+    except (OSError, ValueError) as error:
+        name = alignments.filename.decode(errors="replace")
+        raise InputError(
+            f"cannot read alignments of {name} near {contig}:{start + 1}-{end} ({error}); "
+            f"the file may be damaged: re-copy it and run samtools quickcheck"
+        ) from None
+    kept = [read for read in kept if read.reference_end > start and read.reference_start < end]
+    return _to_arrays(kept, contig, start, end)
+
+
+def _accepted(
+    alignments: Iterator[pysam.AlignedSegment],
+    read_filter: ReadFilter,
+    read_groups: frozenset[str] | None,
+) -> Iterator[pysam.AlignedSegment]:
+    for read in alignments:
+        if read.flag & read_filter.exclude_flags or read.mapping_quality < read_filter.min_mapq:
+            continue
+        if read.query_length == 0 or not read.cigartuples or read.reference_length == 0:
+            continue
+        if read_groups is not None and (
+            not read.has_tag("RG") or read.get_tag("RG") not in read_groups
+        ):
+            continue
+        yield read
+
+
+def _capped(
+    reads: Iterator[pysam.AlignedSegment], max_reads_per_tile: int
+) -> Iterator[pysam.AlignedSegment]:
+    """Keep, of the reads that start in one tile, those with the smallest name hash."""
+    tile_reads: list[pysam.AlignedSegment] = []
+    tile = -1
+    for read in reads:
+        if read.reference_start // TILE != tile:
+            yield from _smallest(tile_reads, max_reads_per_tile)
+            tile_reads = []
+            tile = read.reference_start // TILE
+        tile_reads.append(read)
+        if len(tile_reads) > 4 * max_reads_per_tile:
+            tile_reads = _smallest(tile_reads, max_reads_per_tile)
+    yield from _smallest(tile_reads, max_reads_per_tile)
+
+
+def _smallest(reads: list[pysam.AlignedSegment], count: int) -> list[pysam.AlignedSegment]:
+    if len(reads) <= count:
+        return reads
+    hashes = np.fromiter((_name_hash(read.query_name) for read in reads), np.uint64, len(reads))
+    chosen = np.sort(np.argsort(hashes, kind="stable")[:count])
+    return [reads[index] for index in chosen]
+
+
+def _name_hash(name: str | None) -> int:
+    return zlib.crc32((name or "").encode())
+
+
+def _to_arrays(reads: list[pysam.AlignedSegment], contig: str, start: int, end: int) -> ReadBatch:
+    fragments: dict[str | None, int] = {}
+    sequences: list[bytes] = []
+    qualities: list[bytes] = []
+    cigars: list[tuple[int, int]] = []
+    cigar_counts: list[int] = []
+    fixed = np.empty((len(reads), 7), dtype=np.int64)
+    for index, read in enumerate(reads):
+        name = read.query_name
+        sequence = (read.query_sequence or "").encode()
+        sequences.append(sequence)
+        quality = read.query_qualities
+        qualities.append(
+            bytes([MISSING_QUALITY]) * len(sequence) if quality is None else quality.tobytes()
+        )
+        cigar = read.cigartuples or []
+        cigars.extend(cigar)
+        cigar_counts.append(len(cigar))
+        fixed[index] = (
+            read.reference_start,
+            read.reference_end or read.reference_start,
+            read.mapping_quality,
+            read.flag,
+            fragments.setdefault(name, len(fragments)),
+            _name_hash(name),
+            read.template_length,
+        )
+    cigar_array = np.array(cigars, dtype=np.int32).reshape(-1, 2)
+    lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
+    return ReadBatch(
+        contig=contig,
+        start=start,
+        end=end,
+        read_start=fixed[:, 0].astype(np.int32),
+        read_end=fixed[:, 1].astype(np.int32),
+        mapq=fixed[:, 2].astype(np.uint8),
+        flag=fixed[:, 3].astype(np.uint16),
+        fragment=fixed[:, 4].astype(np.int32),
+        name_hash=fixed[:, 5].astype(np.uint64),
+        template_length=fixed[:, 6].astype(np.int32),
+        base_offset=_offsets(lengths),
+        bases=_CODES[np.frombuffer(b"".join(sequences), dtype=np.uint8)],
+        qualities=np.frombuffer(b"".join(qualities), dtype=np.uint8).copy(),
+        cigar_offset=_offsets(np.array(cigar_counts, dtype=np.int64)),
+        cigar_op=cigar_array[:, 0].astype(np.uint8),
+        cigar_length=np.ascontiguousarray(cigar_array[:, 1]),
+    )

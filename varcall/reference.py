@@ -1,0 +1,140 @@
+"""Reading the reference FASTA: base codes for the kernels, VCF letters for records."""
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pysam
+from numpy.typing import NDArray
+
+from varcall.errors import InputError
+
+OTHER = 4  # the code of N, of ambiguity letters and of everything beyond a contig's ends
+_INVALID = 255
+
+# Ambiguity letters (NC-IUB 1984) and the base that VCF 4.3 (section 1.6.1, REF) puts in their
+# place: "replaced by the first base alphabetically".
+_VCF_LETTER = {
+    "A": "A", "C": "C", "G": "G", "T": "T", "U": "T", "N": "N",
+    "R": "A", "Y": "C", "S": "C", "W": "A", "K": "G", "M": "A",
+    "B": "C", "D": "A", "H": "A", "V": "A",
+}  # fmt: skip
+
+
+def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Code and VCF letter of each byte of a FASTA, uint8 [256] each; other bytes are invalid."""
+    codes = np.full(256, _INVALID, dtype=np.uint8)
+    letters = np.full(256, _INVALID, dtype=np.uint8)
+    for letter, base in _VCF_LETTER.items():
+        both_cases = [ord(letter), ord(letter.lower())]
+        codes[both_cases] = "ACGT".index(base) if letter in "ACGTU" else OTHER
+        letters[both_cases] = ord(base)
+    return codes, letters
+
+
+_CODE, _LETTER = _tables()
+
+
+class Reference:
+    """An indexed FASTA, plain or bgzipped.
+
+    Holds the path only and opens the file on first use in each process, so that it can be sent to
+    spawned workers. `varcall.inputs.open_inputs` has checked the index; what is fetched is checked
+    again here because a stale index gives line ends inside a sequence (htslib does not notice).
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        self._file: pysam.FastaFile | None = None
+        self._process = 0
+
+    def __reduce__(self) -> tuple[type["Reference"], tuple[Path]]:
+        return Reference, (self.path,)
+
+    def __enter__(self) -> "Reference":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the next fetch opens it again."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    @property
+    def contigs(self) -> dict[str, int]:
+        """Names and lengths in the order of the FASTA."""
+        file = self._open()
+        return dict(zip(file.references, file.lengths, strict=True))
+
+    def length(self, contig: str) -> int:
+        """Bases of a contig."""
+        try:
+            return self._open().get_reference_length(contig)
+        except KeyError as error:
+            raise InputError(f"there is no contig {contig!r} in {self.path}") from error
+
+    def fetch(self, contig: str, start: int, end: int) -> NDArray[np.uint8]:
+        """Fetch base codes of a span, 0-based half-open, which may reach beyond the contig.
+
+        Returns
+        -------
+        uint8 [end - start]
+            0 A, 1 C, 2 G, 3 T, 4 for N, ambiguity letters and positions outside the contig.
+
+        Raises
+        ------
+        InputError
+            Unknown contig, unreadable file, stale index.
+        """
+        length = self.length(contig)
+        first, last = min(max(start, 0), length), max(min(end, length), 0)
+        codes = np.full(max(end - start, 0), OTHER, dtype=np.uint8)
+        if last > first:
+            codes[first - start : last - start] = self._translated(contig, first, last, _CODE)
+        return codes
+
+    def fetch_string(self, contig: str, start: int, end: int) -> str:
+        """Fetch upper-case letters of a span inside the contig, as VCF 4.3 wants them in REF.
+
+        Ambiguity letters become their alphabetically first base, N stays N.
+        """
+        if not 0 <= start <= end <= self.length(contig):
+            raise InputError(f"{contig}:{start + 1}-{end} is outside {contig} of {self.path}")
+        return self._translated(contig, start, end, _LETTER).tobytes().decode("ascii")
+
+    def _translated(
+        self, contig: str, start: int, end: int, table: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        text = self._text(contig, start, end) if end > start else ""
+        values = table[np.frombuffer(text.encode("latin-1"), dtype=np.uint8)]
+        if len(values) != end - start or (values == _INVALID).any():
+            raise InputError(
+                f"{self.path} does not fit its index at {contig}:{start + 1}-{end}: "
+                f"run: samtools faidx {self.path}"
+            )
+        return values
+
+    def _text(self, contig: str, start: int, end: int) -> str:
+        try:
+            return str(self._open().fetch(contig, start, end))
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"cannot read {contig}:{start + 1}-{end} of {self.path} ({error}): the file is "
+                f"corrupt or its index is stale; run: samtools faidx {self.path}"
+            ) from error
+
+    def _open(self) -> pysam.FastaFile:
+        # A handle shared with a forked parent would share its file offset: open one per process.
+        if self._file is None or self._process != os.getpid():
+            if not self.path.with_name(self.path.name + ".fai").exists():
+                # pysam would build the index beside the input, unasked.
+                raise InputError(f"{self.path} has no index; run: samtools faidx {self.path}")
+            try:
+                self._file = pysam.FastaFile(str(self.path))
+            except (OSError, ValueError) as error:
+                raise InputError(f"cannot open the reference {self.path}: {error}") from error
+            self._process = os.getpid()
+        return self._file

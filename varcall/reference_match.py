@@ -1,0 +1,208 @@
+"""Is this FASTA the one that the reads were aligned to? Checksums, and the reads themselves."""
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import pysam
+
+from varcall.errors import InputError
+from varcall.reference import OTHER, Reference
+from varcall.regions import Region
+
+# Reads of one build laid on another differ at about 3 of 4 bases; the worst reads on the right one
+# (nanopore) at some per cent.
+MAX_MISMATCH_RATE = 0.10
+MIN_COMPARED = 300  # bases, below which a rate says nothing
+POINTS_PER_CONTIG = 8
+READS_PER_POINT = 40
+BASES_PER_READ = 500
+CHECKED_CONTIGS = 100
+# More N than any human contig has (chrY of GRCh38: 0.59) means a masked or rebuilt FASTA.
+MASKED_SHARE = 0.6
+
+_UNUSED = 0x4 | 0x100 | 0x200 | 0x400 | 0x800  # unmapped, secondary, qc-fail, duplicate, suppl.
+_PIECE = 1 << 22
+_CODE_OF_BYTE = np.full(256, OTHER, dtype=np.uint8)
+_CODE_OF_BYTE[list(b"ACGTacgt")] = [0, 1, 2, 3] * 2
+# CIGAR operations by BAM code: 0 M, 1 I, 2 D, 3 N, 4 S, 7 =, 8 X (SAM 1.4.6).
+_ALIGNED_OPS = frozenset((0, 7, 8))
+_CONSUMES_READ = frozenset((0, 1, 4, 7, 8))
+_CONSUMES_REFERENCE = frozenset((0, 2, 3, 7, 8))
+
+
+@dataclass(frozen=True, slots=True)
+class BaseAgreement:
+    """How many aligned bases of sampled reads were compared with the reference, and differed."""
+
+    reads: int
+    compared: int
+    mismatches: int
+
+    @property
+    def rate(self) -> float:
+        """Share of bases that differ."""
+        return self.mismatches / self.compared if self.compared else 0.0
+
+    @property
+    def differs(self) -> bool:
+        """Whether so many bases differ that the sequence must be another one."""
+        return self.compared >= MIN_COMPARED and self.rate > MAX_MISMATCH_RATE
+
+
+@dataclass(frozen=True, slots=True)
+class ContigDigest:
+    """MD5 of the upper-case sequence (the M5 of SAM 1.3.2) and its share of N."""
+
+    md5: str
+    n_share: float
+
+
+def contig_digest(fasta: Path, contig: str) -> ContigDigest:
+    """Digest one contig; kept for this process while the file stays the same."""
+    status = fasta.stat()
+    return _digest(fasta, contig, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=8192)
+def _digest(fasta: Path, contig: str, size: int, mtime: int) -> ContigDigest:
+    del size, mtime  # only there to make another file another key
+    digest = hashlib.md5(usedforsecurity=False)
+    unknown = 0
+    with pysam.FastaFile(str(fasta)) as file:
+        length = file.get_reference_length(contig)
+        for start in range(0, length, _PIECE):
+            piece = file.fetch(contig, start, min(length, start + _PIECE)).upper().encode()
+            digest.update(piece)
+            unknown += piece.count(b"N")
+    return ContigDigest(digest.hexdigest(), unknown / length if length else 0.0)
+
+
+def check_checksum(fasta: Path, contig: str, stated: str, *, is_partial: bool) -> bool:
+    """Compare a contig with the M5 of the reads' header.
+
+    Returns
+    -------
+    bool
+        True where it is the same sequence; False where the FASTA holds only a part of the contig
+        (cut, or masked with N), so that the checksum cannot decide.
+
+    Raises
+    ------
+    InputError
+        It is another sequence.
+    """
+    if is_partial:
+        return False
+    digest = contig_digest(fasta, contig)
+    if digest.md5 == stated:
+        return True
+    if digest.n_share > MASKED_SHARE:
+        return False
+    raise InputError(
+        f"contig {contig!r} of {fasta} is not the sequence that the reads were aligned to (md5 "
+        f"{digest.md5}, the header says M5 {stated}): give that reference"
+    )
+
+
+def sample_agreement(
+    alignments: pysam.AlignmentFile, reference: Reference, spans: Sequence[Region]
+) -> BaseAgreement:
+    """Compare some reads of one contig with the reference at evenly spaced points of `spans`."""
+    reads = compared = mismatches = 0
+    seen: set[tuple[int, str | None]] = set()
+    for point in _points(spans):
+        taken = 0
+        for read in alignments.fetch(point.contig, point.start, point.end):
+            if read.flag & _UNUSED or read.query_sequence is None:
+                continue
+            taken += 1
+            key = (read.reference_start, read.query_name)
+            if key not in seen:
+                seen.add(key)
+                reads += 1
+                counts = _compare(read, point.contig, reference)
+                compared, mismatches = compared + counts[0], mismatches + counts[1]
+            if taken >= READS_PER_POINT:
+                break
+    return BaseAgreement(reads, compared, mismatches)
+
+
+def _points(spans: Sequence[Region]) -> Iterator[Region]:
+    """Places from which reads are taken: evenly spaced over the length of all spans together."""
+    total = sum(len(span) for span in spans)
+    step = max(1, total // POINTS_PER_CONTIG)
+    passed = 0
+    for span in spans:
+        for offset in range(-passed % step, len(span), step):
+            yield Region(span.contig, span.start + offset, span.end)
+        passed += len(span)
+
+
+def _compare(read: pysam.AlignedSegment, contig: str, reference: Reference) -> tuple[int, int]:
+    """Count compared and differing bases over the first reference bases of a read."""
+    letters = np.frombuffer((read.query_sequence or "").encode(), dtype=np.uint8)
+    codes = _CODE_OF_BYTE[letters]
+    start = read.reference_start
+    span = reference.fetch(contig, start, start + BASES_PER_READ)
+    compared = mismatches = offset = position = 0
+    for op, length in read.cigartuples or ():
+        if position >= len(span):
+            break
+        if op in _ALIGNED_OPS:
+            theirs = span[position : position + length]
+            ours = codes[offset : offset + len(theirs)]
+            known = (ours != OTHER) & (theirs != OTHER)
+            compared += int(known.sum())
+            mismatches += int((known & (ours != theirs)).sum())
+        offset += length if op in _CONSUMES_READ else 0
+        position += length if op in _CONSUMES_REFERENCE else 0
+    return compared, mismatches
+
+
+def check_bases(
+    alignments: pysam.AlignmentFile,
+    reference: Reference,
+    regions: Iterable[Region],
+    lengths: Mapping[str, int],
+    *,
+    has_reads: Mapping[str, bool],
+) -> dict[str, BaseAgreement]:
+    """Compare reads of each contig of `regions` with the FASTA.
+
+    `has_reads` says of which contigs the index knows reads; htslib may return none of them, without
+    an error, when an index is wrong or the reference of a CRAM cannot be had.
+
+    Raises
+    ------
+    InputError
+        Reads and reference disagree, or no read comes where the index knows some.
+    """
+    by_contig: dict[str, list[Region]] = {}
+    for region in regions:
+        by_contig.setdefault(region.contig, []).append(region)
+    wanted = [name for name in by_contig if has_reads.get(name, True)]
+    wanted.sort(key=lambda name: -lengths[name])
+    agreements: dict[str, BaseAgreement] = {}
+    for name in wanted[:CHECKED_CONTIGS]:
+        agreement = sample_agreement(alignments, reference, by_contig[name])
+        if agreement.reads == 0:
+            whole = [Region(name, 0, lengths[name])]
+            agreement = sample_agreement(alignments, reference, whole)
+        if agreement.reads == 0 and has_reads.get(name, False):
+            if next(alignments.fetch(name), None) is None:
+                raise InputError(
+                    f"the index knows reads on {name!r} but none can be fetched: run samtools "
+                    "index again, and give the reference that a CRAM was made with"
+                )
+        if agreement.differs:
+            raise InputError(
+                f"{agreement.rate:.0%} of the bases of {agreement.reads} sampled reads on {name!r} "
+                f"differ from {reference.path}: wrong reference build? Give the FASTA that the "
+                "reads were aligned to"
+            )
+        agreements[name] = agreement
+    return agreements

@@ -1,0 +1,216 @@
+"""Edits of the reference: the atomic variants of a simulated haplotype, and its truth VCF."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pysam
+
+from varcall.errors import InputError
+
+#: Records that change more bases than this are structural, and left out.
+MAX_EDIT = 200
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Edit:
+    """Replace reference bases [start, end) by ``alt``.
+
+    Attributes
+    ----------
+    start, end
+        0-based half-open on the contig; equal for an insertion.
+    alt
+        Bases in their place; empty for a deletion, one base for an SNV.
+    """
+
+    start: int
+    end: int
+    alt: str
+
+    @property
+    def is_snv(self) -> bool:
+        """Whether one base is replaced by one base."""
+        return self.end - self.start == 1 and len(self.alt) == 1
+
+    @property
+    def anchored_start(self) -> int:
+        """0-based start of the VCF record, which gives an indel the base before it."""
+        return self.start if self.is_snv else self.start - 1
+
+
+def left_align(edit: Edit, reference: str, offset: int) -> Edit:
+    """The leftmost form of a pure insertion or deletion.
+
+    Parameters
+    ----------
+    edit
+        An insertion or a deletion; an SNV comes back as it is.
+    reference
+        Reference bases from ``offset`` on.
+    offset
+        0-based contig coordinate of the first of them.
+    """
+    if edit.is_snv:
+        return edit
+    start, end, alt = edit.start - offset, edit.end - offset, edit.alt
+    while start > 1 and reference[start - 1] == (alt[-1] if alt else reference[end - 1]):
+        if alt:
+            alt = alt[-1] + alt[:-1]
+        start, end = start - 1, end - 1
+    return Edit(start + offset, end + offset, alt)
+
+
+def atomic_edits(start: int, ref: str, alt: str, reference: str, offset: int) -> list[Edit]:
+    """Atomic, left-aligned edits that together turn ``ref`` at ``start`` into ``alt``.
+
+    A record that replaces several bases by another number of bases becomes an insertion or
+    deletion and the SNVs beside it.
+    """
+    while ref and alt and ref[-1] == alt[-1]:
+        ref, alt = ref[:-1], alt[:-1]
+    while ref and alt and ref[0] == alt[0]:
+        start, ref, alt = start + 1, ref[1:], alt[1:]
+    shared = min(len(ref), len(alt))
+    if len(ref) == len(alt) or not shared:
+        indel: list[Edit] = []
+    else:
+        gap = Edit(start, start + len(ref) - shared, alt[: len(alt) - shared])
+        indel = [left_align(gap, reference, offset)]
+        start, ref, alt = start + len(ref) - shared, ref[-shared:], alt[-shared:]
+    if not shared and (ref or alt):
+        return [left_align(Edit(start, start + len(ref), alt), reference, offset)]
+    snvs = [
+        Edit(start + i, start + i + 1, alt[i]) for i in range(shared) if ref[i] != alt[i]
+    ]
+    return indel + snvs
+
+
+class Haplotype:
+    """Edits of one haplotype that do not touch each other (anchor bases included)."""
+
+    def __init__(self) -> None:
+        self._edits: set[Edit] = set()
+        self._taken: set[int] = set()
+
+    def fits(self, edits: Sequence[Edit]) -> bool:
+        """Whether none of ``edits`` overlaps what is there, or another of them."""
+        places = [p for e in edits for p in range(e.anchored_start, e.end)]
+        return len(set(places)) == len(places) and self._taken.isdisjoint(places)
+
+    def add(self, edits: Sequence[Edit]) -> bool:
+        """Add all of ``edits``, or none where one of them does not fit; says which."""
+        if not self.fits(edits):
+            return False
+        self._edits.update(edits)
+        for edit in edits:
+            self._taken.update(range(edit.anchored_start, edit.end))
+        return True
+
+    def edits(self) -> list[Edit]:
+        """The edits, in the order of the contig."""
+        return sorted(self._edits)
+
+
+@dataclass(frozen=True, slots=True)
+class PhasedEdits:
+    """Edits of one record: those of the first and those of the second haplotype."""
+
+    first: tuple[Edit, ...]
+    second: tuple[Edit, ...]
+    phased: bool
+
+
+def read_truth(
+    vcf: Path, contig: str, start: int, end: int, reference: str, offset: int
+) -> list[PhasedEdits]:
+    """Edits of the small variants of a truth VCF inside [start, end) of ``contig``.
+
+    Symbolic, structural (over ``MAX_EDIT`` bases) and half-called records are left out.
+
+    Raises
+    ------
+    InputError
+        If the VCF cannot be read, has no index or no sample, or does not agree with the reference.
+    """
+    try:
+        with pysam.VariantFile(str(vcf)) as file:
+            if not len(file.header.samples):
+                raise InputError(f"{vcf} has no sample column: a truth VCF needs genotypes")
+            if contig not in file.header.contigs:
+                return []
+            records = list(file.fetch(contig, start, end))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{vcf} cannot be read by region: index it with tabix -p vcf") from error
+    out = []
+    for record in records:
+        alleles = record.alleles or ()
+        genotype = record.samples[0].allele_indices
+        if len(genotype) != 2 or None in genotype or not (start <= record.start < end):
+            continue
+        if any(len(a) > MAX_EDIT or set(a) - set("ACGT") for a in alleles):
+            continue
+        local = record.start - offset
+        if reference[local : local + len(alleles[0])] != alleles[0]:
+            raise InputError(
+                f"{vcf} says {alleles[0]} at {contig}:{record.pos}, the reference does not: "
+                "give the reference that the truth was made for"
+            )
+        if record.start - offset < 2 or record.stop > end:
+            continue
+        made = [
+            tuple(atomic_edits(record.start, alleles[0], alleles[a], reference, offset))
+            if a
+            else ()
+            for a in genotype
+        ]
+        out.append(PhasedEdits(made[0], made[1], record.samples[0].phased))
+    return out
+
+
+def write_truth(
+    path: Path,
+    contigs: Iterable[tuple[str, int]],
+    contig: str,
+    sample: str,
+    haplotypes: tuple[Sequence[Edit], Sequence[Edit]],
+    reference: str,
+    offset: int,
+) -> int:
+    """Write the phased truth VCF (bgzipped and indexed); returns the number of records.
+
+    Edits of both haplotypes at one POS share a record, with the longest REF.
+    """
+    header = pysam.VariantHeader()
+    header.add_line("##source=varcall simulate")
+    for name, length in contigs:
+        header.contigs.add(name, length=length)
+    header.add_line('##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">')
+    header.add_sample(sample)
+    places: dict[int, list[Edit | None]] = {}
+    for index, edits in enumerate(haplotypes):
+        for edit in edits:
+            places.setdefault(edit.anchored_start, [None, None])[index] = edit
+    with pysam.VariantFile(str(path), "wz", header=header) as out:
+        for start in sorted(places):
+            pair = places[start]
+            end = max(e.end for e in pair if e is not None)
+            ref = reference[start - offset : end - offset]
+            texts = [_spell(e, start, end, ref) for e in pair]
+            alts = list(dict.fromkeys(t for t in texts if t != ref))
+            record = out.new_record(contig=contig, start=start, alleles=(ref, *alts))
+            alleles = (ref, *alts)
+            record.samples[0].allele_indices = tuple(alleles.index(t) for t in texts)
+            record.samples[0].phased = True
+            out.write(record)
+    pysam.tabix_index(str(path), preset="vcf", force=True)
+    return len(places)
+
+
+def _spell(edit: Edit | None, start: int, end: int, ref: str) -> str:
+    """What a haplotype with ``edit`` reads in [start, end)."""
+    if edit is None:
+        return ref
+    return ref[: edit.start - start] + edit.alt + ref[len(ref) - (end - edit.end) :]

@@ -1,0 +1,211 @@
+"""Diploid genomes: two mutated haplotypes of a stretch of reference, and molecules to sequence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from varcall.simulate.edits import Edit, Haplotype, PhasedEdits, left_align
+from varcall.simulate.mutation import Mutator
+from varcall.simulate.noise import base_codes, base_text
+
+#: Share of the truth's variants left out of a genome, so that no two samples are alike.
+DROPOUT = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class Molecule:
+    """One DNA molecule kind that fragments come from.
+
+    Attributes
+    ----------
+    bases
+        uint8 [n]: base codes.
+    position
+        int32 [n]: 0-based position of each base in the stretch, -1 for inserted bases.
+    copies
+        Fragments per base relative to one haplotype of the sample.
+    """
+
+    bases: np.ndarray
+    position: np.ndarray
+    copies: float
+
+
+@dataclass(frozen=True, slots=True)
+class Genome:
+    """A diploid sample on one stretch of the reference.
+
+    Attributes
+    ----------
+    contig, start, end
+        The stretch, 0-based half-open.
+    reference
+        Its reference bases (ACGTN).
+    haplotypes
+        Edits of the two haplotypes, sorted.
+    """
+
+    contig: str
+    start: int
+    end: int
+    reference: str
+    haplotypes: tuple[tuple[Edit, ...], tuple[Edit, ...]]
+
+    def molecule(self, haplotype: int) -> Molecule:
+        """The molecule of haplotype 0 or 1."""
+        return spell(self.reference, self.start, self.haplotypes[haplotype], 1.0)
+
+
+def spell(reference: str, offset: int, edits: Sequence[Edit], copies: float) -> Molecule:
+    """Apply sorted, disjoint ``edits`` to ``reference``, whose first base is at ``offset``."""
+    codes = base_codes(reference.encode())
+    parts, places = [], []
+    at = 0
+    for edit in edits:
+        start, end = edit.start - offset, edit.end - offset
+        alt = base_codes(edit.alt.encode())
+        parts += [codes[at:start], alt]
+        kept = np.array([start], dtype=np.int32) if edit.is_snv else np.full(len(alt), -1, np.int32)
+        places += [np.arange(at, start, dtype=np.int32), kept]
+        at = end
+    parts.append(codes[at:])
+    places.append(np.arange(at, len(codes), dtype=np.int32))
+    return Molecule(np.concatenate(parts), np.concatenate(places), copies)
+
+
+def pick_sources(n_truths: int, rng: np.random.Generator) -> list[tuple[int, int]]:
+    """All (truth, haplotype) pairs in random order, the first two of different truths if any.
+
+    One haplotype of each of two people makes a new person with a natural share of homozygous
+    sites.
+    """
+    sources = [(t, h) for t in range(n_truths) for h in range(2)]
+    order = [sources[i] for i in rng.permutation(len(sources))]
+    if n_truths > 1:
+        other = next(i for i, s in enumerate(order) if s[0] != order[0][0])
+        order[1], order[other] = order[other], order[1]
+    return order
+
+
+def phase_haplotypes(records: Sequence[PhasedEdits], rng: np.random.Generator) -> list[Haplotype]:
+    """The two haplotypes of a truth; unphased heterozygous records get a random phase."""
+    pair = [Haplotype(), Haplotype()]
+    for record in records:
+        flip = not record.phased and rng.random() < 0.5
+        sides = (record.second, record.first) if flip else (record.first, record.second)
+        for haplotype, edits in zip(pair, sides, strict=True):
+            haplotype.add(edits)
+    return pair
+
+
+def make_genome(
+    contig: str,
+    start: int,
+    reference: str,
+    truths: Sequence[Sequence[PhasedEdits]],
+    variants_per_kb: float,
+    rng: np.random.Generator,
+    *,
+    mix_truths: bool = True,
+) -> tuple[Genome, Molecule]:
+    """A new person's two haplotypes, and one haplotype of a stranger (for contamination).
+
+    Parameters
+    ----------
+    contig, start, reference
+        The stretch: contig, 0-based start, bases.
+    truths
+        Records of each truth VCF on the stretch; may be empty.
+    variants_per_kb
+        Variant sites a kb that mutation fills up to.
+    rng
+        Source of all randomness.
+    mix_truths
+        Draw haplotypes among the truths and leave some variants out. If not, the genome has
+        both haplotypes of the first truth (or one of the first and one of the second).
+    """
+    pool = [phase_haplotypes(t, rng) for t in truths]
+    if mix_truths:
+        sources = pick_sources(len(pool), rng)
+    else:
+        sources = [(0, 0), (len(pool) - 1, 1)] if pool else []
+    dropped: dict[Edit, bool] = {}
+    people = (Haplotype(), Haplotype(), Haplotype())
+    for person, (truth, side) in zip(people, sources, strict=False):
+        for edit in pool[truth][side].edits():
+            if edit not in dropped:
+                dropped[edit] = mix_truths and rng.random() < DROPOUT
+            if not dropped[edit]:
+                person.add([edit])
+    pair = (people[0], people[1])
+    wanted = int(variants_per_kb * len(reference) / 1000)
+    sites = len({e for h in pair for e in h.edits()})
+    Mutator(reference, start, pair, rng).mutate(wanted - sites)
+    genome = Genome(
+        contig,
+        start,
+        start + len(reference),
+        reference,
+        (tuple(pair[0].edits()), tuple(pair[1].edits())),
+    )
+    Mutator(reference, start, (people[2], people[2]), rng).mutate(len(reference) // 4000)
+    return genome, spell(reference, start, people[2].edits(), 1.0)
+
+
+def make_paralog(genome: Genome, rng: np.random.Generator) -> Molecule | None:
+    """A diverged copy of part of the stretch, which the reference lacks.
+
+    0.3-8 kb long (log-uniform) and 0.5-3 % diverged; short copies up to 8 %, as old
+    interspersed repeats are. Its ends run into unrelated sequence. None where the stretch is too
+    short or has gaps.
+    """
+    size = int(np.exp(rng.uniform(np.log(300), np.log(8000))))
+    if len(genome.reference) < size + 4000:
+        return None
+    start = int(rng.integers(1500, len(genome.reference) - size - 1500))
+    text = genome.reference[start : start + size]
+    if "N" in text:
+        return None
+    copy = Haplotype()
+    divergence = rng.uniform(0.005, 0.08 if size < 1200 else 0.03)
+    for _ in range(int(divergence * size)):
+        at = int(rng.integers(2, size - 60))
+        if rng.random() < 0.87:
+            alts = [b for b in "ACGT" if b != text[at]]
+            edit = Edit(at, at + 1, alts[int(rng.integers(3))])
+        else:
+            length = int(min(rng.geometric(0.4), 40))
+            gap = Edit(at, at + length, "") if rng.random() < 0.5 else Edit(at, at, text[at : at + length])
+            edit = left_align(gap, text, 0)
+        if edit.start > 0:
+            copy.add([edit])
+    body = spell(text, 0, copy.edits(), 1.0)
+    flanks = [rng.integers(0, 4, size=700).astype(np.uint8) for _ in range(2)]
+    apart = np.full(700, -1, dtype=np.int32)
+    position = np.where(body.position >= 0, body.position + start, -1).astype(np.int32)
+    return Molecule(
+        np.concatenate([flanks[0], body.bases, flanks[1]]),
+        np.concatenate([apart, position, apart]),
+        float(rng.choice([1.0, 2.0, 0.6])),
+    )
+
+
+def random_reference(size: int, rng: np.random.Generator) -> str:
+    """Random bases with isochores, homopolymers and short tandem repeats like a real genome's."""
+    anchors = rng.normal(0.42, 0.07, size=size // 2000 + 2).clip(0.25, 0.65)
+    gc = np.interp(np.arange(size), np.arange(len(anchors)) * 2000, anchors)
+    is_gc = rng.random(size) < gc
+    codes = np.where(is_gc, rng.integers(1, 3, size=size), 3 * rng.integers(0, 2, size=size))
+    codes = codes.astype(np.uint8)
+    for _ in range(size // 350):
+        at = int(rng.integers(0, size - 60))
+        unit = int(rng.choice([1, 2, 3, 4, 5], p=[0.62, 0.18, 0.06, 0.1, 0.04]))
+        length = int(min(rng.geometric(0.16) + (5, 5, 7, 8, 9, 10)[unit], 45))
+        motif = rng.integers(0, 4, size=unit)
+        if unit == 1 and rng.random() < 0.85:
+            motif = 3 * rng.integers(0, 2, size=1)
+        codes[at : at + length] = np.resize(motif, length)
+    return base_text(codes)

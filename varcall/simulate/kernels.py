@@ -1,0 +1,299 @@
+"""Compiled loops of the read simulator: fragments from molecules, reads from fragments."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from pileup.accelerate import kernel
+
+#: Longest fragment, in bases.
+MAX_FRAGMENT = 1600
+ADAPTERS = np.zeros((2, 34), dtype=np.uint8)
+for _mate, _text in enumerate(
+    (b"AGATCGGAAGAGCACACGTCTGAACTCCAGTCAC", b"AGATCGGAAGAGCGTCGTGTAGGGAAAGAGTGTA")
+):
+    ADAPTERS[_mate] = [b"ACGT".index(_letter) for _letter in _text]
+
+
+class MoleculeTable(NamedTuple):
+    """All molecules end to end: bases, where they are on the reference, and their repeats."""
+
+    bases: np.ndarray  # uint8 [n]
+    position: np.ndarray  # int32 [n], 0-based in the stretch, -1 where the reference has no base
+    tract_start: np.ndarray  # int64 [t], sorted
+    tract_end: np.ndarray  # int64 [t]
+    tract_unit: np.ndarray  # int64 [t]
+    slippage: np.ndarray  # float64 [t], probability that a fragment has another length
+
+
+class FragmentTable(NamedTuple):
+    """Fragments to sequence; coordinates are those of the ``MoleculeTable``."""
+
+    start: np.ndarray  # int64 [f]
+    length: np.ndarray  # int64 [f]
+    end: np.ndarray  # int64 [f], end of the molecule
+    reverse: np.ndarray  # bool [f], whether mate 1 is read from the fragment's far end
+    seed: np.ndarray  # uint64 [f], shared by duplicates
+    chimera_at: np.ndarray  # int64 [f], bases before the joint, -1 = none
+    chimera_to: np.ndarray  # int64 [f], where the other part begins
+    read_class: np.ndarray  # uint8 [f, 2]
+    read_length: np.ndarray  # int64 [f, 2]
+
+
+class NoiseTable(NamedTuple):
+    """What the machine does to the bases of a fragment."""
+
+    initial: np.ndarray  # float32 [2, classes, k]
+    steps: np.ndarray  # float32 [2, classes, bins, k, k]
+    level_error: np.ndarray  # float64 [k]
+    context: np.ndarray  # float32 [4, 4, 4]
+    substitution: np.ndarray  # float32 [4, 4, 4]
+    stated: np.ndarray  # float32 [k]
+    recalibration: np.ndarray  # float32 [bins, 4, 4]
+    systematic_rate: np.ndarray  # float32 [2, n], by strand and reference position
+    systematic_base: np.ndarray  # uint8 [2, n], base read (machine order)
+    cycle_rise: float
+    run_error: float
+    indel_rate: float
+    n_rate: float
+    tail_rate: float
+    damage_rate: float
+    gain_share: float
+    low_quality_share: float
+
+
+@kernel
+def hash_unit(seed: np.uint64, salt: int) -> float:
+    """A number in [0, 1) that depends on nothing but its arguments (splitmix64)."""
+    z = seed + np.uint64(salt + 1) * np.uint64(0x9E3779B97F4A7C15)
+    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    z = z ^ (z >> np.uint64(31))
+    return float(z >> np.uint64(11)) / 9007199254740992.0
+
+
+@kernel
+def slip_units(seed: np.uint64, tract: int, probability: float, gain_share: float) -> int:
+    """Units that PCR added to a tract of this fragment (negative = lost); mostly 0."""
+    if hash_unit(seed, 3 * tract) >= probability:
+        return 0
+    size = 1
+    # Long tracts, which slip often, also slip by more than one unit.
+    step = hash_unit(seed, 3 * tract + 1)
+    if step < 0.1 + 0.35 * probability:
+        size = 2
+        if step < 0.02 + 0.1 * probability:
+            size = 3
+    return size if hash_unit(seed, 3 * tract + 2) < gain_share else -size
+
+
+@kernel
+def build_fragment(
+    m: MoleculeTable,
+    start: int,
+    length: int,
+    end: int,
+    seed: np.uint64,
+    gain_share: float,
+    bases: np.ndarray,
+    position: np.ndarray,
+    n: int,
+) -> int:
+    """Append up to ``length`` bases of a molecule, with the slippage of this fragment.
+
+    Only tracts that lie inside the fragment as a whole can slip. ``bases`` and ``position`` are
+    filled from ``n`` on; returns the new count.
+    """
+    limit = min(n + length, len(bases))
+    stop = min(start + length, end)
+    tract = np.searchsorted(m.tract_start, start)
+    i = start
+    while n < limit and i < end:
+        if tract < len(m.tract_start) and i >= m.tract_start[tract]:
+            if i == m.tract_start[tract] and m.tract_end[tract] <= stop:
+                unit = m.tract_unit[tract]
+                units = slip_units(seed, tract, m.slippage[tract], gain_share)
+                if units < 0:
+                    whole = (m.tract_end[tract] - i) // unit
+                    i += min(-units, whole - 1) * unit
+                for k in range(units * unit):
+                    if n < limit:
+                        bases[n] = m.bases[i + k % unit]
+                        position[n] = -1
+                        n += 1
+                if n >= limit:
+                    break
+            tract += 1
+        bases[n] = m.bases[i]
+        position[n] = m.position[i]
+        n += 1
+        i += 1
+    return n
+
+
+@kernel
+def damage_fragment(seed: np.uint64, rate: float, bases: np.ndarray, n: int) -> None:
+    """Wrong bases that the fragment itself carries: deaminated C, oxidised G, PCR errors."""
+    expected = rate * n
+    count = 0
+    while hash_unit(seed, 1_000_000 + count) < expected and count < 3:
+        spot = int(hash_unit(seed, 1_000_100 + count) * n)
+        pick = hash_unit(seed, 1_000_200 + count)
+        base = bases[spot]
+        if base < 4:
+            if pick < 0.6:  # C>T, G>A, G>T, C>A; A and T by transition
+                bases[spot] = (3, 3, 0, 1)[base] if base != 0 else 2
+            else:
+                bases[spot] = (base + 1 + int(pick * 100) % 3) % 4
+        count += 1
+
+
+@kernel
+def _pick(cumulative: np.ndarray, value: float) -> int:
+    """Index of the first entry of ``cumulative`` above ``value``."""
+    low, high = 0, len(cumulative) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if cumulative[middle] > value:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+@kernel
+def _error_rate(
+    z: NoiseTable, level: int, prev2: int, prev1: int, base: int, run: int, where: float
+) -> float:
+    """Probability that a base is read wrong (``where`` = cycle over read length)."""
+    rate = z.level_error[level] * (1.0 + z.cycle_rise * where * where)
+    if prev2 < 4 and prev1 < 4:
+        rate *= z.context[prev2, prev1, base]
+    if run >= 5 and base != prev1:
+        rate += z.run_error * (run - 4)
+    return rate
+
+
+@kernel
+def read_fragment(
+    z: NoiseTable,
+    adapters: np.ndarray,
+    source: np.ndarray,
+    source_position: np.ndarray,
+    n: int,
+    reverse: bool,
+    mate: int,
+    read_class: int,
+    length: int,
+    out_base: np.ndarray,
+    out_quality: np.ndarray,
+    out_position: np.ndarray,
+) -> None:
+    """Read ``length`` cycles from one end of a fragment, in machine order.
+
+    Past the fragment's end the adapter is read. ``out_position`` is -1 for bases that are not of
+    the reference (insertions, adapter).
+    """
+    bins = z.steps.shape[2]
+    strand = 1 if reverse else 0
+    burst = length + 1
+    if np.random.random() < z.tail_rate:
+        burst = int(length * (0.4 + 0.6 * np.random.random()))
+    level = _pick(z.initial[mate, read_class], np.random.random())
+    prev2, prev1, run, j, cycle = 4, 4, 0, 0, 0
+    while cycle < length:
+        where = cycle / length
+        time_bin = cycle * bins // length
+        if cycle > 0:
+            level = _pick(z.steps[mate, read_class, time_bin, level], np.random.random())
+        spot = n - 1 - j if reverse else j
+        base, position = 4, -1
+        if j < n:
+            base = int(source[spot])
+            position = int(source_position[spot])
+            if reverse and base < 4:
+                base = 3 - base
+        else:
+            base = int(adapters[mate, j - n]) if j - n < adapters.shape[1] else 2
+        chance = np.random.random()
+        if chance < z.indel_rate and j < n and cycle > 0:
+            if chance < 0.4 * z.indel_rate:
+                position = -1
+                base = int(np.random.random() * 4)
+                j -= 1
+            else:
+                j += 1
+                continue
+        seen = base
+        quality_level = level
+        if base < 4:
+            rate = _error_rate(z, level, prev2, prev1, base, run, where)
+            if cycle >= burst:
+                rate = min(0.3, rate * 15.0 + 0.03)
+            if np.random.random() < rate:
+                if run >= 5 and prev1 < 4 and prev1 != base and np.random.random() < 0.7:
+                    seen = prev1
+                else:
+                    row = z.substitution[prev1 if prev1 < 4 else 0, base]
+                    seen = _pick(row, np.random.random())
+            elif position >= 0 and z.systematic_rate[strand, position] > 0.0:
+                if np.random.random() < z.systematic_rate[strand, position]:
+                    seen = int(z.systematic_base[strand, position])
+                    if np.random.random() < z.low_quality_share:
+                        quality_level = int(level * (0.2 + 0.6 * np.random.random()))
+        quality = z.stated[quality_level]
+        if prev1 < 4 and seen < 4:
+            quality += z.recalibration[time_bin, prev1, seen]
+        if np.random.random() < z.n_rate or seen > 3:
+            seen, quality = 4, 2.0
+        out_base[cycle] = seen
+        out_quality[cycle] = np.uint8(min(max(quality + 0.5, 2.0), 60.0))
+        out_position[cycle] = position
+        run = run + 1 if base == prev1 else 1
+        prev2, prev1 = prev1, base
+        j += 1
+        cycle += 1
+
+
+@kernel
+def sequence_fragments(
+    m: MoleculeTable,
+    f: FragmentTable,
+    z: NoiseTable,
+    adapters: np.ndarray,
+    seed: int,
+    out_base: np.ndarray,
+    out_quality: np.ndarray,
+    out_position: np.ndarray,
+) -> None:
+    """Sequence both mates of every fragment into rows 2f and 2f + 1 of the outputs.
+
+    ``out_base`` and ``out_quality`` are uint8 [2f, longest read], ``out_position`` int32 of the
+    same shape; all in machine order.
+    """
+    np.random.seed(seed)
+    bases = np.empty(MAX_FRAGMENT, dtype=np.uint8)
+    position = np.empty(MAX_FRAGMENT, dtype=np.int32)
+    for i in range(len(f.start)):
+        length = min(f.length[i], MAX_FRAGMENT)
+        head = f.chimera_at[i] if f.chimera_at[i] >= 0 else length
+        n = build_fragment(
+            m, f.start[i], head, f.end[i], f.seed[i], z.gain_share, bases, position, 0
+        )
+        if f.chimera_at[i] >= 0:
+            joint = n
+            n = build_fragment(
+                m, f.chimera_to[i], length - head, len(m.bases), f.seed[i], z.gain_share,
+                bases, position, n,
+            )  # fmt: skip
+            position[joint:n] = -1
+        damage_fragment(f.seed[i], z.damage_rate, bases, n)
+        for mate in range(2):
+            row = 2 * i + mate
+            far = f.reverse[i] if mate == 0 else not f.reverse[i]
+            read_fragment(
+                z, adapters, bases, position, n, far, mate, f.read_class[i, mate],
+                f.read_length[i, mate], out_base[row], out_quality[row], out_position[row],
+            )  # fmt: skip

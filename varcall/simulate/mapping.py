@@ -1,0 +1,255 @@
+"""Mapping simulated reads: with bwa mem, or exactly where they came from."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import pysam
+
+from varcall.errors import InputError, WorkerError
+from varcall.simulate.noise import LETTERS
+from varcall.simulate.sequencer import ReadPairs
+
+#: Aligned bases an exactly placed read must have.
+MIN_ALIGNED = 25
+_COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
+_INDEX_SUFFIXES = (".amb", ".ann", ".bwt", ".pac", ".sa")
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the reads belong: the reference's contigs, and the stretch that was simulated."""
+
+    contigs: tuple[tuple[str, int], ...]
+    contig: str
+    start: int
+    sample: str
+
+    def header(self) -> pysam.AlignmentHeader:
+        """SAM header with one read group."""
+        return pysam.AlignmentHeader.from_dict(
+            {
+                "HD": {"VN": "1.6", "SO": "unsorted"},
+                "SQ": [{"SN": name, "LN": length} for name, length in self.contigs],
+                "RG": [self.read_group()],
+            }
+        )
+
+    def read_group(self) -> dict[str, str]:
+        """Fields of the @RG line."""
+        return {"ID": self.sample, "SM": self.sample, "LB": self.sample, "PL": "ILLUMINA"}
+
+
+def bwa_index(reference: Path, directory: Path) -> Path:
+    """Prefix of a bwa index of ``reference``; built in ``directory`` where there is none.
+
+    Raises
+    ------
+    InputError
+        If bwa cannot index the reference.
+    """
+    if all(Path(f"{reference}{suffix}").exists() for suffix in _INDEX_SUFFIXES):
+        return reference
+    prefix = directory / "bwa_index"
+    done = subprocess.run(
+        ["bwa", "index", "-p", str(prefix), str(reference)], capture_output=True, check=False
+    )
+    if done.returncode:
+        last = done.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise InputError(f"bwa index failed on {reference}: {' '.join(last)}")
+    return prefix
+
+
+def map_with_bwa(
+    batches: Iterable[ReadPairs],
+    placement: Placement,
+    index: Path,
+    output: Path,
+    directory: Path,
+    threads: int,
+) -> int:
+    """Map pairs with bwa mem into an unsorted BAM; returns the number of pairs.
+
+    One call a sample, because bwa learns the insert size from the reads it is given.
+
+    Raises
+    ------
+    WorkerError
+        If bwa fails.
+    """
+    fastq = directory / f"{output.name}.fq"
+    flagged: list[np.ndarray] = []
+    with open(fastq, "wb") as file:
+        count = 0
+        for batch in batches:
+            _write_fastq(batch, count, file)
+            count += len(batch.duplicate)
+            flagged.append(batch.duplicate)
+    duplicate = np.concatenate(flagged) if flagged else np.zeros(0, dtype=bool)
+    group = "@RG\\t" + "\\t".join(f"{k}:{v}" for k, v in placement.read_group().items())
+    command = ["bwa", "mem", "-p", "-t", str(threads), "-v", "1", "-R", group, str(index)]
+    log = directory / f"{output.name}.log"
+    with open(log, "wb") as errors:
+        with subprocess.Popen(
+            [*command, str(fastq)], stdout=subprocess.PIPE, stderr=errors
+        ) as process:
+            if process.stdout is None:
+                raise WorkerError("bwa has no output pipe")
+            with (
+                pysam.AlignmentFile(process.stdout, "r") as sam,  # type: ignore[arg-type]
+                pysam.AlignmentFile(str(output), "wbu", header=sam.header) as bam,
+            ):
+                for read in sam:
+                    if duplicate[int(read.query_name or 0)]:
+                        read.flag |= 0x400
+                    bam.write(read)
+    if process.returncode:
+        last = log.read_text(errors="replace").strip().splitlines()[-1:]
+        raise WorkerError(f"bwa mem failed with status {process.returncode}: {' '.join(last)}")
+    fastq.unlink()
+    return count
+
+
+def _write_fastq(batch: ReadPairs, first: int, file: BinaryIO) -> None:
+    """Interleaved FASTQ; the name of a pair is its number."""
+    text = LETTERS[batch.bases].tobytes()
+    quality = (batch.qualities + 33).tobytes()
+    width = batch.bases.shape[1]
+    lines = []
+    for row, length in enumerate(batch.length.tolist()):
+        at = row * width
+        lines.append(
+            b"@%d\n%b\n+\n%b\n"
+            % (first + row // 2, text[at : at + length], quality[at : at + length])
+        )
+    file.write(b"".join(lines))
+
+
+def place_exactly(batches: Iterable[ReadPairs], placement: Placement, output: Path) -> int:
+    """Write every pair where it came from, with its true CIGAR, into an unsorted BAM.
+
+    Pairs with a mate of fewer than ``MIN_ALIGNED`` reference bases are left out.
+
+    Returns
+    -------
+    int
+        Pairs written.
+    """
+    header = placement.header()
+    count = 0
+    with pysam.AlignmentFile(str(output), "wbu", header=header) as bam:
+        for batch in batches:
+            for pair in range(len(batch.duplicate)):
+                mates = [_exact_read(batch, row, placement, header) for row in _rows(pair)]
+                if mates[0] is None or mates[1] is None:
+                    continue
+                _join_mates(mates[0], mates[1], str(count), bool(batch.duplicate[pair]))
+                bam.write(mates[0])
+                bam.write(mates[1])
+                count += 1
+    return count
+
+
+def _rows(pair: int) -> Iterator[int]:
+    return iter((2 * pair, 2 * pair + 1))
+
+
+def exact_cigar(position: np.ndarray) -> tuple[int, list[tuple[int, int]]]:
+    """Start and CIGAR of a read from the reference position of each of its bases.
+
+    Parameters
+    ----------
+    position
+        int32 [n], ascending in the order of the reference; -1 where the reference has no base.
+
+    Returns
+    -------
+    tuple
+        Start (-1 if nothing is aligned) and (operation, length) pairs, BAM codes.
+    """
+    aligned = np.flatnonzero(position >= 0)
+    if not len(aligned):
+        return -1, []
+    first, last = int(aligned[0]), int(aligned[-1])
+    cigar: list[tuple[int, int]] = [(4, first)] if first else []
+    steps = np.diff(position[aligned])
+    inserted = np.diff(aligned) - 1
+    begin = 0
+    for i in np.flatnonzero((steps != 1) | (inserted != 0)).tolist():
+        cigar.append((0, i + 1 - begin))
+        if inserted[i]:
+            cigar.append((1, int(inserted[i])))
+        if steps[i] > 1:
+            cigar.append((2, int(steps[i]) - 1))
+        begin = i + 1
+    cigar.append((0, len(aligned) - begin))
+    if last < len(position) - 1:
+        cigar.append((4, len(position) - 1 - last))
+    return int(position[first]), cigar
+
+
+def _exact_read(
+    batch: ReadPairs, row: int, placement: Placement, header: pysam.AlignmentHeader
+) -> pysam.AlignedSegment | None:
+    length = int(batch.length[row])
+    bases = batch.bases[row, :length]
+    quality = batch.qualities[row, :length]
+    position = batch.position[row, :length]
+    reverse = bool(batch.reverse[row])
+    if reverse:
+        bases, quality, position = _COMPLEMENT[bases[::-1]], quality[::-1], position[::-1]
+    start, cigar = exact_cigar(position)
+    if int((position >= 0).sum()) < MIN_ALIGNED:
+        return None
+    read = pysam.AlignedSegment(header)
+    read.query_sequence = LETTERS[bases].tobytes().decode()
+    read.query_qualities = pysam.qualitystring_to_array((quality + 33).tobytes().decode())
+    read.reference_name = placement.contig
+    read.reference_start = start + placement.start
+    read.cigartuples = cigar
+    read.mapping_quality = 60
+    read.flag = 0x1 | (0x10 if reverse else 0) | (0x80 if row % 2 else 0x40)
+    read.set_tag("RG", placement.sample)
+    return read
+
+
+def _join_mates(
+    one: pysam.AlignedSegment, two: pysam.AlignedSegment, name: str, duplicate: bool
+) -> None:
+    low = min(one.reference_start, two.reference_start)
+    span = max(one.reference_end or 0, two.reference_end or 0) - low
+    for read, mate in ((one, two), (two, one)):
+        read.query_name = name
+        read.next_reference_id = mate.reference_id
+        read.next_reference_start = mate.reference_start
+        read.flag |= 0x2 | (0x20 if mate.is_reverse else 0) | (0x400 if duplicate else 0)
+        leftmost = read.reference_start == low and (read.is_read1 or mate.reference_start != low)
+        read.template_length = span if leftmost else -span
+
+
+def lower_mapq(
+    reads: Iterable[pysam.AlignedSegment],
+    stretches: list[tuple[int, int, float]],
+    rng: np.random.Generator,
+) -> Iterator[pysam.AlignedSegment]:
+    """Lower the mapping quality of a share of the reads that start in ``stretches``.
+
+    Parameters
+    ----------
+    reads
+        Reads of one contig.
+    stretches
+        (start, end, share), 0-based half-open.
+    rng
+        Source of all randomness.
+    """
+    for read in reads:
+        for start, end, share in stretches:
+            if start <= read.reference_start < end and rng.random() < share:
+                read.mapping_quality = min(read.mapping_quality, int(rng.integers(0, 50)))
+        yield read

@@ -1,0 +1,347 @@
+"""Simulate samples: genomes, libraries, reads, alignments and truth."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pysam
+
+from varcall.errors import InputError, OutputError, UsageError
+from varcall.simulate.edits import read_truth, write_truth
+from varcall.simulate.genome import make_genome, make_paralog, random_reference
+from varcall.simulate.library import Library, draw_library
+from varcall.simulate.mapping import (
+    Placement,
+    bwa_index,
+    lower_mapq,
+    map_with_bwa,
+    place_exactly,
+)
+from varcall.simulate.noise import base_codes
+from varcall.simulate.sequencer import Sequencer
+from varcall.simulate.tiles import FLANK, Tile, draw_tiles, parse_region, read_bed
+
+logger = logging.getLogger(__name__)
+
+MAPPERS = ("auto", "bwa", "exact")
+#: Contig of a random genome.
+RANDOM_CONTIG = "sim"
+
+
+@dataclass(frozen=True, slots=True)
+class SimulateOptions:
+    """What to simulate.
+
+    Attributes
+    ----------
+    reference
+        FASTA (plain or bgzipped, indexed); None with ``random_genome``.
+    truths
+        Truth VCFs (indexed) whose variants the genomes carry.
+    output
+        Prefix of a single sample; None with ``directory``.
+    directory
+        Directory of a set of samples (sample_0001.bam ...).
+    samples, first_sample, sample_size
+        How many samples, the number of the first, and bases of each.
+    regions
+        Region strings; the whole reference where empty.
+    exclude
+        BED files of stretches that no read may be simulated from.
+    random_genome
+        Bases of a random reference to make, 0 for none.
+    depth
+        Lowest and highest mean depth.
+    variants_per_kb
+        Density that mutation fills up to; 0 leaves the truths as they are.
+    paralog_rate
+        Probability that a sample has a hidden paralog.
+    mapper
+        ``bwa``, ``exact``, or ``auto`` (bwa where it is on PATH).
+    sample_name
+        SM of a single sample.
+    seed, threads
+        Seed of all randomness; threads of bwa.
+    """
+
+    reference: Path | None
+    output: Path | None = None
+    directory: Path | None = None
+    truths: tuple[Path, ...] = ()
+    samples: int = 1
+    first_sample: int = 1
+    sample_size: int = 80_000
+    regions: tuple[str, ...] = ()
+    exclude: tuple[Path, ...] = ()
+    random_genome: int = 0
+    depth: tuple[float, float] = (40.0, 80.0)
+    variants_per_kb: float = 2.75
+    paralog_rate: float = 0.2
+    mapper: str = "auto"
+    sample_name: str = "simulated"
+    seed: int = 1
+    threads: int = 1
+
+    def __post_init__(self) -> None:
+        if (self.output is None) == (self.directory is None):
+            raise UsageError("give either an output prefix (-o) or a directory (--out-dir)")
+        if (self.reference is None) != (self.random_genome > 0):
+            raise UsageError("give either a reference (--ref) or --random-genome SIZE")
+        if self.mapper not in MAPPERS:
+            raise UsageError(f"mapper {self.mapper} is unknown: choose {', '.join(MAPPERS)}")
+        if not 0 < self.depth[0] <= self.depth[1]:
+            raise UsageError("depth must be above 0, and its lower bound first")
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedSample:
+    """Files of one simulated sample."""
+
+    bam: Path
+    truth: Path
+    bed: Path
+    description: Path
+    reference: Path
+
+
+def run_simulate(options: SimulateOptions) -> list[SimulatedSample]:
+    """Simulate what ``options`` ask for; returns the files of every sample.
+
+    Each sample appears at once when it is finished, its JSON last; its content depends on the
+    seed and its number alone.
+
+    Raises
+    ------
+    InputError
+        If an input is missing or does not fit the others.
+    OutputError
+        If the output cannot be written.
+    """
+    home = options.directory or (options.output or Path()).parent
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(prefix=".simulate_", dir=home))
+    except OSError as error:
+        raise OutputError(f"{home} cannot be written to: {error.strerror}") from error
+    try:
+        if options.reference is None:
+            options = replace(options, reference=_write_random_reference(options, home))
+        return _simulate_all(options, work)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def simulate_demo(
+    prefix: Path, *, seed: int = 1, genome_size: int = 40_000, depth: float = 30.0
+) -> SimulatedSample:
+    """Simulate one small sample on a random genome, with no mapper and no input files.
+
+    Parameters
+    ----------
+    prefix
+        Output prefix; the reference becomes PREFIX.fa.
+    seed
+        Seed of all randomness.
+    genome_size
+        Bases of the random reference.
+    depth
+        Mean depth.
+    """
+    return run_simulate(
+        SimulateOptions(
+            reference=None,
+            output=prefix,
+            random_genome=genome_size,
+            depth=(depth, depth),
+            variants_per_kb=1.5,
+            paralog_rate=0.0,
+            mapper="exact",
+            sample_name="demo",
+            seed=seed,
+        )
+    )[0]
+
+
+def _write_random_reference(options: SimulateOptions, home: Path) -> Path:
+    path = Path(f"{options.output}.fa") if options.output else home / "ref.fa"
+    text = random_reference(options.random_genome, np.random.default_rng([options.seed, 0xFA]))
+    lines = [text[i : i + 60] for i in range(0, len(text), 60)]
+    path.write_text(f">{RANDOM_CONTIG}\n" + "\n".join(lines) + "\n")
+    pysam.faidx(str(path))
+    return path
+
+
+def _simulate_all(options: SimulateOptions, work: Path) -> list[SimulatedSample]:
+    reference = options.reference or Path()
+    try:
+        genome = pysam.FastaFile(str(reference))
+    except OSError as error:
+        raise InputError(
+            f"{reference} cannot be opened: is it there, and indexed (samtools faidx)?"
+        ) from error
+    with genome:
+        tiles = _tiles(options, genome)
+        use_bwa = options.mapper == "bwa" or (options.mapper == "auto" and _has_bwa())
+        if use_bwa and not _has_bwa():
+            raise InputError("bwa is not on PATH: install it, or use the exact mapper")
+        index = bwa_index(reference, work) if use_bwa else None
+        made = []
+        for number, tile in tiles:
+            name = f"sample_{number:04d}" if options.directory else options.sample_name
+            prefix = options.directory / name if options.directory else options.output
+            maker = _SampleMaker(options, genome, index, work, number, name)
+            made.append(maker.make(tile, prefix or Path(name)))
+            logger.info("simulated %s %s:%d-%d", name, tile.contig, tile.start + 1, tile.end)
+    return made
+
+
+def _has_bwa() -> bool:
+    return shutil.which("bwa") is not None
+
+
+def _tiles(options: SimulateOptions, genome: pysam.FastaFile) -> list[tuple[int, Tile]]:
+    """Numbered tiles of the samples."""
+    contigs = dict(zip(genome.references, genome.lengths, strict=True))
+    regions = [parse_region(r, contigs) for r in options.regions] or [
+        Tile(c, 0, n) for c, n in contigs.items()
+    ]
+    excluded = [tile for bed in options.exclude for tile in read_bed(bed)]
+    if options.directory is None:
+        if len(regions) > 1:
+            raise UsageError("a single sample covers one region: name it with -r")
+        for tile in excluded:
+            if (
+                tile.contig == regions[0].contig
+                and tile.start < regions[0].end
+                and regions[0].start < tile.end
+            ):
+                raise InputError(
+                    f"{tile.contig}:{tile.start + 1}-{tile.end} is excluded, and lies in the region"
+                )
+        return [(options.first_sample, regions[0])]
+    count = options.first_sample + options.samples - 1
+    drawn = draw_tiles(genome, regions, excluded, options.sample_size, count, options.seed)
+    numbered = list(enumerate(drawn, 1))
+    return numbered[options.first_sample - 1 :]
+
+
+@dataclass(frozen=True, slots=True)
+class _SampleMaker:
+    """Makes one sample, in a work directory first."""
+
+    options: SimulateOptions
+    genome: pysam.FastaFile
+    index: Path | None
+    work: Path
+    number: int
+    name: str
+
+    def make(self, tile: Tile, prefix: Path) -> SimulatedSample:
+        """Simulate ``tile`` and move the finished files to ``prefix``.*."""
+        options = self.options
+        rng = np.random.default_rng([options.seed, self.number])
+        length = self.genome.get_reference_length(tile.contig)
+        start, end = max(tile.start - FLANK, 0), min(tile.end + FLANK, length)
+        text = self.genome.fetch(tile.contig, start, end).upper()
+        reference = "".join(c if c in "ACGT" else "N" for c in text) if set(text) - set("ACGTN") else text
+        truths = [
+            read_truth(vcf, tile.contig, start, end, reference, start) for vcf in options.truths
+        ]
+        person, stranger = make_genome(
+            tile.contig, start, reference, truths, options.variants_per_kb, rng,
+            mix_truths=options.directory is not None,
+        )  # fmt: skip
+        library = draw_library(rng, options.depth, options.paralog_rate)
+        paralogs = [make_paralog(person, rng) for _ in range(library.paralogs)]
+        molecules = [person.molecule(0), person.molecule(1), stranger]
+        molecules += [p for p in paralogs if p is not None]
+        sequencer = Sequencer(molecules, base_codes(reference.encode()), library, rng)
+        draft = self.work / self.name
+        contigs = tuple(zip(self.genome.references, self.genome.lengths, strict=True))
+        placement = Placement(contigs, tile.contig, start, self.name)
+        pairs = self._align(sequencer, placement, draft, library, rng)
+        records = write_truth(
+            Path(f"{draft}.truth.vcf.gz"), contigs, tile.contig, self.name, person.haplotypes,
+            reference, start,
+        )  # fmt: skip
+        Path(f"{draft}.bed").write_text(f"{tile.contig}\t{tile.start}\t{tile.end}\n")
+        self._describe(draft, tile, library, pairs, records)
+        return self._publish(draft, prefix)
+
+    def _align(
+        self,
+        sequencer: Sequencer,
+        placement: Placement,
+        draft: Path,
+        library: Library,
+        rng: np.random.Generator,
+    ) -> int:
+        raw, aligned = Path(f"{draft}.raw.bam"), Path(f"{draft}.bam")
+        if self.index is None:
+            pairs = place_exactly(sequencer.batches(), placement, raw)
+        else:
+            pairs = map_with_bwa(
+                sequencer.batches(), placement, self.index, raw, self.work, self.options.threads
+            )
+        sort = ["-o", str(aligned), "-T", f"{draft}.sort", str(raw)]
+        if library.mapq_noise == 0.0:
+            pysam.sort("--no-PG", *sort)
+        else:
+            noisy = Path(f"{draft}.noisy.bam")
+            stretches = _noisy_stretches(placement, library, sequencer.size, rng)
+            with (
+                pysam.AlignmentFile(str(raw)) as source,
+                pysam.AlignmentFile(str(noisy), "wbu", header=source.header) as sink,
+            ):
+                for read in lower_mapq(source, stretches, rng):
+                    sink.write(read)
+            pysam.sort("--no-PG", *sort[:-1], str(noisy))
+            noisy.unlink()
+        raw.unlink()
+        pysam.index(str(aligned))
+        return pairs
+
+    def _describe(
+        self, draft: Path, tile: Tile, library: Library, pairs: int, records: int
+    ) -> None:
+        description = {
+            "sample": self.name,
+            "region": f"{tile.contig}:{tile.start + 1}-{tile.end}",
+            "seed": [self.options.seed, self.number],
+            "mapper": "exact" if self.index is None else "bwa mem",
+            "read_pairs": pairs,
+            "truth_records": records,
+            "variants_per_kb": self.options.variants_per_kb,
+            "library": library.describe(),
+        }
+        Path(f"{draft}.json").write_text(json.dumps(description, indent=1) + "\n")
+
+    def _publish(self, draft: Path, prefix: Path) -> SimulatedSample:
+        suffixes = (".truth.vcf.gz", ".truth.vcf.gz.tbi", ".bed", ".bam.bai", ".bam", ".json")
+        for suffix in suffixes:
+            os.replace(f"{draft}{suffix}", f"{prefix}{suffix}")
+        return SimulatedSample(
+            Path(f"{prefix}.bam"),
+            Path(f"{prefix}.truth.vcf.gz"),
+            Path(f"{prefix}.bed"),
+            Path(f"{prefix}.json"),
+            self.options.reference or Path(),
+        )
+
+
+def _noisy_stretches(
+    placement: Placement, library: Library, size: int, rng: np.random.Generator
+) -> list[tuple[int, int, float]]:
+    """Stretches (start, end, share of reads) whose mapping qualities are to be lowered."""
+    out = []
+    for _ in range(int(rng.poisson(library.mapq_noise * size / 100_000))):
+        start = placement.start + int(rng.integers(0, size))
+        out.append((start, start + int(rng.integers(200, 3000)), float(rng.uniform(0.1, 1.0))))
+    return out

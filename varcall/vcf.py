@@ -1,0 +1,467 @@
+"""VCF: the record, the header, and the writer of .vcf, .vcf.gz and .bcf.
+
+Records are formatted as text here: building a pysam record per call costs ten times as much. The
+text is also what workers hand to the writer and what shards are merged from, so that a run has one
+spelling, byte for byte.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+
+from varcall.atomic import AtomicOutput, is_special, output_errors
+from varcall.bgzf_writer import DEFAULT_LEVEL, BgzfWriter
+from varcall.errors import InputError, UsageError
+from varcall.options import STDOUT
+
+PASS = "PASS"
+REF_CALL = "RefCall"
+LOW_QUAL = "LowQual"
+NO_CALL = "NoCall"
+TBI_MAX_CONTIG = 2**29 - 1  # bases; the binning of .tbi ends at 512 Mb (SAM specification 5.1.1)
+_INDEX_SUFFIXES = (".tbi", ".csi")
+_CSI_MIN_SHIFT = 14  # the smallest bin is 16 kb, as in bcftools
+
+_FIXED_HEADER = """\
+##FILTER=<ID=PASS,Description="All filters passed">
+##FILTER=<ID=RefCall,Description="Genotype is homozygous reference">
+##FILTER=<ID=LowQual,Description="QUAL is below the threshold">
+##FILTER=<ID=NoCall,Description="No genotype can be told">
+##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">
+##FORMAT=<ID=GQ,Number=1,Type=Integer,Description="Phred probability that GT is wrong">
+##FORMAT=<ID=DP,Number=1,Type=Integer,Description="Reads that cover the site">
+##FORMAT=<ID=AD,Number=R,Type=Integer,Description="Reads of each allele">
+##FORMAT=<ID=ADF,Number=R,Type=Integer,Description="Forward reads of each allele">
+##FORMAT=<ID=ADR,Number=R,Type=Integer,Description="Reverse reads of each allele">
+##FORMAT=<ID=VAF,Number=A,Type=Float,Description="AD of each ALT as a fraction of DP">
+##FORMAT=<ID=PL,Number=G,Type=Integer,Description="Phred genotype likelihoods, GT at 0">
+##FORMAT=<ID=GL,Number=G,Type=Float,Description="log10 genotype likelihoods">
+"""
+LineKey = tuple[int, str, str, str]  # POS, REF, ALT, the line
+_COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT"
+_FORMAT = "GT:GQ:DP:AD:ADF:ADR:VAF:PL"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_HEADER_CONTIG = re.compile(r"^##contig=<ID=([^,>]+)(?:,length=(\d+))?", re.MULTILINE)
+_CONTIG_NAME = re.compile(r'[^\s\x00-\x1f\x7f<>,"*=][^\s\x00-\x1f\x7f<>,"]*')
+
+
+def vcf_pos(start: int) -> int:
+    """Return the 1-based POS of a 0-based start."""
+    return start + 1
+
+
+def start_of_pos(pos: int) -> int:
+    """Return the 0-based start of a 1-based POS."""
+    return pos - 1
+
+
+def escape_control(text: str) -> str:
+    """Percent-encode control characters, which would break a line (VCF 4.3, section 1.2)."""
+    return _CONTROL.sub(lambda found: f"%{ord(found.group()):02X}", text)
+
+
+def quote(text: str) -> str:
+    """Write text as a quoted value of a structured header line (VCF 4.3, section 1.4)."""
+    return '"' + escape_control(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+@dataclass(frozen=True, slots=True)
+class VariantRecord:
+    """One record of one sample.
+
+    Attributes
+    ----------
+    contig, start, ref, alts
+        The site: 0-based start; at least one ALT.
+    qual, filter
+        phred P(hom-ref), and one of PASS, RefCall, LowQual, NoCall.
+    gt
+        Allele of each copy of the contig, None where not called.
+    gq, dp
+        Genotype quality and depth.
+    ad, adf, adr
+        Reads of each allele, REF first: all, forward, reverse.
+    pl
+        Phred genotype likelihoods in VCF order.
+    gl
+        log10 genotype likelihoods in VCF order; None leaves the field out.
+    """
+
+    contig: str
+    start: int
+    ref: str
+    alts: tuple[str, ...]
+    qual: float
+    filter: str
+    gt: tuple[int | None, ...]
+    gq: int
+    dp: int
+    ad: tuple[int, ...]
+    adf: tuple[int, ...]
+    adr: tuple[int, ...]
+    pl: tuple[int, ...]
+    gl: tuple[float, ...] | None = None
+
+    @property
+    def vaf(self) -> tuple[float, ...]:
+        """Fraction of `dp` that supports each ALT."""
+        return tuple([count / self.dp if self.dp else 0.0 for count in self.ad[1:]])
+
+
+def _integers(values: Sequence[int]) -> str:
+    return ",".join(map(str, values))
+
+
+def format_record(record: VariantRecord) -> str:
+    r"""Return the line of a record, "\n" included.
+
+    Floats have at most six digits, as htslib prints them, so a BCF round trip keeps the text.
+    """
+    gt = "/".join(["." if allele is None else str(allele) for allele in record.gt])
+    vaf = ",".join([f"{round(fraction, 4):g}" for fraction in record.vaf])
+    if record.gl is None:
+        names, likelihoods = _FORMAT, _integers(record.pl)
+    else:
+        names = _FORMAT + ":GL"
+        logs = ",".join([f"{round(log, 3) + 0.0:g}" for log in record.gl])
+        likelihoods = f"{_integers(record.pl)}:{logs}"
+    return (
+        f"{record.contig}\t{vcf_pos(record.start)}\t.\t{record.ref}\t{','.join(record.alts)}\t"
+        f"{record.qual:g}\t{record.filter}\t.\t{names}\t{gt}:{record.gq}:{record.dp}:"
+        f"{_integers(record.ad)}:{_integers(record.adf)}:{_integers(record.adr)}:{vaf}:"
+        f"{likelihoods}\n"
+    )
+
+
+def line_key(line: str) -> tuple[str, LineKey]:
+    """Return the contig of a record's line, and what lines of one contig are sorted by."""
+    contig, pos, _, ref, alts, _ = line.split("\t", 5)
+    return contig, (int(pos), ref, alts, line)
+
+
+def header_contigs(header: str) -> list[tuple[str, int]]:
+    """Return name and length (0 where not stated) of the contigs of a header text, in order."""
+    return [(name, int(length or 0)) for name, length in _HEADER_CONTIG.findall(header)]
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderContig:
+    """A `##contig` line: name, length in bases, MD5 of the upper-case sequence where known."""
+
+    name: str
+    length: int
+    md5: str | None = None
+
+    def __post_init__(self) -> None:
+        if not _CONTIG_NAME.fullmatch(self.name):
+            raise InputError(
+                f"contig name {self.name!r} cannot be written in a VCF; rename it in the "
+                "reference and in the reads"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderShard:
+    """The part of a run that a file holds: 1-based `index` of `count`; `varcall merge` drops it."""
+
+    index: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class VcfHeader:
+    """Everything above the records.
+
+    Attributes
+    ----------
+    contigs
+        All contigs of the reference, in its order.
+    sample
+        Name of the one sample.
+    provenance
+        Whole lines from `varcall.provenance.header_lines`.
+    shard
+        Set when the file holds one shard of a run.
+    """
+
+    contigs: tuple[HeaderContig, ...]
+    sample: str
+    provenance: tuple[str, ...] = ()
+    shard: HeaderShard | None = None
+
+    def text(self) -> str:
+        """Return the header's lines, the column line included."""
+        contigs = [
+            f"##contig=<ID={contig.name},length={contig.length}"
+            + (f",md5={contig.md5}>\n" if contig.md5 else ">\n")
+            for contig in self.contigs
+        ]
+        shard = self.shard
+        return "".join(
+            [
+                "##fileformat=VCFv4.2\n",
+                _FIXED_HEADER,
+                *[line + "\n" for line in self.provenance],
+                f"##varcall_shard=<index={shard.index},count={shard.count}>\n" if shard else "",
+                *contigs,
+                f"{_COLUMNS}\t{escape_control(self.sample)}\n",
+            ]
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OutputType:
+    """How a VCF is written: `kind` v (text), z (BGZF), u (uncompressed BCF) or b (BCF)."""
+
+    kind: str
+    level: int | None = None
+
+    @classmethod
+    def of(cls, path: str, wanted: str | None = None) -> OutputType:
+        """Return the output type asked for by -O, or by the suffix of `path` when it is None.
+
+        Raises
+        ------
+        UsageError
+            When `wanted` is no output type, or contradicts a suffix of `path`.
+        """
+        by_suffix = None
+        if path.endswith((".gz", ".bgz")):
+            by_suffix = "z"
+        elif path.endswith(".bcf"):
+            by_suffix = "b"
+        if wanted is None:
+            return cls(by_suffix or "v")
+        match = re.fullmatch(r"([vu])|([zb])([0-9]?)", wanted)
+        if not match:
+            raise UsageError(
+                f"output type {wanted!r} is none of v, z[0-9], u, b[0-9]; use -O z for .vcf.gz"
+            )
+        kind = match[1] or match[2]
+        if by_suffix and by_suffix != kind and (by_suffix, kind) != ("b", "u"):
+            raise UsageError(
+                f"output type {wanted} contradicts the name {path}; leave -O out or rename it"
+            )
+        return cls(kind, int(match[3]) if match[3] else None)
+
+
+class _Sink(Protocol):
+    def write(self, data: bytes, /) -> object: ...
+
+
+class VcfWriter:
+    """Writes the lines of records in order; made by `open_vcf`.
+
+    Parameters
+    ----------
+    sink
+        Takes the bytes of the text.
+    header
+        Header text, with the contigs in the order of the records.
+    """
+
+    def __init__(self, sink: _Sink, header: str) -> None:
+        self._sink = sink
+        self._rank = {name: rank for rank, (name, _) in enumerate(header_contigs(header))}
+        self._contig: str | None = None
+        self._pending: list[LineKey] = []
+        self._written_pos = 0
+        sink.write(header.encode())
+
+    def write_window(self, lines: Iterable[str], *, contig: str, end: int) -> None:
+        """Write the lines of the next window, sorted.
+
+        Trimming may move a record to the right, beyond the window that found it. Such a record
+        waits for the window that reaches it.
+
+        Parameters
+        ----------
+        lines
+            Lines of `format_record`, all on `contig`, in any order.
+        contig, end
+            The window's contig and end (0-based, exclusive). Windows come in header order.
+
+        Raises
+        ------
+        ValueError
+            When a window or a record comes too late to stand in order.
+        """
+        if contig != self._contig:
+            self.drain()
+            if self._contig is not None and self._rank[contig] < self._rank[self._contig]:
+                raise ValueError(f"window of {contig} after one of {self._contig}")
+            self._contig, self._written_pos = contig, 0
+        self._pending += [line_key(line)[1] for line in lines]
+        self._pending.sort()
+        limit = vcf_pos(end)
+        ready = [key for key in self._pending if key[0] < limit]
+        self._pending = self._pending[len(ready) :]
+        self._write_keys(ready)
+
+    def drain(self) -> None:
+        """Write the records that still wait for a later window."""
+        self._write_keys(self._pending)
+        self._pending = []
+
+    def write_sorted(self, lines: Iterable[str]) -> None:
+        """Write lines that are already in the order of the file."""
+        for line in lines:
+            self._sink.write(line.encode())
+
+    def _write_keys(self, keys: Sequence[LineKey]) -> None:
+        if not keys:
+            return
+        if keys[0][0] < self._written_pos:
+            raise ValueError(f"record {self._contig}:{keys[0][0]} after its place was written")
+        self._written_pos = keys[-1][0]
+        self.write_sorted(key[-1] for key in keys)
+
+
+@contextmanager
+def open_vcf(
+    path: str, header: str, output_type: OutputType | None = None, *, write_index: bool = True
+) -> Iterator[VcfWriter]:
+    """Open a VCF for writing: complete and indexed at the end of the block, or absent.
+
+    Parameters
+    ----------
+    path
+        Output path, or "-" for standard output (neither atomic nor indexed).
+    header
+        Header text, `VcfHeader.text()`.
+    output_type
+        None for the type that the suffix of `path` names.
+    write_index
+        Write `.tbi` beside a .vcf.gz (`.csi` when a contig is longer than 512 Mb) and `.csi`
+        beside a .bcf.
+
+    Raises
+    ------
+    OutputError
+        When the output cannot be written.
+    """
+    output_type = output_type or OutputType.of(path)
+    if path == STDOUT:
+        with output_errors("standard output"), _open_sink(path, output_type) as sink:
+            writer = VcfWriter(sink, header)
+            yield writer
+            writer.drain()
+        return
+    with AtomicOutput(path, _INDEX_SUFFIXES) as output:
+        with _open_sink(str(output.path), output_type) as sink:
+            writer = VcfWriter(sink, header)
+            yield writer
+            writer.drain()
+        if write_index and output_type.kind in "zb" and not is_special(path):
+            longest = max([length for _, length in header_contigs(header)], default=0)
+            csi = output_type.kind == "b" or longest > TBI_MAX_CONTIG
+            _build_index(output.path, output.companion(".csi" if csi else ".tbi"), output_type, csi)
+
+
+@contextmanager
+def _open_sink(path: str, output_type: OutputType) -> Iterator[_Sink]:
+    if output_type.kind in "ub":
+        with _bcf_sink(path, output_type) as sink:
+            yield sink
+        return
+    with _open_stream(path) as stream:
+        if output_type.kind == "z":
+            level = output_type.level
+            blocks = BgzfWriter(stream, DEFAULT_LEVEL if level is None else level)
+            yield blocks
+            blocks.close()
+        else:
+            yield stream
+
+
+@contextmanager
+def _open_stream(path: str) -> Iterator[BinaryIO]:
+    with nullcontext(sys.stdout.buffer) if path == STDOUT else open(path, "wb") as stream:
+        yield stream
+        stream.flush()
+
+
+@contextmanager
+def _bcf_sink(path: str, output_type: OutputType) -> Iterator[_Sink]:
+    """Collect the text in a temporary file and convert it when it is complete.
+
+    pysam makes BCF from a file only, and hides a closed pipe; so what goes to a pipe or a device
+    is converted into a second file and copied.
+    """
+    is_stream = path == STDOUT or is_special(path)
+    folder = None if is_stream else os.path.dirname(path)
+    with _scratch_file(folder) as text_path:
+        with open(text_path, "wb") as text:
+            yield text
+        if is_stream:
+            with _scratch_file(None) as bcf_path:
+                _convert_to_bcf(text_path, bcf_path, output_type)
+                with open(bcf_path, "rb") as bcf, _open_stream(path) as stream:
+                    shutil.copyfileobj(bcf, stream)
+        else:
+            _convert_to_bcf(text_path, path, output_type)
+
+
+@contextmanager
+def _scratch_file(folder: str | None) -> Iterator[str]:
+    descriptor, path = tempfile.mkstemp(dir=folder, prefix=".varcall.", suffix=".tmp")
+    os.close(descriptor)
+    try:
+        yield path
+    finally:
+        os.unlink(path)
+
+
+@contextmanager
+def _silent_htslib() -> Iterator[None]:
+    """Keep htslib from printing what is raised as an exception anyway."""
+    import pysam
+
+    verbosity = pysam.set_verbosity(0)
+    try:
+        yield
+    finally:
+        pysam.set_verbosity(verbosity)
+
+
+def _convert_to_bcf(text_path: str, path: str, output_type: OutputType) -> None:
+    import pysam
+
+    level = 0 if output_type.kind == "u" else output_type.level
+    mode = "wb" if level is None else f"wb{level}"
+    with _silent_htslib(), pysam.VariantFile(text_path, "r") as source:
+        target = pysam.VariantFile(path, mode, header=source.header)
+        try:
+            for record in source:
+                target.write(record)
+        except OSError:
+            # Without this pysam closes it when it is collected, and prints that this fails too.
+            with suppress(OSError):
+                target.close()
+            raise
+        target.close()
+
+
+def _build_index(path: Path, index: Path, output_type: OutputType, csi: bool) -> None:
+    import pysam
+
+    with _silent_htslib():
+        pysam.tabix_index(
+            str(path),
+            # pysam's stub does not know the preset "bcf"
+            preset="bcf" if output_type.kind == "b" else "vcf",  # type: ignore[arg-type]
+            index=str(index),
+            csi=csi,
+            min_shift=_CSI_MIN_SHIFT if csi else -1,
+            force=True,
+            keep_original=True,
+        )

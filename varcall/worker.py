@@ -1,0 +1,183 @@
+"""One window from reads to records; the state that a worker process keeps between windows."""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import pysam
+from models.engine import Engine, load_engine
+from numpy.typing import NDArray
+
+from models.prompt import PromptContext
+from pileup.kernels.count import count_alleles
+from varcall.candidates import CandidateThresholds
+from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
+from varcall.genotype import GenotypeOptions, SiteEvidence, call_site
+from varcall.profile import LibraryProfile
+from varcall.prompts import question_tokens
+from varcall.reads import ReadFilter, load_reads
+from varcall.reference import Reference
+from varcall.regions import Region
+from varcall.vcf import format_record
+
+STAGES = ("read", "candidates", "features", "images", "model", "genotype")
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerPlan:
+    """All that a worker needs to know; sent to it once.
+
+    Attributes
+    ----------
+    alignments, index, reference
+        Paths. `index` may be None where it lies beside the alignments.
+    read_groups
+        Read groups of the sample; None where every read is its.
+    haploid_contigs
+        Contigs called as haploid in a diploid sample.
+    """
+
+    alignments: str
+    index: str | None
+    reference: str
+    read_groups: frozenset[str] | None
+    read_filter: ReadFilter
+    thresholds: CandidateThresholds
+    profile: LibraryProfile
+    model: str
+    device: str
+    precision: str
+    batch_size: int
+    ploidy: int
+    haploid_contigs: frozenset[str]
+    genotype: GenotypeOptions
+
+
+@dataclass(slots=True)
+class WindowResult:
+    """The records of a window as VCF lines, and what they cost.
+
+    `seconds` are CPU seconds by stage; `reads`, `sites` and `questions` count what was seen.
+    """
+
+    lines: list[str]
+    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
+    reads: int = 0
+    sites: int = 0
+    questions: int = 0
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Add the CPU time of the block to a stage."""
+        before = time.process_time()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.process_time() - before
+
+
+class Worker:
+    """Calls windows; opens its own files, as pysam's handles may not cross processes."""
+
+    def __init__(self, plan: WorkerPlan) -> None:
+        self._plan = plan
+        self._reference = Reference(plan.reference)
+        self._alignments = pysam.AlignmentFile(
+            plan.alignments, index_filename=plan.index, reference_filename=plan.reference
+        )
+        self._engine: Engine = load_engine(
+            plan.model, device=plan.device, precision=plan.precision, threads=1
+        )
+
+    def call(self, window: Region) -> WindowResult:
+        """Call the variants whose candidates start in a window (0-based half-open)."""
+        plan = self._plan
+        result = WindowResult([])
+        with result.timed("read"):
+            reads = load_reads(
+                self._alignments,
+                window.contig,
+                max(0, window.start - WINDOW_MARGIN),
+                window.end + WINDOW_MARGIN,
+                plan.read_filter,
+                plan.read_groups,
+            )
+        result.reads = len(reads)
+        if not len(reads):
+            return result
+        with result.timed("candidates"):
+            reference_start, reference_end = reference_span(reads)
+            reference = self._reference.fetch(window.contig, reference_start, reference_end)
+            evidence = gather(
+                reads, reference, reference_start, window.start, window.end, plan.thresholds
+            )
+        if not len(evidence.questions):
+            return result
+        ploidy = 1 if window.contig in plan.haploid_contigs else plan.ploidy
+        with result.timed("features"):
+            features = evidence.features(plan.profile)
+            context = PromptContext.from_profile(plan.profile, ploidy=ploidy)
+            tokens = question_tokens(evidence, context)
+        answers = self._ask(evidence, tokens, features, result)
+        with result.timed("genotype"):
+            result.lines = list(self._records(window, evidence, answers, ploidy))
+        result.sites = len(result.lines)
+        result.questions = len(evidence.questions)
+        return result
+
+    def _ask(
+        self,
+        evidence: Evidence,
+        tokens: NDArray[np.int32],
+        features: NDArray[np.float32],
+        result: WindowResult,
+    ) -> NDArray[np.float32]:
+        """Put all questions of a window to the model: P of 0, 1, 2 copies, float32 [q, 3]."""
+        answers = np.empty((len(tokens), 3), np.float32)
+        for first in range(0, len(tokens), self._plan.batch_size):
+            chosen = slice(first, first + self._plan.batch_size)
+            with result.timed("images"):
+                images = evidence.images(chosen)
+            with result.timed("model"):
+                answers[chosen] = self._engine.predict(images, tokens[chosen], features[chosen])
+        return answers
+
+    def _records(
+        self, window: Region, evidence: Evidence, answers: NDArray[np.float32], ploidy: int
+    ) -> Iterator[str]:
+        asked_sites, firsts = np.unique(evidence.questions.site, return_index=True)
+        ends = np.append(firsts[1:], len(answers))
+        counts = count_alleles(
+            evidence.observations.offset,
+            evidence.observations.read,
+            evidence.observations.allele,
+            evidence.observations.counts,
+            evidence.reads.flag,
+            evidence.sites.alt_offset,
+        )
+        for site, first, end in zip(asked_sites, firsts, ends, strict=True):
+            ref, alts = evidence.alleles(int(site))
+            n_alleles = len(alts) + 1
+            column = int(evidence.sites.alt_offset[site] + site)
+            forward, reverse = counts[:, column : column + n_alleles].tolist()
+            start = int(evidence.sites.start[site])
+            shown = slice(*evidence.observations.offset[site : site + 2])
+            record = call_site(
+                SiteEvidence(
+                    contig=window.contig,
+                    start=start,
+                    ref=self._reference.fetch_string(window.contig, start, start + len(ref)),
+                    alts=alts,
+                    dp=int(evidence.observations.counts[shown].sum()),
+                    ad=tuple(f + r for f, r in zip(forward, reverse, strict=True)),
+                    adf=tuple(forward),
+                    adr=tuple(reverse),
+                ),
+                answers[first : first + len(alts)],
+                answers[first + len(alts) : end],
+                ploidy=ploidy,
+                options=self._plan.genotype,
+            )
+            yield format_record(record)
