@@ -10,12 +10,13 @@ import argparse
 import math
 import tempfile
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.callers import PEERS, VARCALL, Caller, Job
 from benchmarks.exact_match import Copies, Counts, Score, atomic_copies, compare
+from benchmarks.haplotype_match import haplotype_counts
 from benchmarks.machine import commit, describe
 from benchmarks.slices import DATA, SLICES, StagedSlice, stage
 
@@ -24,15 +25,17 @@ RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 README = ROOT / "README.md"
 README_MARKS = ("<!-- accuracy -->", "<!-- /accuracy -->")
 POOLED = "five HG002 slices"
+EMPTY = (Counts(), Counts())
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The score of one caller on one slice."""
+    """The score of one caller on one slice: by exact match, and by haplotypes (SNP, indel)."""
 
     slice_name: str
     caller: str
     score: Score
+    by_haplotype: tuple[Counts, Counts]
     held_out: bool
     differences: tuple[str, ...]
 
@@ -46,17 +49,16 @@ def score_slice(staged: StagedSlice, callers: Iterable[Caller], directory: Path)
         output = directory / f"{staged.reads.stem}.{caller.name}.vcf.gz"
         caller.run(Job(staged.reads, staged.reference, item.region, output))
         calls = atomic_copies(output, staged.reference, staged.confident, caller.include)
-        score = compare(truth, calls)
-        rows.append(
-            Row(
-                item.name,
-                caller.name,
-                score,
-                item.held_out,
-                tuple(_differences(item.contig, truth, calls)),
-            )
+        row = Row(
+            slice_name=item.name,
+            caller=caller.name,
+            score=compare(truth, calls),
+            by_haplotype=haplotype_counts(staged, output, caller.include),
+            held_out=item.held_out,
+            differences=tuple(_differences(item.contig, truth, calls)),
         )
-        print(_line(item.name, caller.name, score), flush=True)
+        rows.append(row)
+        print(_line(row), flush=True)
     return rows
 
 
@@ -71,32 +73,38 @@ def _differences(contig: str, truth: Copies, calls: Copies) -> Iterable[str]:
 
 def pool(rows: Iterable[Row]) -> list[Row]:
     """Add up the held-out slices by caller."""
-    totals: dict[str, Score] = {}
+    totals: dict[str, Row] = {}
     for row in rows:
         if row.held_out:
-            totals[row.caller] = totals.get(row.caller, Score()) + row.score
-    return [Row(POOLED, caller, score, False, ()) for caller, score in totals.items()]
+            total = totals.get(row.caller, Row(POOLED, row.caller, Score(), EMPTY, False, ()))
+            snp, indel = total.by_haplotype
+            totals[row.caller] = replace(
+                total,
+                score=total.score + row.score,
+                by_haplotype=(snp + row.by_haplotype[0], indel + row.by_haplotype[1]),
+            )
+    return list(totals.values())
 
 
-def _cell(counts: Counts) -> str:
-    f1 = "-" if math.isnan(counts.f1) else f"{counts.f1:.4f}"
-    return f"{counts.tp}/{counts.fp}/{counts.fn} | {f1}"
+def _line(row: Row) -> str:
+    score = row.score
+    cells = [row.slice_name, row.caller]
+    for counts in (score.snp, score.indel):
+        cells += [_counts(counts), "-" if math.isnan(counts.f1) else f"{counts.f1:.4f}"]
+    cells += [_counts(c) for c in (score.snp_blind, score.indel_blind, *row.by_haplotype)]
+    return f"| {' | '.join(cells)} |"
 
 
-def _line(name: str, caller: str, score: Score) -> str:
-    cells = (score.snp, score.indel, score.snp_blind, score.indel_blind)
-    return f"| {name} | {caller} | " + " | ".join(_cell(counts) for counts in cells) + " |"
+def _counts(counts: Counts) -> str:
+    return f"{counts.tp}/{counts.fp}/{counts.fn}"
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Format rows as markdown."""
-    lines = [
-        "| slice | caller | SNP TP/FP/FN | F1 | indel TP/FP/FN | F1 "
-        "| SNP, any genotype | F1 | indel, any genotype | F1 |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
-    lines += [_line(row.slice_name, row.caller, row.score) for row in rows]
-    return "\n".join(lines) + "\n"
+    """Format rows as markdown; triples are TP/FP/FN."""
+    titles = ["slice", "caller", "SNP", "F1", "indel", "F1", "SNP, any genotype"]
+    titles += ["indel, any genotype", "SNP by haplotype", "indel by haplotype"]
+    lines = [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
+    return "\n".join([*lines, *map(_line, rows)]) + "\n"
 
 
 def write_readme(pooled: Iterable[Row], title: str) -> None:

@@ -123,6 +123,7 @@ class StagedSlice:
     reference: Path
     truth: Path
     confident: tuple[tuple[int, int], ...]
+    confident_bed: Path
 
 
 def stage(item: Slice, directory: Path) -> StagedSlice:
@@ -157,7 +158,10 @@ def stage(item: Slice, directory: Path) -> StagedSlice:
             check=True,
         )
     _output("samtools", "index", reads)
-    return StagedSlice(item, reads, reference, truth, _confident(item, original))
+    confident = _confident(item, original)
+    bed = directory / f"{stem}.bed"
+    bed.write_text("".join(f"{item.contig}\t{start}\t{end}\n" for start, end in confident))
+    return StagedSlice(item, reads, reference, truth, confident, bed)
 
 
 def _stage_truth(item: Slice, original: str, target: Path) -> None:
@@ -169,6 +173,7 @@ def _stage_truth(item: Slice, original: str, target: Path) -> None:
     _output("bcftools", "annotate", "--rename-chrs", names, "-Oz", "-o", renamed, source)
     _output("bcftools", "index", "-t", "-f", renamed)
     _output("bcftools", "view", "-r", item.region, "-Oz", "-o", target, renamed)
+    _output("bcftools", "index", "-t", "-f", target)
 
 
 def _confident(item: Slice, original: str) -> tuple[tuple[int, int], ...]:

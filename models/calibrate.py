@@ -71,14 +71,12 @@ def fit_calibration(predictions: Predictions, *, with_bias: bool = False) -> Cal
     log_temperature = torch.zeros(1, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(logits.shape[1], dtype=torch.float64, requires_grad=with_bias)
     parameters = [log_temperature, bias] if with_bias else [log_temperature]
-    optimiser = torch.optim.LBFGS(
-        parameters, max_iter=_ITERATIONS, line_search_fn="strong_wolfe"
-    )
+    optimiser = torch.optim.LBFGS(parameters, max_iter=_ITERATIONS, line_search_fn="strong_wolfe")
 
     def loss() -> Tensor:
         optimiser.zero_grad()
         value = functional.cross_entropy(logits * torch.exp(-log_temperature) + bias, labels)
-        value.backward()  # type: ignore[no-untyped-call]
+        value.backward()
         return value
 
     if len(labels):

@@ -67,6 +67,12 @@ class VariantCaller(nn.Module):
         )
         return answer
 
+    def channels_last(self) -> "VariantCaller":
+        """Lay convolution weights out as the images are: channels last. Returns this model."""
+        # The stubs of Module.to do not know memory_format.
+        self.image_encoder.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return self
+
     @torch.no_grad()
     def fill_unseen_words(self, seen: Tensor, unknown: int) -> None:
         """Give words that training never showed the embedding of the word for "unknown".

@@ -125,7 +125,10 @@ class ModelConfig:
                 f"The model configuration has missing or unknown fields: {', '.join(sorted(odd))}; "
                 "the weights were made by another version of this package."
             )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        plain: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
+        }
+        return cls(**plain)
 
 
 def _bad(name: str, what: str) -> ModelError:

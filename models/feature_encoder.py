@@ -32,6 +32,7 @@ class FeatureEncoder(nn.Module):
         self.norm = nn.LayerNorm(config.feature_width)
         self.project = nn.Linear(config.feature_width, config.soft_tokens * config.width)
         self.place = nn.Embedding(config.soft_tokens, config.width)
+        nn.init.normal_(self.place.weight, std=0.02)
 
     def forward(self, features: Tensor) -> Tensor:
         """Map float [n, n_features] to float [n, soft_tokens, width]."""

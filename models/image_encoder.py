@@ -66,7 +66,7 @@ class PanelStem(nn.Module):
         super().__init__()
         self.upper = nn.Conv2d(IMAGE_SHAPE[2] * PATCH, outputs, (PATCH, 1), (PATCH, 1), bias=False)
         self.lower = nn.Conv2d(IMAGE_SHAPE[2] * PATCH, outputs, (PATCH, 1), (PATCH, 1), bias=False)
-        self.norm = nn.BatchNorm2d(outputs)
+        self.norm: nn.Module = nn.BatchNorm2d(outputs)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map uint8 [n, 224, 224, 3] to float [n, outputs, 28, 56]."""
@@ -84,9 +84,8 @@ class PanelStem(nn.Module):
             return
         norm = self.norm.eval()
         self.upper = fuse_conv_bn_eval(self.upper.eval(), norm)
-        # Only the scale: the shift must be added once.
-        scale = self.upper.weight.new_ones(1) * norm.weight / (norm.running_var + norm.eps).sqrt()
-        self.lower.weight = nn.Parameter(self.lower.weight * scale.view(-1, 1, 1, 1))
+        self.lower = fuse_conv_bn_eval(self.lower.eval(), norm)
+        self.lower.bias = None  # the shift must be added once
         self.norm = nn.Identity()
 
 
@@ -108,6 +107,7 @@ class ImageEncoder(nn.Module):
         self.blocks = nn.Sequential(*blocks)
         self.project = nn.Linear(inputs, config.width)
         self.place = nn.Embedding(config.image_tokens, config.width)
+        nn.init.normal_(self.place.weight, std=0.02)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map uint8 [n, 224, 224, 3] to float [n, image_tokens, width]."""

@@ -60,7 +60,7 @@ def _bucket_words(values: Sequence[float], unit: str) -> tuple[str, ...]:
 READ_LENGTH_WORDS = _bucket_words(READ_LENGTHS, "bp")
 DEPTH_WORDS = _bucket_words(DEPTHS, "x")
 PERCENT_WORDS = _bucket_words(PERCENTS, "%")
-LENGTH_WORDS = tuple(f" <={n}" for n in LONG_LENGTHS) + (f" >{LONG_LENGTHS[-1]}",)
+LENGTH_WORDS = (*(f" <={n}" for n in LONG_LENGTHS), f" >{LONG_LENGTHS[-1]}")
 
 _CONTEXT = "\nContext: assay{}, platform{}, reads{}{}, depth{}, ploidy{}, error{}, slippage{}."
 _VARIANT = "\nVariant:{}, REF{}, ALT{}. Measured <features>."
@@ -68,7 +68,7 @@ _FIXED_WORDS = re.compile(r" ?<\w+>| \([A-Z]\)| A:|\n\w+| ?\w+|[^\w ]")
 
 
 def _build_vocabulary() -> tuple[str, ...]:
-    fixed = (INSTRUCTION + _CONTEXT.replace("{}", "") + _VARIANT.replace("{}", "") + QUESTION)
+    fixed = INSTRUCTION + _CONTEXT.replace("{}", "") + _VARIANT.replace("{}", "") + QUESTION
     pieces = [PAD, *OPTIONS, *_FIXED_WORDS.findall(fixed), UNKNOWN, " or", " length", " to"]
     pieces += [*ASSAYS, *PLATFORMS, *PAIRINGS, *PLOIDIES, *TYPES, *BASES, *SLIPPAGE_RUNS]
     pieces += [*READ_LENGTH_WORDS, *DEPTH_WORDS, *PERCENT_WORDS, *LENGTH_WORDS]
@@ -113,19 +113,39 @@ class LibraryLike(Protocol):
     """What the prompt says of a library; `varcall.profile.LibraryProfile` is one."""
 
     @property
-    def platform(self) -> str: ...
+    def platform(self) -> str:
+        """Sequencing platform, such as "illumina"."""
+        ...
+
     @property
-    def paired(self) -> bool: ...
+    def paired(self) -> bool:
+        """Whether reads come in pairs."""
+        ...
+
     @property
-    def read_length(self) -> int: ...
+    def read_length(self) -> int:
+        """Bases of a typical read."""
+        ...
+
     @property
-    def depth(self) -> float: ...
+    def depth(self) -> float:
+        """Mean reads over a base."""
+        ...
+
     @property
-    def error_rate(self) -> float: ...
+    def error_rate(self) -> float:
+        """Share of wrong bases among confident ones."""
+        ...
+
     @property
-    def slippage(self) -> Sequence[float]: ...
+    def slippage(self) -> Sequence[float]:
+        """Share of reads that miscount homopolymers, by `SLIPPAGE_RUNS`."""
+        ...
+
     @property
-    def slippage_reads(self) -> Sequence[int]: ...
+    def slippage_reads(self) -> Sequence[int]:
+        """Reads behind each slippage."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

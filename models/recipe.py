@@ -31,7 +31,8 @@ class Recipe:
     weight_decay: float = 0.02
     clip_norm: float = 1.0
     ema_decay: float = 0.998
-    label_smoothing: float = 0.01
+    label_smoothing: float = 0.0
+    """Above 0 it caps the certainty that the model can state: 0.01 caps QUAL at about 22."""
     auxiliary_weight: float = 0.2
     """Weight of the loss of each modality answering alone, which keeps both of them learning."""
     drop_image: float = 0.1
@@ -64,7 +65,7 @@ class Recipe:
         if self.drop_image + self.drop_features > 1 or self.drop_context > 1:
             raise ModelError("The recipe's drop_image and drop_features must not add up above 1.")
         if not (self.batch_size and self.log_every and self.evaluate_seconds):
-            raise ModelError("The recipe's batch_size, log_every, evaluate_seconds must be above 0.")
+            raise ModelError("The recipe's batch_size, log_every, evaluate_seconds must not be 0.")
 
     @classmethod
     def from_file(cls, path: Path) -> "Recipe":

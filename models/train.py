@@ -14,12 +14,13 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.multiprocessing.spawn import spawn
 from torch.nn import functional
 
 from models import prompt
 from models.batch import Batch, BatchFactory
-from models.caller import VariantCaller, build_caller
 from models.calibrate import fit_calibration, reliability_table
+from models.caller import VariantCaller, build_caller
 from models.checkpoint import COUNTS, Progress, load_checkpoint, save_checkpoint
 from models.errors import ModelError
 from models.memory import keep_freed_memory
@@ -91,9 +92,8 @@ def train(job: TrainJob) -> Path:
         Trainer(job, rank=0).run()
     else:
         with tempfile.TemporaryDirectory() as folder:
-            torch.multiprocessing.spawn(  # type: ignore[attr-defined]
-                _work, args=(job, f"file://{folder}/meeting"), nprocs=job.workers
-            )
+            meeting = f"file://{folder}/meeting"
+            spawn(_work, args=(job, meeting), nprocs=job.workers)
     return job.out / WEIGHTS
 
 
@@ -115,7 +115,7 @@ class Trainer:
         self.device = torch.device(job.device)
         torch.manual_seed(self.recipe.seed)
         config = model_config(self.recipe.size, len(job.features))
-        self.caller = build_caller(config).to(self.device, memory_format=torch.channels_last)
+        self.caller = build_caller(config).to(self.device).channels_last()
         self.average = copy.deepcopy(self.caller).requires_grad_(False)
         self.scaffold = Scaffold(self.caller).to(self.device)
         self.parameters = [*self.caller.parameters(), *self.scaffold.parameters()]
@@ -131,9 +131,8 @@ class Trainer:
         batches = self._batches()
         recipe, tally = self.recipe, _Tally(self.progress)
         next_evaluation = self.progress.seconds + recipe.evaluate_seconds
-        while True:
-            batch = next(batches, None)
-            if not self._step(batch, tally):
+        while recipe.progress(self.progress.step, self.progress.seconds) < 1.0:
+            if not self._step(next(batches, None), tally):
                 break
             if self.progress.step % recipe.log_every == 0:
                 self._log("train", **tally.take(self.progress))
@@ -161,18 +160,18 @@ class Trainer:
         return chain(first, batches)
 
     def _step(self, batch: Batch | None, tally: "_Tally") -> bool:
-        """Take one step; false when the recipe is done or a worker has no more batches."""
+        """Take one step; false when a worker has no more batches."""
         self.gradients.zero()
         if batch is not None:
             loss = self._loss(batch, tally)
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
         seconds = time.monotonic() - self.began
         out_of_data, seconds = self.gradients.average(batch is None, seconds, self.rank)
-        step, fraction = self.progress.step, self.recipe.progress(self.progress.step, seconds)
-        if out_of_data or fraction >= 1.0:
+        if out_of_data:
             return False
+        step = self.progress.step
         self.gradients.clip(self.recipe.clip_norm)
-        tally.learning_rate = self.recipe.learning_rate_at(step, fraction)
+        tally.learning_rate = self.recipe.learning_rate_at(step, self.recipe.progress(step, seconds))
         for group in self.optimiser.param_groups:
             group["lr"] = tally.learning_rate
         self.optimiser.step()
@@ -200,9 +199,7 @@ class Trainer:
         with self._autocast():
             image_tokens = self.caller.image_encoder(images)
             soft_tokens = self.caller.feature_encoder(features)
-            logits = self.caller.read(
-                image_tokens, soft_tokens, tokens, keep_image, keep_features
-            )
+            logits = self.caller.read(image_tokens, soft_tokens, tokens, keep_image, keep_features)
             alone = self.scaffold(image_tokens, soft_tokens)
         losses = [self._cross_entropy(x, labels, weights) for x in (logits, *alone)]
         tally.add(labels, losses, [logits, *alone])
@@ -266,7 +263,8 @@ class Trainer:
         )  # fmt: skip
         if final and self.job.evaluations:
             make = next(iter(self.job.evaluations.values()))
-            card = self._calibrated(card, predict(caller, make(0, 1, self.recipe.seed, 0), self.device))
+            batches = make(0, 1, self.recipe.seed, skip=0)
+            card = self._calibrated(card, predict(caller, batches, self.device))
         digest = save_weights(self.job.out / WEIGHTS, caller, card)
         self._log("weights", path=WEIGHTS, sha256=digest)
 
@@ -377,7 +375,8 @@ class _Tally:
 
 def _optimiser(modules: list[nn.Module], recipe: Recipe) -> torch.optim.Optimizer:
     """AdamW; norms, biases and embeddings do not decay."""
-    decay, keep = [], []
+    decay: list[nn.Parameter] = []
+    keep: list[nn.Parameter] = []
     for module in modules:
         tables = {id(m.weight) for m in module.modules() if isinstance(m, nn.Embedding)}
         for parameter in module.parameters():

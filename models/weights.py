@@ -14,8 +14,8 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from models import prompt
-from models.caller import VariantCaller, build_caller
 from models.calibrate import Calibration
+from models.caller import VariantCaller, build_caller
 from models.config import ModelConfig
 from models.errors import ModelError
 

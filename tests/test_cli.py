@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from models.errors import ModelError
 from varcall import __version__
 from varcall.cli import app, run
 from varcall.errors import InputError, UsageError
@@ -70,7 +71,7 @@ def test_module_runs_as_the_command() -> None:
         (["call", "--ref", "ref.fa"], "READS"),
         (["call", "a.bam", "--reads", "b.bam", "--ref", "ref.fa"], "READS"),
         (["call", "a.bam", "--ref", "r.fa", "--threads", "0"], "--threads"),
-        (["call", "a.bam", "--ref", "r.fa", "--threads", "two"], "two"),
+        (["call", "a.bam", "--ref", "r.fa", "--threads", "two"], "--threads"),
         (["call", "a.bam", "--ref", "r.fa", "-q", "256"], "--min-mapq"),
         (["call", "a.bam", "--ref", "r.fa", "--ploidy", "3"], "--ploidy"),
         (["call", "a.bam", "--ref", "r.fa", "-O", "x"], "--output-type"),
@@ -106,6 +107,7 @@ def failing(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
     ("error", "code", "message"),
     [
         (InputError("no index for reads.bam: samtools index reads.bam"), 1, "no index"),
+        (ModelError("No model weights at x.safetensors"), 1, "No model weights"),
         (UsageError("--window 3 is too small"), 2, "--window 3"),
         (OSError(28, "No space left on device", "out.vcf"), 1, "No space left"),
     ],

@@ -1,6 +1,7 @@
 """What is shipped: the wheel's contents, its metadata, and what its sources never do."""
 
 import ast
+import re
 import tomllib
 import zipfile
 from pathlib import Path
@@ -154,3 +155,12 @@ def test_constraints_fit_the_declared_dependencies(root: Path) -> None:
         requirement = Requirement(text)
         if requirement.name != "varcall-pileup":
             assert requirement.specifier.contains(pinned[requirement.name.lower()]), text
+
+
+def test_readme_names_every_command_and_no_other(root: Path) -> None:
+    from varcall.cli import app
+
+    table = re.search(r"\| command \|.*?\n\n", (root / "README.md").read_text(), re.DOTALL)
+    assert table is not None
+    named = set(re.findall(r"`(?:varcall )?([a-z]+)`", table[0]))
+    assert named == {command.name for command in app.registered_commands}

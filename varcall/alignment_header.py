@@ -118,6 +118,7 @@ class SampleChoice:
 
     name: str
     read_groups: frozenset[str] | None = None
+    platform: str = ""
     warning: str = ""
 
 
@@ -138,10 +139,12 @@ def choose_sample(header: AlignmentHeader, wanted: str | None, reads: Path) -> S
             f"{reads} holds {len(samples)} samples ({some_names(samples)}): choose one with "
             f"-s, for instance -s {samples[0]}"
         )
-    if not samples:
-        warning = f"{reads} names no sample (@RG SM): it is called {UNNAMED_SAMPLE}"
-        return SampleChoice(UNNAMED_SAMPLE, None, warning)
-    if len(samples) == 1:
-        return SampleChoice(samples[0])
-    groups = frozenset(g.name for g in header.read_groups if g.sample == wanted)
-    return SampleChoice(str(wanted), groups)
+    name = wanted or (samples[0] if samples else UNNAMED_SAMPLE)
+    groups = [group for group in header.read_groups if not samples or group.sample == name]
+    platforms = {group.platform.lower() for group in groups if group.platform}
+    return SampleChoice(
+        name,
+        frozenset(group.name for group in groups) if len(samples) > 1 else None,
+        platforms.pop() if len(platforms) == 1 else "",
+        "" if samples else f"{reads} names no sample (@RG SM): it is called {UNNAMED_SAMPLE}",
+    )

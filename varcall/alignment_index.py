@@ -16,7 +16,6 @@ from varcall.bgzf import GZIP_MAGIC, BgzfFile, BlockError
 from varcall.cram import CramFile
 from varcall.errors import InputError
 
-BAI_META_BIN = 37450  # SAM specification 5.2: pseudo-bin that holds read counts
 CHECKED_CHUNKS = 64  # contigs (BAM) or containers (CRAM) whose first data are looked at
 
 
@@ -38,6 +37,9 @@ class AlignmentIndex:
         index holds nothing.
     mapped
         Mapped reads of each contig; None where the index does not say.
+    occupied
+        Where reads lie, roughly: contig number, start and end of the smaller bins (BAI, CSI) or
+        of the slices (CRAI) that have reads.
     """
 
     kind: str
@@ -45,6 +47,7 @@ class AlignmentIndex:
     first: tuple[tuple[int, int], ...]
     end: int | None
     mapped: tuple[int | None, ...]
+    occupied: tuple[tuple[int, int, int], ...] = ()
 
 
 def find_index(reads: Path, *, is_cram: bool) -> Path | None:
@@ -68,11 +71,10 @@ def read_index(path: Path) -> AlignmentIndex:
         raw = path.read_bytes()
         data = gzip.decompress(raw) if raw[:2] == GZIP_MAGIC else raw
         if data[:4] == b"BAI\1":
-            return _read_binned(data, 4, "BAI", BAI_META_BIN)
+            return _read_binned(data, 4, "BAI", _Binning(14, 5))
         if data[:4] == b"CSI\1":
-            _, depth, auxiliary = struct.unpack_from("<iii", data, 4)
-            meta_bin = ((1 << 3 * (depth + 1)) - 1) // 7 + 1
-            return _read_binned(data, 16 + auxiliary, "CSI", meta_bin)
+            min_shift, depth, auxiliary = struct.unpack_from("<iii", data, 4)
+            return _read_binned(data, 16 + auxiliary, "CSI", _Binning(min_shift, depth))
         return _read_crai(data)
     except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
         raise InputError(
@@ -80,13 +82,46 @@ def read_index(path: Path) -> AlignmentIndex:
         ) from error
 
 
-def _read_binned(data: bytes, position: int, kind: str, meta_bin: int) -> AlignmentIndex:
+def occupied_spans(path: Path) -> tuple[tuple[int, int, int], ...]:
+    """Read from an index where reads lie: `AlignmentIndex.occupied`."""
+    return read_index(path).occupied
+
+
+@dataclass(frozen=True, slots=True)
+class _Binning:
+    """Bins of a BAI or CSI: the smallest have 1 << min_shift bases, each level up 8 times more."""
+
+    min_shift: int
+    depth: int
+
+    @property
+    def meta(self) -> int:
+        """Number of the pseudo-bin that holds read counts."""
+        return self.first(self.depth + 1) + 1
+
+    def first(self, level: int) -> int:
+        """Number of the first bin of a level; level 0 is the whole contig."""
+        return ((1 << 3 * level) - 1) // 7
+
+    def span(self, number: int) -> tuple[int, int] | None:
+        """Start and end of a bin of the two finest levels, None for a larger one."""
+        for level in (self.depth, self.depth - 1):
+            if self.first(level) <= number < self.first(level + 1):
+                shift = self.min_shift + 3 * (self.depth - level)
+                start = (number - self.first(level)) << shift
+                return start, start + (1 << shift)
+        return None
+
+
+def _read_binned(data: bytes, position: int, kind: str, binning: _Binning) -> AlignmentIndex:
     """Walk the bins of a BAI or CSI; the chunks of a bin are sorted."""
     bin_header = struct.Struct("<IQi" if kind == "CSI" else "<Ii")
     (n_contigs,) = struct.unpack_from("<i", data, position)
     position += 4
     first: list[tuple[int, int]] = []
     mapped: list[int | None] = []
+    occupied: list[tuple[int, int, int]] = []
+    meta_bin = binning.meta
     end = 0
     for contig in range(n_contigs):
         (n_bins,) = struct.unpack_from("<i", data, position)
@@ -105,6 +140,9 @@ def _read_binned(data: bytes, position: int, kind: str, meta_bin: int) -> Alignm
                 (chunk_end,) = struct.unpack_from("<Q", data, position + 16 * n_chunks - 8)
                 begin = chunk_begin if begin is None else min(begin, chunk_begin)
                 end = max(end, chunk_end)
+                span = binning.span(number)
+                if span is not None:
+                    occupied.append((contig, *span))
             position += 16 * n_chunks
         if kind == "BAI":
             (n_intervals,) = struct.unpack_from("<i", data, position)
@@ -114,23 +152,29 @@ def _read_binned(data: bytes, position: int, kind: str, meta_bin: int) -> Alignm
         mapped.append(count)
         if begin is not None:
             first.append((contig, begin))
-    return AlignmentIndex(kind, n_contigs, tuple(first), end or None, tuple(mapped))
+    return AlignmentIndex(
+        kind, n_contigs, tuple(first), end or None, tuple(mapped), tuple(occupied)
+    )
 
 
 def _read_crai(data: bytes) -> AlignmentIndex:
     first: dict[int, int] = {}
+    occupied: list[tuple[int, int, int]] = []
     end: int | None = None
     for line in data.decode("ascii").splitlines():
         fields = [int(field) for field in line.split("\t")]
         if len(fields) != 6:
             raise ValueError("not a BAI, CSI or CRAI")
-        contig, container = fields[0], fields[3]
+        contig, start, span, container = fields[:4]
+        if contig >= 0:
+            occupied.append((contig, max(0, start - 1), max(0, start - 1) + max(1, span)))
         first[contig] = min(first.get(contig, container), container)
         end = container if end is None else max(end, container)
     n_contigs = max(first, default=-1) + 1
     # A contig without a line has no reads; CRAI does not count those of the others.
     mapped = tuple(None if contig in first else 0 for contig in range(n_contigs))
-    return AlignmentIndex("CRAI", n_contigs, tuple(sorted(first.items())), end, mapped)
+    firsts = tuple(sorted(first.items()))
+    return AlignmentIndex("CRAI", n_contigs, firsts, end, mapped, tuple(occupied))
 
 
 def check_bam_index(

@@ -1,5 +1,6 @@
 """Contig names and lengths of two files compared, and the chr/no-chr twin of a name."""
 
+import shlex
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -87,8 +88,8 @@ def _renaming(name: str, twin: str, reads: Path, reference: Path) -> str:
         edit = f"s/SN:{name}/SN:{twin}/"
     if reads.suffix == ".cram":
         return f"the header lines of {reference}, then samtools faidx"
-    renamed = f"{reads.stem}.renamed.bam"
-    return f'samtools reheader -c "sed {edit}" {reads} > {renamed} && samtools index {renamed}'
+    source, target = shlex.quote(str(reads)), shlex.quote(f"{reads.stem}.renamed.bam")
+    return f'samtools reheader -c "sed {edit}" {source} > {target} && samtools index {target}'
 
 
 def partial_contigs(

@@ -32,15 +32,24 @@ class CramFile:
         self.path = path
         self._file: BinaryIO = path.open("rb")
         self.size = os.fstat(self._file.fileno()).st_size
+        try:
+            self.major = self._major()
+        except InputError:
+            self._file.close()
+            raise
+
+    def _major(self) -> int:
+        """Read the file definition; return the major version."""
         definition = self._file.read(_DEFINITION)
         if len(definition) < _DEFINITION or definition[:4] != b"CRAM":
-            raise InputError(f"{path} is not a CRAM file")
-        self.major = definition[4]
-        if self.major not in (2, 3):
+            raise InputError(f"{self.path} is cut short or is not a CRAM file")
+        major = definition[4]
+        if major not in (2, 3):
             raise InputError(
-                f"{path} is CRAM {self.major}.{definition[5]}; only 2 and 3 are supported: "
+                f"{self.path} is CRAM {major}.{definition[5]}; only 2 and 3 are supported: "
                 "convert it with samtools view -O cram,version=3.1"
             )
+        return major
 
     def __enter__(self) -> "CramFile":
         return self

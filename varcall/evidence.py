@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.encode import encode
-from pileup.kernels.measure import FAR
+from pileup.kernels.surroundings import FAR
 from varcall.candidates import (
     REFERENCE_MARGIN,
     CandidateThresholds,

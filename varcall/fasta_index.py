@@ -65,11 +65,12 @@ class BgzippedBytes:
         except BlockError:
             fits = False
         if not fits:
+            self.close()
             raise InputError(f"{gzi} is not the index of {path}: run: bgzip -r {path}")
 
     def close(self) -> None:
         """Close the file."""
-        self._file.__exit__()
+        self._file.close()
 
     def read(self, offset: int, count: int) -> bytes:
         """Read `count` uncompressed bytes at an offset, fewer at the end of the file."""

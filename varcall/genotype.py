@@ -22,6 +22,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -115,11 +116,6 @@ def genotypes(n_alleles: int, ploidy: int) -> tuple[tuple[int, ...], ...]:
     return tuple((low, high) for high in range(n_alleles) for low in range(high + 1))
 
 
-def pair_order(n_alts: int) -> tuple[tuple[int, int], ...]:
-    """List the pairs of ALTs in the order of their questions: (0,1), (0,2), (1,2), (0,3), ..."""
-    return tuple((i, j) for j in range(n_alts) for i in range(j))
-
-
 @lru_cache(maxsize=256)
 def _answers_of_genotypes(n_alts: int, ploidy: int) -> tuple[tuple[int, ...], ...]:
     """For each genotype, where in the flattened answers [questions x 3] its copies are found.
@@ -127,7 +123,7 @@ def _answers_of_genotypes(n_alts: int, ploidy: int) -> tuple[tuple[int, ...], ..
     A hemizygous ALT is drawn like a hom-alt one (every read shows it), so one haploid copy is
     read from the answer "2 copies" and "1 copy" is left out.
     """
-    questions = [(i,) for i in range(n_alts)] + list(pair_order(n_alts))
+    questions = [*combinations(range(n_alts), 1), *combinations(range(n_alts), 2)]
     copies_per_allele = 2 // ploidy
     return tuple(
         tuple(
@@ -174,7 +170,7 @@ def call_genotype(
         float [n_alts, 3]: P of 0, 1 and 2 copies of each ALT.
     pairs
         float [n_alts (n_alts - 1) / 2, 3]: P of 0, 1 and 2 copies of either ALT of a pair, in the
-        order of `pair_order`.
+        order of `itertools.combinations`: (0,1), (0,2), (0,3), (1,2), ...
     ploidy
         1 or 2.
 

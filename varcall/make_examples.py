@@ -7,7 +7,7 @@ from pathlib import Path
 
 from varcall.errors import InputError, UsageError
 from varcall.examples import cut_span, save_span, span_name
-from varcall.inputs import InputOptions, open_alignments, open_inputs
+from varcall.inputs import open_alignments, open_inputs
 from varcall.pool import run_in_order
 from varcall.profile import measure_profile
 from varcall.reference import Reference
@@ -99,11 +99,7 @@ class _Cutter:
 
     def call(self, sample: _Sample) -> int:
         options = self._options
-        inputs = open_inputs(
-            InputOptions(
-                reads=str(sample.reads), reference=options.reference, regions=options.regions
-            )
-        )
+        inputs = open_inputs(sample.reads, options.reference, regions=options.regions)
         confident = inputs.regions
         if sample.confident is not None:
             known = read_bed(sample.confident, inputs.contigs)
@@ -112,7 +108,7 @@ class _Cutter:
         written = 0
         with (
             Reference(inputs.reference) as reference,
-            open_alignments(inputs.reads, inputs.index, inputs.reference) as alignments,
+            open_alignments(inputs) as alignments,
         ):
             for window in windows(inputs.regions, options.span):
                 inside = _clip(confident, window)

@@ -5,14 +5,16 @@
 What stands in brackets is `varcall.worker`, done window by window, in as many processes as asked.
 """
 
+import hashlib
 import logging
 import time
 from collections.abc import Iterator, Sequence
 
-from models.registry import identify
+from models.registry import weights_path
+from varcall.atomic import check_writable
 from varcall.candidates import CandidateThresholds
 from varcall.genotype import GenotypeOptions
-from varcall.inputs import InputOptions, Inputs, open_inputs
+from varcall.inputs import Inputs, open_inputs
 from varcall.log import Progress
 from varcall.options import CallOptions
 from varcall.pool import run_in_order
@@ -37,24 +39,22 @@ def call_variants(options: CallOptions) -> None:
     """
     timings = Timings()
     output_type = OutputType.of(options.output, options.output_type)
+    check_writable(options.output)
     inputs = open_inputs(
-        InputOptions(
-            reads=options.reads,
-            reference=options.reference,
-            index=options.index,
-            sample=options.sample,
-            regions=options.regions,
-            regions_file=options.regions_file,
-        )
+        options.reads,
+        options.reference,
+        index=options.index,
+        sample=options.sample,
+        regions=options.regions,
+        regions_file=options.regions_file,
     )
     todo = windows(inputs.regions, options.window)
     if options.shard is not None:
         todo = shard(todo, options.shard[0], options.shard[1])
     with timings.stage("profile"):
         profile = measure_profile(inputs)
-    identity = identify(options.model)
     plan = _plan(options, inputs, profile)
-    header = _header(options, inputs, identity)
+    header = _header(options, inputs)
     with open_vcf(
         options.output, header.text(), output_type, write_index=options.write_index
     ) as writer:
@@ -62,8 +62,6 @@ def call_variants(options: CallOptions) -> None:
             timings.add(result)
             with timings.stage("write"):
                 writer.write_window(result.lines, contig=window.contig, end=window.end)
-        with timings.stage("write"):
-            writer.drain()
     timings.log()
     if options.timings is not None:
         timings.save(options.timings)
@@ -82,10 +80,7 @@ def _results(
 
 def _plan(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -> WorkerPlan:
     return WorkerPlan(
-        alignments=str(inputs.reads),
-        index=str(inputs.index),
-        reference=str(inputs.reference),
-        read_groups=inputs.read_groups,
+        inputs=inputs,
         read_filter=ReadFilter(
             min_mapq=options.min_mapq,
             exclude_flags=options.exclude_flags,
@@ -109,7 +104,9 @@ def _plan(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -> Work
     )
 
 
-def _header(options: CallOptions, inputs: Inputs, identity: ModelIdentity) -> VcfHeader:
+def _header(options: CallOptions, inputs: Inputs) -> VcfHeader:
+    weights, _ = weights_path(options.model)
+    identity = ModelIdentity(weights.stem, hashlib.sha256(weights.read_bytes()).hexdigest())
     return VcfHeader(
         contigs=tuple(
             HeaderContig(name, length, inputs.md5.get(name))

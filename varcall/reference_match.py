@@ -163,7 +163,7 @@ def _compare(read: pysam.AlignedSegment, contig: str, reference: Reference) -> t
     return compared, mismatches
 
 
-def check_bases(
+def compare_bases(
     alignments: pysam.AlignmentFile,
     reference: Reference,
     regions: Iterable[Region],

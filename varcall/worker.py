@@ -2,19 +2,19 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-import pysam
-from models.engine import Engine, load_engine
 from numpy.typing import NDArray
 
+from models.engine import Engine, load_engine
 from models.prompt import PromptContext
 from pileup.kernels.count import count_alleles
 from varcall.candidates import CandidateThresholds
 from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
 from varcall.genotype import GenotypeOptions, SiteEvidence, call_site
+from varcall.inputs import Inputs, open_alignments
 from varcall.profile import LibraryProfile
 from varcall.prompts import question_tokens
 from varcall.reads import ReadFilter, load_reads
@@ -31,18 +31,13 @@ class WorkerPlan:
 
     Attributes
     ----------
-    alignments, index, reference
-        Paths. `index` may be None where it lies beside the alignments.
-    read_groups
-        Read groups of the sample; None where every read is its.
+    inputs
+        Checked reads and reference.
     haploid_contigs
         Contigs called as haploid in a diploid sample.
     """
 
-    alignments: str
-    index: str | None
-    reference: str
-    read_groups: frozenset[str] | None
+    inputs: Inputs
     read_filter: ReadFilter
     thresholds: CandidateThresholds
     profile: LibraryProfile
@@ -83,10 +78,9 @@ class Worker:
 
     def __init__(self, plan: WorkerPlan) -> None:
         self._plan = plan
-        self._reference = Reference(plan.reference)
-        self._alignments = pysam.AlignmentFile(
-            plan.alignments, index_filename=plan.index, reference_filename=plan.reference
-        )
+        self._reference = Reference(plan.inputs.reference)
+        # Open until the process ends.
+        self._alignments = ExitStack().enter_context(open_alignments(plan.inputs))
         self._engine: Engine = load_engine(
             plan.model, device=plan.device, precision=plan.precision, threads=1
         )
@@ -102,7 +96,7 @@ class Worker:
                 max(0, window.start - WINDOW_MARGIN),
                 window.end + WINDOW_MARGIN,
                 plan.read_filter,
-                plan.read_groups,
+                plan.inputs.read_groups,
             )
         result.reads = len(reads)
         if not len(reads):

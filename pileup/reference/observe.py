@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from pileup.kernels.observe import NOT_SPANNING, OTHER, UNINFORMATIVE
-from pileup.kernels.walk import DELETED
-from pileup.reference.alignment import Read, Site, Stretch
+from pileup.kernels.walk import DELETED, OUTSIDE
+from pileup.reference.alignment import UNKNOWN_BASE, Read, Site, Stretch
 from pileup.reference.scan import Event
 
 
@@ -47,10 +47,12 @@ def _substitution(
 ) -> Observation:
     span = range(site.start, site.start + site.ref_length)
     places = [read.index_at(position) for position in span]
-    missing = [place for place in places if place < 0]
-    if missing:
-        # The first missing base decides: a deletion is another allele, an end is no witness.
-        return Observation(index, OTHER if missing[0] == DELETED else UNINFORMATIVE, 0)
+    for place in places:
+        # The first position without a base decides: a deletion is another allele.
+        if place == DELETED:
+            return Observation(index, OTHER, 0)
+        if place == OUTSIDE or read.bases[place] == UNKNOWN_BASE:
+            return Observation(index, UNINFORMATIVE, 0)
     bases = tuple(read.bases[place] for place in places)
     quality = min(read.qualities[place] for place in places)
     alleles = [reference.bases(span.start, span.stop), *(alt.bases for alt in site.alts)]
@@ -62,37 +64,28 @@ def _substitution(
 
 
 def _indel(index: int, read: Read, events: Sequence[Event], site: Site) -> Observation:
-    spans = read.start <= site.start and site.repeat_end < read.end
-    inside = [
+    touching = [
         event
         for event in events
         if event.anchor < site.repeat_end and site.start <= event.anchor + event.deleted
     ]
-    delta = sum(
-        len(event.inserted) - event.deleted for event in inside if event.anchor >= site.start
-    )
     allele, quality = UNINFORMATIVE, 0
-    for event in inside:
+    for event in touching:
         for number, alt in enumerate(site.alts, 1):
             known = (site.start, alt.deleted, alt.bases)
             if (event.anchor, event.deleted, event.inserted) == known:
                 allele, quality = number, event.quality
-    if spans and allele == UNINFORMATIVE:
-        if inside:
-            allele = OTHER
-        else:
-            allele, quality, delta = _without_event(read, site)
-    return Observation(index, allele, quality, delta if spans else NOT_SPANNING)
-
-
-def _without_event(read: Read, site: Site) -> tuple[int, int, int]:
-    """Return allele, quality and length change of a spanning read with no usable indel."""
     before, after = read.index_at(site.start), read.index_at(site.repeat_end)
     if before < 0 or after < 0:
-        return UNINFORMATIVE, 0, 0
-    change = (after - before) - (site.repeat_end - site.start)
-    quality = min(read.qualities[before], read.qualities[after])
-    return (OTHER if change else 0), quality, change
+        if touching and allele == UNINFORMATIVE:
+            allele = OTHER
+        return Observation(index, allele, quality, NOT_SPANNING)
+    # The read spans the repeat: it tells its length, and whether it is like REF.
+    delta = (after - before) - (site.repeat_end - site.start)
+    if allele == UNINFORMATIVE:
+        allele = OTHER if touching or delta else 0
+        quality = min(read.qualities[before], read.qualities[after])
+    return Observation(index, allele, quality, delta)
 
 
 def _one_witness_per_fragment(

@@ -47,12 +47,11 @@ def left_align(
     first = start
     while first > reference.start and start - first < MAX_SHIFT:
         left = reference.base(first - 1)
-        # One step left, the sequence begins with the base that was before it.
+        # One step left, an inserted sequence begins with the base that was before it.
         moved = (left, *inserted[:-1]) if inserted else ()
-        window = range(first - 1, first + deleted)
         here = (left, *inserted)
         there = (*moved, *reference.bases(first - 1 + deleted, first + deleted))
-        if left == UNKNOWN_BASE or here != there or len(window) != deleted + 1:
+        if left == UNKNOWN_BASE or here != there:
             break
         first, inserted = first - 1, moved
     return first, inserted
@@ -84,9 +83,7 @@ def scan(
     return counts
 
 
-def _events(
-    read: Read, reference: Stretch, min_base_quality: int, max_allele: int
-) -> list[Event]:
+def _events(read: Read, reference: Stretch, min_base_quality: int, max_allele: int) -> list[Event]:
     """Return the indels of a read that can be judged: between aligned bases, of known sequence."""
     events = []
     blocks = read.blocks()

@@ -29,13 +29,14 @@ def test_f1() -> None:
 
 def test_only_held_out_slices_are_pooled() -> None:
     score = Score(Counts(1, 2, 3))
+    by_haplotype = (Counts(3, 0, 0), Counts(1, 1, 1))
     rows = [
-        Row("a", "x", score, True, ()),
-        Row("b", "x", score, True, ()),
-        Row("c", "x", score, False, ()),
+        Row(name, "x", score, by_haplotype, held_out, ())
+        for name, held_out in (("a", True), ("b", True), ("c", False))
     ]
     (pooled,) = pool(rows)
     assert (pooled.slice_name, pooled.score.snp) == (POOLED, Counts(2, 4, 6))
+    assert pooled.by_haplotype == (Counts(6, 0, 0), Counts(2, 2, 2))
     assert "| 2/4/6 | 0.2857 |" in table([pooled])
 
 

@@ -1,6 +1,7 @@
 """Faults F20 and F21: an output is complete or absent, and never beside a stale index."""
 
 import os
+import random
 import resource
 import signal
 import subprocess
@@ -82,7 +83,7 @@ def test_a_file_that_may_not_grow(tmp_path, kind):
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, hard))
     try:
         with (
-            pytest.raises(OutputError, match="cannot write .*out"),
+            pytest.raises(OutputError, match=r"cannot write .*out"),
             open_vcf(str(path), HEADER.text(), OutputType(kind, 0 if kind != "v" else None)) as w,
         ):
             w.write_window(map(format_record, MANY), contig="chr2", end=2000)
@@ -209,6 +210,46 @@ def test_signals(tmp_path, root, name, signal_sent, status):
         assert names(tmp_path) == []
     write(path)  # what a killed run left is no obstacle
     assert path.exists()
+
+
+WRITE_AGAIN_AND_AGAIN = textwrap.dedent(
+    """
+    import sys
+    from tests.faults.test_output_atomic import MANY
+    from tests.varcall.test_vcf import write
+
+    print("ready", flush=True)
+    while True:
+        write(sys.argv[1], MANY[:900])
+        write(sys.argv[1], MANY)
+    """
+)
+
+
+def test_kill_at_random_times(tmp_path, root):
+    """The output is one of the two complete files, and an index beside it is its own."""
+    complete = {}
+    for count in (900, 1800):
+        path = write(tmp_path / f"{count}.vcf.gz", MANY[:count])
+        complete[path.read_bytes()] = path.with_name(path.name + ".tbi").read_bytes()
+    moments = random.Random(1)
+    for trial in range(8):
+        folder = tmp_path / str(trial)
+        folder.mkdir()
+        path = folder / "out.vcf.gz"
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITE_AGAIN_AND_AGAIN, str(path)],
+            cwd=root,
+            stdout=subprocess.PIPE,
+        ) as process:
+            assert process.stdout is not None
+            process.stdout.readline()
+            time.sleep(moments.uniform(0, 0.15))
+            process.kill()
+        if path.exists():
+            index = path.with_name(path.name + ".tbi")
+            assert path.read_bytes() in complete
+            assert not index.exists() or index.read_bytes() == complete[path.read_bytes()]
 
 
 @pytest.mark.parametrize("kind", "vzub")

@@ -1,7 +1,11 @@
+import random
+import subprocess
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.builders import write_reference
 from varcall.alleles import Allele, decompose, left_align, merge_alleles, split, trim
 
 # Two letters make repeats, where alignment matters, likely.
@@ -144,3 +148,25 @@ def test_decompose_keeps_the_haplotype(site):
 def test_decompose_takes_an_mnv_apart():
     assert decompose(Allele(10, "ACGT", "TCGA")) == (Allele(10, "A", "T"), Allele(13, "T", "A"))
 
+
+@pytest.mark.tools("bcftools")
+def test_left_align_agrees_with_bcftools_norm(tmp_path):
+    chance = random.Random(7)
+    sequence = "".join(chance.choice(["A", "AC", "ACA", "T", "G" * 5]) for _ in range(1000))
+    reference = write_reference(tmp_path / "ref.fa", {"1": sequence})
+    lines, expected = [], {}
+    for name, start in enumerate(sorted(chance.sample(range(len(sequence) - 20), 300))):
+        ref = sequence[start : start + chance.randint(1, 6)]
+        put = chance.choice([ref[0] * 2, "AC", "ACAC", "T", ref + ref])
+        alts = sorted({ref[0] + put, ref[:1], "G" + ref[1:]} - {ref})[: chance.randint(1, 2)]
+        lines.append(f"1\t{start + 1}\t{name}\t{ref}\t{','.join(alts)}\t.\t.\t.\n")
+        expected[str(name)] = left_align(start, ref, alts, lambda start, end: sequence[start:end])
+    header = f"##fileformat=VCFv4.2\n##contig=<ID=1,length={len(sequence)}>\n"
+    columns = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\n"
+    (tmp_path / "in.vcf").write_text(header + columns + "".join(lines))
+    norm = ["bcftools", "norm", "-c", "e", "-f", str(reference), str(tmp_path / "in.vcf")]
+    done = subprocess.run(norm, capture_output=True, text=True, check=True)
+    rows = [row.split("\t") for row in done.stdout.splitlines() if not row.startswith("#")]
+    assert len(rows) == len(lines)
+    for _, pos, name, ref, alts, *_ in rows:
+        assert expected[name] == (int(pos) - 1, ref, tuple(alts.split(",")))

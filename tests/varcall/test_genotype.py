@@ -1,5 +1,5 @@
 import math
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -13,7 +13,6 @@ from varcall.genotype import (
     call_genotype,
     call_site,
     genotypes,
-    pair_order,
 )
 
 NO_PAIRS = np.empty((0, 3))
@@ -29,17 +28,19 @@ def answers_of(genotype: tuple[int, ...], n_alts: int, sure: float = 1 - 1e-6):
     singles = [row(per_copy * genotype.count(alt)) for alt in range(1, n_alts + 1)]
     pairs = [
         row(per_copy * (genotype.count(i + 1) + genotype.count(j + 1)))
-        for i, j in pair_order(n_alts)
+        for i, j in combinations(range(n_alts), 2)
     ]
     return np.array(singles), np.array(pairs).reshape(-1, 3)
 
 
 @st.composite
-def answers(draw: st.DrawFn, max_alts: int = 3):
+def answers(draw: st.DrawFn, max_alts: int = 4):
     n_alts = draw(st.integers(1, max_alts))
     n_rows = n_alts + n_alts * (n_alts - 1) // 2
     logits = draw(
-        st.lists(st.lists(st.floats(-40, 40), min_size=3, max_size=3), min_size=n_rows, max_size=n_rows)
+        st.lists(
+            st.lists(st.floats(-40, 40), min_size=3, max_size=3), min_size=n_rows, max_size=n_rows
+        )
     )
     raw = np.exp(np.array(logits) - np.max(logits, axis=1, keepdims=True))
     rows = (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -49,7 +50,6 @@ def answers(draw: st.DrawFn, max_alts: int = 3):
 def test_genotypes_are_in_vcf_order():
     assert genotypes(3, 2) == ((0, 0), (0, 1), (1, 1), (0, 2), (1, 2), (2, 2))
     assert genotypes(3, 1) == ((0,), (1,), (2,))
-    assert pair_order(4) == ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))
 
 
 @given(answers(), st.sampled_from([1, 2]))
@@ -102,15 +102,18 @@ def test_pl_does_not_saturate():
 
 
 @given(answers())
+@settings(max_examples=40)
 def test_order_of_the_alts_does_not_matter(answers):
     singles, pairs = answers
     n_alts = len(singles)
     call = call_genotype(singles, pairs)
     every = genotypes(n_alts + 1, 2)
-    order = pair_order(n_alts)
-    for shuffled in permutations(range(n_alts)):
+    order = list(combinations(range(n_alts), 2))
+    for shuffled in list(permutations(range(n_alts)))[:8]:
         new_singles = singles[list(shuffled)]
-        new_pairs = pairs[[order.index(tuple(sorted((shuffled[i], shuffled[j])))) for i, j in order]]
+        new_pairs = pairs[
+            [order.index(tuple(sorted((shuffled[i], shuffled[j])))) for i, j in order]
+        ]
         other = call_genotype(new_singles, new_pairs)
         assert (other.gq, other.qual) == (call.gq, call.qual)
         names = (0, *(alt + 1 for alt in shuffled))  # new allele number -> old one
@@ -213,4 +216,3 @@ def test_haploid():
     assert record.pl == (50, 0)
     none = call_site(site("C"), np.array([[0.5, 0.0, 0.5]]), NO_PAIRS, ploidy=1)
     assert none.gt == (None,)
-

@@ -7,9 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.varcall.test_vcf import CONTIGS, HEADER, record, write
+from varcall.cli.merge import merge as merge_command
 from varcall.errors import InputError, UsageError
 from varcall.merge import MergeOptions, merge_shards
-from varcall.vcf import HeaderShard, OutputType
+from varcall.vcf import HeaderShard
 
 RECORDS = [
     record(contig=contig.name, start=start, alts=alts, qual=start / 10)
@@ -190,3 +191,10 @@ def test_merging_onto_an_input_is_safe(tmp_path):
 def test_nothing_to_merge():
     with pytest.raises(UsageError):
         merge_shards(MergeOptions(()))
+
+
+def test_the_command(tmp_path):
+    whole = write(tmp_path / "whole.vcf", RECORDS)
+    merged = tmp_path / "merged.vcf"
+    merge_command(write_shards(tmp_path, 2), output=str(merged))
+    assert merged.read_bytes() == whole.read_bytes()

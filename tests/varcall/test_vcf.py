@@ -24,7 +24,10 @@ from varcall.vcf import (
     vcf_pos,
 )
 
-CONTIGS = (HeaderContig("chr2", 2000, "0123456789abcdef0123456789abcdef"), HeaderContig("chr1", 1000))
+CONTIGS = (
+    HeaderContig("chr2", 2000, "0123456789abcdef0123456789abcdef"),
+    HeaderContig("chr1", 1000),
+)
 PROVENANCE = header_lines(
     reference="/data/ref.fa", model=ModelIdentity("small", "ab" * 32), command="varcall call"
 )
@@ -53,18 +56,22 @@ def record(
 
 RECORDS = [
     record(),
-    record(start=99, ref="ACG", alts=("A", "ACGCG"), gt=(1, 2), gl=(-12.3456, -1, -2, -3, -4, -0.0)),
+    record(
+        start=99, ref="ACG", alts=("A", "ACGCG"), gt=(1, 2), gl=(-12.3456, -1, -2, -3, -4, -0.0)
+    ),
     record(start=1999, gt=(None, None), filter="NoCall", qual=0.0, gq=0, dp=0, ad=(0, 0)),
     record(contig="chr1", start=4, gt=(1,), pl=(300, 0), qual=999.0),
 ]
 
 
-def write(path: Path, records=RECORDS, header: VcfHeader = HEADER, output_type=None, **options):
+def write(
+    path: Path | str, records=RECORDS, header: VcfHeader = HEADER, output_type=None, **options
+) -> Path:
     with open_vcf(str(path), header.text(), output_type, **options) as writer:
         for contig in header.contigs:
             lines = [format_record(r) for r in records if r.contig == contig.name]
             writer.write_window(lines, contig=contig.name, end=contig.length)
-    return path
+    return Path(path)
 
 
 def test_pos_and_start_are_inverse():
@@ -217,7 +224,12 @@ def test_windows_out_of_order_are_refused(tmp_path):
 def test_lines_sort_by_pos_ref_alt():
     records = [record(alts=("G",)), record(ref="AT"), record(), record(start=2)]
     keys = sorted(line_key(format_record(r))[1] for r in records)
-    assert [key[:3] for key in keys] == [(3, "A", "C"), (10, "A", "C"), (10, "A", "G"), (10, "AT", "C")]
+    assert [key[:3] for key in keys] == [
+        (3, "A", "C"),
+        (10, "A", "C"),
+        (10, "A", "G"),
+        (10, "AT", "C"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -239,7 +251,8 @@ def test_output_type(path, wanted, kind, level):
 
 
 @pytest.mark.parametrize(
-    ("path", "wanted"), [("x.vcf.gz", "v"), ("x.bcf", "z"), ("x.vcf", "q"), ("x", "z11"), ("x", "v1")]
+    ("path", "wanted"),
+    [("x.vcf.gz", "v"), ("x.bcf", "z"), ("x.vcf", "q"), ("x", "z11"), ("x", "v1")],
 )
 def test_output_type_that_cannot_be(path, wanted):
     with pytest.raises(UsageError):

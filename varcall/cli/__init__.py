@@ -13,12 +13,19 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from models.errors import ModelError
 from varcall import __version__
 from varcall.cli.call import call
+from varcall.cli.check import check
 from varcall.cli.demo import demo
+from varcall.cli.eval import eval_
 from varcall.cli.examples import examples
 from varcall.cli.merge import merge
+from varcall.cli.profile import profile
+from varcall.cli.simulate import simulate
+from varcall.cli.train import train
 from varcall.errors import VarcallError
+from varcall.log import configure_logging
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
@@ -45,7 +52,7 @@ def _print_version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[
+    _version: Annotated[
         bool,
         typer.Option(
             "--version", callback=_print_version, is_eager=True, help="Print the version and exit."
@@ -53,11 +60,14 @@ def _root(
     ] = False,
 ) -> None:
     """Call germline small variants from aligned reads."""
+    # Commands with -v or --quiet set this again.
+    configure_logging()
 
 
 # In the order of a user's needs, which is the order of `varcall --help`.
-for _command in (call, examples, merge, demo):
-    app.command(_command.__name__)(_command)
+COMMANDS = (call, check, profile, merge, eval_, simulate, examples, train, demo)
+for _command in COMMANDS:
+    app.command(_command.__name__.rstrip("_"))(_command)
 
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
@@ -116,7 +126,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     """
     try:
         return _invoke(arguments)
-    except VarcallError as error:
+    except (VarcallError, ModelError) as error:
         _report(str(error))
         return error.exit_code
     except BrokenPipeError:

@@ -76,7 +76,8 @@ def align(ref: str, alt: str) -> str:
 
 def _pieces(ref: str, alts: Sequence[str]) -> list[Piece]:
     """Cut REF and all ALTs where the state changes between "reference in all" and not."""
-    cigars = [align(ref.upper(), alt.upper()) for alt in alts]
+    ref, alts = ref.upper(), [alt.upper() for alt in alts]
+    cigars = [align(ref, alt) for alt in alts]
     steps = [0] * len(alts)  # next operation of each ALT
     taken = [0] * len(alts)  # bases of each ALT read so far
     given = [0] * len(alts)  # bases of each ALT in pieces so far

@@ -121,6 +121,13 @@ def _finished(row, side_size, ploidy, hap_size):
 
 
 @njit(cache=True)
+def _finish(row, side_size, ploidy, hap_size):
+    for s in range(2):
+        for h in range(ploidy):
+            row[s * side_size + SIDE_FIELDS + h * hap_size + FINISHED] = 1
+
+
+@njit(cache=True)
 def _matches(row, side_size, ploidy, hap_size, template, a_offset, bases):
     for h in range(ploidy):
         query = SIDE_FIELDS + h * hap_size
@@ -537,7 +544,14 @@ def search(
             n_free += 1
         else:
             row = pool[head]
+            at_end = _position(row, 0, ploidy, hap_size) >= length - 1
+            before = row.copy() if at_end else saved
             _step(row, side_size, ploidy, hap_size, length, a_start, a_end, a_length)
+            if at_end and np.array_equal(before, row) and not _finished(row, side_size, ploidy, hap_size):
+                # A haplotype behind the last base waits for one that cannot get there; vcfeval steps on until it gives the region up.
+                iterations = max_iterations
+                if alone:
+                    _finish(row, side_size, ploidy, hap_size)
             keep = True
             if _in_sync(row, side_size, ploidy, hap_size):
                 # one side's records cancel out to the reference: not a match
@@ -557,6 +571,7 @@ def search(
                 keep = False
             if keep and _finished(row, side_size, ploidy, hap_size):
                 if (row[SINCE_SYNC] == 0) == (row[side_size + SINCE_SYNC] == 0):
+                    row[g + LAST_SYNC] = _position(row, 0, ploidy, hap_size)
                     if best < 0:
                         best = head
                     elif _better(pool, best, head, side_size):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pysam
 
+from varcall import alleles
 from varcall.errors import InputError
 
 #: Records that change more bases than this are structural, and left out.
@@ -55,12 +56,21 @@ def left_align(edit: Edit, reference: str, offset: int) -> Edit:
     """
     if edit.is_snv:
         return edit
-    start, end, alt = edit.start - offset, edit.end - offset, edit.alt
-    while start > 1 and reference[start - 1] == (alt[-1] if alt else reference[end - 1]):
-        if alt:
-            alt = alt[-1] + alt[:-1]
-        start, end = start - 1, end - 1
-    return Edit(start + offset, end + offset, alt)
+
+    def fetch(start: int, end: int) -> str:
+        missing = min(max(offset - start, 0), end - start)
+        return "N" * missing + reference[start + missing - offset : end - offset]
+
+    allele = _allele(edit, reference, offset)
+    start, ref, (alt,) = alleles.left_align(allele.start, allele.ref, [allele.alt], fetch)
+    return Edit(start + 1, start + len(ref), alt[1:])
+
+
+def _allele(edit: Edit, reference: str, offset: int) -> alleles.Allele:
+    """The edit as VCF writes it, an indel with the base before it."""
+    start = edit.anchored_start
+    ref = reference[start - offset : edit.end - offset]
+    return alleles.Allele(start, ref, ref[: edit.start - start] + edit.alt)
 
 
 def atomic_edits(start: int, ref: str, alt: str, reference: str, offset: int) -> list[Edit]:
@@ -82,9 +92,7 @@ def atomic_edits(start: int, ref: str, alt: str, reference: str, offset: int) ->
         start, ref, alt = start + len(ref) - shared, ref[-shared:], alt[-shared:]
     if not shared and (ref or alt):
         return [left_align(Edit(start, start + len(ref), alt), reference, offset)]
-    snvs = [
-        Edit(start + i, start + i + 1, alt[i]) for i in range(shared) if ref[i] != alt[i]
-    ]
+    snvs = [Edit(start + i, start + i + 1, alt[i]) for i in range(shared) if ref[i] != alt[i]]
     return indel + snvs
 
 
@@ -135,39 +143,48 @@ def read_truth(
     InputError
         If the VCF cannot be read, has no index or no sample, or does not agree with the reference.
     """
+    # Old truth sets declare PS as they please; htslib's warning would be repeated by every sample.
+    verbosity = pysam.set_verbosity(0)
     try:
         with pysam.VariantFile(str(vcf)) as file:
             if not len(file.header.samples):
                 raise InputError(f"{vcf} has no sample column: a truth VCF needs genotypes")
             if contig not in file.header.contigs:
                 return []
-            records = list(file.fetch(contig, start, end))
+            records = [_phased_edits(r, reference, offset) for r in file.fetch(contig, start, end)]
     except (OSError, ValueError) as error:
         raise InputError(f"{vcf} cannot be read by region: index it with tabix -p vcf") from error
-    out = []
-    for record in records:
-        alleles = record.alleles or ()
-        genotype = record.samples[0].allele_indices
-        if len(genotype) != 2 or None in genotype or not (start <= record.start < end):
-            continue
-        if any(len(a) > MAX_EDIT or set(a) - set("ACGT") for a in alleles):
-            continue
-        local = record.start - offset
-        if reference[local : local + len(alleles[0])] != alleles[0]:
-            raise InputError(
-                f"{vcf} says {alleles[0]} at {contig}:{record.pos}, the reference does not: "
-                "give the reference that the truth was made for"
-            )
-        if record.start - offset < 2 or record.stop > end:
-            continue
-        made = [
-            tuple(atomic_edits(record.start, alleles[0], alleles[a], reference, offset))
-            if a
-            else ()
-            for a in genotype
-        ]
-        out.append(PhasedEdits(made[0], made[1], record.samples[0].phased))
-    return out
+    finally:
+        pysam.set_verbosity(verbosity)
+    return [r for r in records if r is not None]
+
+
+def _phased_edits(record: pysam.VariantRecord, reference: str, offset: int) -> PhasedEdits | None:
+    """The edits of one record, or None where it cannot be used."""
+    spelled = record.alleles or ()
+    genotype = record.samples[0].allele_indices or ()
+    indices = [i for i in genotype if i is not None]
+    start = record.start - offset
+    # The first bases of the stretch are left alone: an anchor base has to fit before any edit.
+    if (
+        len(genotype) != 2
+        or len(indices) != 2
+        or start < 2
+        or record.stop - offset > len(reference)
+    ):
+        return None
+    if any(len(a) > MAX_EDIT or set(a) - set("ACGT") for a in spelled):
+        return None
+    if reference[start : start + len(spelled[0])] != spelled[0]:
+        raise InputError(
+            f"the truth says {spelled[0]} at {record.chrom}:{record.pos}, the reference does not: "
+            "give the reference that the truth was made for"
+        )
+    first, second = (
+        tuple(atomic_edits(record.start, spelled[0], spelled[i], reference, offset)) if i else ()
+        for i in indices
+    )
+    return PhasedEdits(first, second, bool(record.samples[0].phased))
 
 
 def write_truth(
@@ -194,23 +211,17 @@ def write_truth(
         for edit in edits:
             places.setdefault(edit.anchored_start, [None, None])[index] = edit
     with pysam.VariantFile(str(path), "wz", header=header) as out:
-        for start in sorted(places):
-            pair = places[start]
-            end = max(e.end for e in pair if e is not None)
-            ref = reference[start - offset : end - offset]
-            texts = [_spell(e, start, end, ref) for e in pair]
-            alts = list(dict.fromkeys(t for t in texts if t != ref))
+        for place in sorted(places):
+            pair = places[place]
+            different = list(dict.fromkeys(e for e in pair if e is not None))
+            start, ref, alts = alleles.merge_alleles(
+                [_allele(e, reference, offset) for e in different]
+            )
             record = out.new_record(contig=contig, start=start, alleles=(ref, *alts))
-            alleles = (ref, *alts)
-            record.samples[0].allele_indices = tuple(alleles.index(t) for t in texts)
+            record.samples[0].allele_indices = tuple(
+                0 if e is None else 1 + different.index(e) for e in pair
+            )
             record.samples[0].phased = True
             out.write(record)
     pysam.tabix_index(str(path), preset="vcf", force=True)
     return len(places)
-
-
-def _spell(edit: Edit | None, start: int, end: int, ref: str) -> str:
-    """What a haplotype with ``edit`` reads in [start, end)."""
-    if edit is None:
-        return ref
-    return ref[: edit.start - start] + edit.alt + ref[len(ref) - (end - edit.end) :]

@@ -178,7 +178,11 @@ def make_paralog(genome: Genome, rng: np.random.Generator) -> Molecule | None:
             edit = Edit(at, at + 1, alts[int(rng.integers(3))])
         else:
             length = int(min(rng.geometric(0.4), 40))
-            gap = Edit(at, at + length, "") if rng.random() < 0.5 else Edit(at, at, text[at : at + length])
+            gap = (
+                Edit(at, at + length, "")
+                if rng.random() < 0.5
+                else Edit(at, at, text[at : at + length])
+            )
             edit = left_align(gap, text, 0)
         if edit.start > 0:
             copy.add([edit])

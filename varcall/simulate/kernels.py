@@ -65,7 +65,7 @@ class NoiseTable(NamedTuple):
 
 
 @kernel
-def hash_unit(seed: np.uint64, salt: int) -> float:
+def hash_unit(seed: np.uint64, salt: np.intp | int) -> float:
     """A number in [0, 1) that depends on nothing but its arguments (splitmix64)."""
     z = seed + np.uint64(salt + 1) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -75,7 +75,7 @@ def hash_unit(seed: np.uint64, salt: int) -> float:
 
 
 @kernel
-def slip_units(seed: np.uint64, tract: int, probability: float, gain_share: float) -> int:
+def slip_units(seed: np.uint64, tract: np.intp, probability: float, gain_share: float) -> int:
     """Units that PCR added to a tract of this fragment (negative = lost); mostly 0."""
     if hash_unit(seed, 3 * tract) >= probability:
         return 0
@@ -168,7 +168,7 @@ def _error_rate(
     z: NoiseTable, level: int, prev2: int, prev1: int, base: int, run: int, where: float
 ) -> float:
     """Probability that a base is read wrong (``where`` = cycle over read length)."""
-    rate = z.level_error[level] * (1.0 + z.cycle_rise * where * where)
+    rate: float = z.level_error[level] * (1.0 + z.cycle_rise * where * where)
     if prev2 < 4 and prev1 < 4:
         rate *= z.context[prev2, prev1, base]
     if run >= 5 and base != prev1:

@@ -123,12 +123,12 @@ def _count_qualities(
     steps = np.zeros((2, READ_CLASSES, CYCLE_BINS, n_levels, n_levels), dtype=np.uint32)
     mates: dict[str, list[int]] = {}
     for read, read_class in zip(reads, classes, strict=True):
-        side = 0 if read.first else 1
-        mates.setdefault(read.name, [-1, -1])[side] = int(read_class)
+        mate = 0 if read.first else 1
+        mates.setdefault(read.name, [-1, -1])[mate] = int(read_class)
         q = index[read.qualities]
-        initial[side, read_class, q[0]] += 1
+        initial[mate, read_class, q[0]] += 1
         bins = np.arange(1, len(q)) * CYCLE_BINS // len(q)
-        np.add.at(steps[side, read_class], (bins, q[:-1], q[1:]), 1)
+        np.add.at(steps[mate, read_class], (bins, q[:-1], q[1:]), 1)
     pairs = np.zeros((READ_CLASSES, READ_CLASSES), dtype=np.uint32)
     for one, two in mates.values():
         if one >= 0 and two >= 0:

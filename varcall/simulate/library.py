@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -39,6 +40,8 @@ class Library:
     quality_shift, quality_cap, recalibration
         Points added to every stated quality, its ceiling, and the standard deviation of the
         offsets by cycle and context that recalibration leaves (0 = not recalibrated).
+    class_tilt
+        Log factor on the share of read-quality classes, by class: above 0 makes better reads.
     error_scale, error_floor
         Factor on the learned error rates, and errors a base that no quality tells of.
     read_length, trimmed_share
@@ -65,7 +68,8 @@ class Library:
     systematic_per_kb, systematic_low_quality
         Strand-specific error sites a kb; share of their wrong bases with low quality.
     cycle_rise, run_error
-        Error factor gained from the first to the last cycle; error probability after a run, a base over four.
+        Error factor gained from the first to the last cycle; error probability after a run, for
+        every base of it beyond four.
     n_rate, tail_rate
         Share of N bases; share of reads with a burst of errors at the end.
     mapq_noise
@@ -80,6 +84,7 @@ class Library:
     quality_shift: int
     quality_cap: int
     recalibration: float
+    class_tilt: float
     error_scale: float
     error_floor: float
     read_length: int
@@ -137,6 +142,7 @@ def draw_library(
     rare = rng.random(4)
     return Library(
         **_draw_qualities(rng),
+        class_tilt=rng.uniform(-0.3, 0.9),
         error_scale=_log_uniform(rng, 0.5, 2.5),
         error_floor=_log_uniform(rng, 3e-5, 8e-4),
         read_length=read_length,
@@ -153,7 +159,9 @@ def draw_library(
         slippage_slope=rng.uniform(*SLIPPAGE_SLOPE[kind]),
         slippage_gain=rng.uniform(0.15, 0.4),
         duplicate_rate=rng.uniform(0.0, 0.03),
-        unmarked_rate=float(rng.choice([rng.uniform(0.0, 0.02), rng.uniform(0.02, 0.06)], p=[0.85, 0.15])),
+        unmarked_rate=float(
+            rng.choice([rng.uniform(0.0, 0.02), rng.uniform(0.02, 0.06)], p=[0.85, 0.15])
+        ),
         chimera_rate=_log_uniform(rng, 5e-4, 0.015),
         contamination=rng.uniform(0.002, 0.03) if rare[0] < 0.3 else 0.0,
         damage_rate=_log_uniform(rng, 1e-5, 3e-4),
@@ -169,11 +177,52 @@ def draw_library(
     )
 
 
+def typical_library(depth: float) -> Library:
+    """A good PCR-free 2x150 run with four quality bins, as most public genomes are."""
+    return Library(
+        profile="novaseq",
+        quality_scheme="set_1",
+        quality_shift=0,
+        quality_cap=42,
+        recalibration=0.0,
+        class_tilt=0.2,
+        error_scale=1.0,
+        error_floor=1e-4,
+        read_length=150,
+        trimmed_share=0.0,
+        insert_mean=420.0,
+        insert_sd=90.0,
+        depth=depth,
+        gc_centre=0.42,
+        gc_width=0.4,
+        coverage_sd=0.12,
+        balance_sd=0.05,
+        slippage_kind="pcr_free",
+        slippage_at_12=0.015,
+        slippage_slope=0.2,
+        slippage_gain=0.3,
+        duplicate_rate=0.02,
+        unmarked_rate=0.005,
+        chimera_rate=0.003,
+        contamination=0.0,
+        damage_rate=5e-5,
+        indel_rate=5e-6,
+        systematic_per_kb=0.3,
+        systematic_low_quality=0.6,
+        cycle_rise=1.0,
+        run_error=1e-3,
+        n_rate=5e-5,
+        tail_rate=3e-3,
+        mapq_noise=0.0,
+        paralogs=0,
+    )
+
+
 def _log_uniform(rng: np.random.Generator, low: float, high: float) -> float:
     return float(np.exp(rng.uniform(np.log(low), np.log(high))))
 
 
-def _draw_qualities(rng: np.random.Generator) -> dict[str, object]:
+def _draw_qualities(rng: np.random.Generator) -> dict[str, Any]:
     """Profile, scheme, shift, cap and recalibration of the stated qualities."""
     profile = str(rng.choice(SHIPPED_PROFILES, p=[0.4, 0.3, 0.3]))
     if profile == "novaseq":
@@ -202,4 +251,5 @@ def stated_qualities(library: Library, levels: np.ndarray) -> np.ndarray:
     else:
         bounds, reported = QUALITY_BINS[library.quality_scheme]
         stated = np.array(reported)[np.searchsorted(bounds, values)]
-    return np.clip(stated + library.quality_shift, 2, library.quality_cap).astype(np.float32)
+    shifted = np.clip(stated + library.quality_shift, 2, library.quality_cap)
+    return np.asarray(shifted, dtype=np.float32)

@@ -101,7 +101,7 @@ def map_with_bwa(
             if process.stdout is None:
                 raise WorkerError("bwa has no output pipe")
             with (
-                pysam.AlignmentFile(process.stdout, "r") as sam,  # type: ignore[arg-type]
+                pysam.AlignmentFile(process.stdout, "r") as sam,
                 pysam.AlignmentFile(str(output), "wbu", header=sam.header) as bam,
             ):
                 for read in sam:

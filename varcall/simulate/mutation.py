@@ -61,7 +61,7 @@ class Mutator:
         length = self._tracts.slippage_length()
         # Long tracts mutate more in nature; the power keeps rare very long ones from taking all.
         weight = np.clip(length, 4, 25) ** 2.0
-        self._tract_weight = weight / weight.sum() if len(weight) else weight
+        self._tract_weight = np.cumsum(weight)
         self._makers: dict[str, Callable[[int], int]] = {
             "snv": self._snv,
             "snv_cluster": self._snv_cluster,
@@ -149,9 +149,7 @@ class Mutator:
         pair = zip(self._haplotypes, edits, strict=True)
         if not all(h.fits([e]) for h, e in pair):
             return 0
-        return int(
-            self._add([edits[0]], (True, False)) and self._add([edits[1]], (False, True))
-        )
+        return int(self._add([edits[0]], (True, False)) and self._add([edits[1]], (False, True)))
 
     def _indel(self, at: int) -> int:
         return int(self._add([self._gap(at, self._indel_length())]))
@@ -176,7 +174,8 @@ class Mutator:
         """Gain or loss of units of a tandem repeat; one time in four two different alleles."""
         if not len(self._tract_weight):
             return 0
-        tract = int(self._rng.choice(len(self._tract_weight), p=self._tract_weight))
+        drawn = self._rng.random() * self._tract_weight[-1]
+        tract = int(np.searchsorted(self._tract_weight, drawn, side="right"))
         if self._reference[int(self._tracts.start[tract]) - 1] not in _TRANSITION:
             return 0
         one = self._unit_change(tract)

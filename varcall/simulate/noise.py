@@ -32,7 +32,8 @@ def base_codes(sequence: bytes) -> np.ndarray:
 
 def base_text(codes: np.ndarray) -> str:
     """The sequence that ``codes`` stands for."""
-    return LETTERS[codes].tobytes().decode()
+    text: str = LETTERS[codes].tobytes().decode()
+    return text
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class NoiseProfile:
     level_error
         float64 [k]: measured substitution error rate of each level.
     context
-        float32 [4, 4, 4]: error rate after two previous bases (machine order), relative to the mean.
+        float32 [4, 4, 4]: error rate after two previous bases (machine order) over the mean.
     substitution
         float32 [4, 4, 4]: cumulative probability of the base read, by previous and true base.
     """
@@ -115,7 +116,7 @@ def _normalise(arrays: dict[str, np.ndarray]) -> NoiseProfile:
 
 def _cumulative(weights: np.ndarray) -> np.ndarray:
     total = np.cumsum(weights, axis=-1)
-    out = (total / total[..., -1:]).astype(np.float32)
+    out: np.ndarray = (total / total[..., -1:]).astype(np.float32)
     out[..., -1] = 1.0
     return out
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass, replace
@@ -14,9 +15,10 @@ import numpy as np
 import pysam
 
 from varcall.errors import InputError, OutputError, UsageError
+from varcall.regions import Region, parse_region, read_bed
 from varcall.simulate.edits import read_truth, write_truth
 from varcall.simulate.genome import make_genome, make_paralog, random_reference
-from varcall.simulate.library import Library, draw_library
+from varcall.simulate.library import Library, draw_library, typical_library
 from varcall.simulate.mapping import (
     Placement,
     bwa_index,
@@ -26,11 +28,12 @@ from varcall.simulate.mapping import (
 )
 from varcall.simulate.noise import base_codes
 from varcall.simulate.sequencer import Sequencer
-from varcall.simulate.tiles import FLANK, Tile, draw_tiles, parse_region, read_bed
+from varcall.simulate.tiles import FLANK, draw_tiles, overlapping
 
 logger = logging.getLogger(__name__)
 
 MAPPERS = ("auto", "bwa", "exact")
+LIBRARIES = ("random", "typical")
 #: Contig of a random genome.
 RANDOM_CONTIG = "sim"
 
@@ -63,6 +66,8 @@ class SimulateOptions:
         Density that mutation fills up to; 0 leaves the truths as they are.
     paralog_rate
         Probability that a sample has a hidden paralog.
+    library
+        ``random`` (every sample its own) or ``typical`` (a good PCR-free 2x150 run).
     mapper
         ``bwa``, ``exact``, or ``auto`` (bwa where it is on PATH).
     sample_name
@@ -84,6 +89,7 @@ class SimulateOptions:
     depth: tuple[float, float] = (40.0, 80.0)
     variants_per_kb: float = 2.75
     paralog_rate: float = 0.2
+    library: str = "random"
     mapper: str = "auto"
     sample_name: str = "simulated"
     seed: int = 1
@@ -96,6 +102,8 @@ class SimulateOptions:
             raise UsageError("give either a reference (--ref) or --random-genome SIZE")
         if self.mapper not in MAPPERS:
             raise UsageError(f"mapper {self.mapper} is unknown: choose {', '.join(MAPPERS)}")
+        if self.library not in LIBRARIES:
+            raise UsageError(f"library {self.library} is unknown: choose {', '.join(LIBRARIES)}")
         if not 0 < self.depth[0] <= self.depth[1]:
             raise UsageError("depth must be above 0, and its lower bound first")
 
@@ -132,7 +140,8 @@ def run_simulate(options: SimulateOptions) -> list[SimulatedSample]:
         raise OutputError(f"{home} cannot be written to: {error.strerror}") from error
     try:
         if options.reference is None:
-            options = replace(options, reference=_write_random_reference(options, home))
+            made = _write_random_reference(options, home)
+            options = replace(options, reference=made, random_genome=0)
         return _simulate_all(options, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -161,7 +170,7 @@ def simulate_demo(
             random_genome=genome_size,
             depth=(depth, depth),
             variants_per_kb=1.5,
-            paralog_rate=0.0,
+            library="typical",
             mapper="exact",
             sample_name="demo",
             seed=seed,
@@ -198,7 +207,7 @@ def _simulate_all(options: SimulateOptions, work: Path) -> list[SimulatedSample]
             prefix = options.directory / name if options.directory else options.output
             maker = _SampleMaker(options, genome, index, work, number, name)
             made.append(maker.make(tile, prefix or Path(name)))
-            logger.info("simulated %s %s:%d-%d", name, tile.contig, tile.start + 1, tile.end)
+            logger.info("simulated %s on %s", name, tile)
     return made
 
 
@@ -206,25 +215,21 @@ def _has_bwa() -> bool:
     return shutil.which("bwa") is not None
 
 
-def _tiles(options: SimulateOptions, genome: pysam.FastaFile) -> list[tuple[int, Tile]]:
+def _tiles(options: SimulateOptions, genome: pysam.FastaFile) -> list[tuple[int, Region]]:
     """Numbered tiles of the samples."""
     contigs = dict(zip(genome.references, genome.lengths, strict=True))
     regions = [parse_region(r, contigs) for r in options.regions] or [
-        Tile(c, 0, n) for c, n in contigs.items()
+        Region(c, 0, n) for c, n in contigs.items()
     ]
-    excluded = [tile for bed in options.exclude for tile in read_bed(bed)]
+    excluded = [region for bed in options.exclude for region in read_bed(bed, contigs)]
     if options.directory is None:
         if len(regions) > 1:
             raise UsageError("a single sample covers one region: name it with -r")
-        for tile in excluded:
-            if (
-                tile.contig == regions[0].contig
-                and tile.start < regions[0].end
-                and regions[0].start < tile.end
-            ):
-                raise InputError(
-                    f"{tile.contig}:{tile.start + 1}-{tile.end} is excluded, and lies in the region"
-                )
+        clash = overlapping(regions[0], excluded)
+        if clash is not None:
+            raise InputError(
+                f"{regions[0]} holds {clash}, which is excluded: choose another region"
+            )
         return [(options.first_sample, regions[0])]
     count = options.first_sample + options.samples - 1
     drawn = draw_tiles(genome, regions, excluded, options.sample_size, count, options.seed)
@@ -243,14 +248,14 @@ class _SampleMaker:
     number: int
     name: str
 
-    def make(self, tile: Tile, prefix: Path) -> SimulatedSample:
+    def make(self, tile: Region, prefix: Path) -> SimulatedSample:
         """Simulate ``tile`` and move the finished files to ``prefix``.*."""
         options = self.options
         rng = np.random.default_rng([options.seed, self.number])
         length = self.genome.get_reference_length(tile.contig)
         start, end = max(tile.start - FLANK, 0), min(tile.end + FLANK, length)
         text = self.genome.fetch(tile.contig, start, end).upper()
-        reference = "".join(c if c in "ACGT" else "N" for c in text) if set(text) - set("ACGTN") else text
+        reference = re.sub("[^ACGT]", "N", text)
         truths = [
             read_truth(vcf, tile.contig, start, end, reference, start) for vcf in options.truths
         ]
@@ -258,7 +263,10 @@ class _SampleMaker:
             tile.contig, start, reference, truths, options.variants_per_kb, rng,
             mix_truths=options.directory is not None,
         )  # fmt: skip
-        library = draw_library(rng, options.depth, options.paralog_rate)
+        if options.library == "typical":
+            library = typical_library(sum(options.depth) / 2)
+        else:
+            library = draw_library(rng, options.depth, options.paralog_rate)
         paralogs = [make_paralog(person, rng) for _ in range(library.paralogs)]
         molecules = [person.molecule(0), person.molecule(1), stranger]
         molecules += [p for p in paralogs if p is not None]
@@ -309,11 +317,11 @@ class _SampleMaker:
         return pairs
 
     def _describe(
-        self, draft: Path, tile: Tile, library: Library, pairs: int, records: int
+        self, draft: Path, tile: Region, library: Library, pairs: int, records: int
     ) -> None:
         description = {
             "sample": self.name,
-            "region": f"{tile.contig}:{tile.start + 1}-{tile.end}",
+            "region": str(tile),
             "seed": [self.options.seed, self.number],
             "mapper": "exact" if self.index is None else "bwa mem",
             "read_pairs": pairs,

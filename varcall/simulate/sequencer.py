@@ -109,7 +109,8 @@ class Sequencer:
         low, high = int(self._offsets[index]), int(self._offsets[index + 1])
         position = self._table.position[low:high]
         weight = self._coverage[np.maximum.accumulate(np.maximum(position, 0))]
-        weight = weight * _field(len(weight), 600.0, self._library.balance_sd, self._rng)
+        balance = _field(len(weight), 600.0, self._library.balance_sd, self._rng, dips=0.015)
+        weight = weight * balance
         count = int(self._rng.poisson(expected * weight.mean() / self._coverage.mean()))
         cumulative = np.cumsum(weight)
         picked = np.searchsorted(cumulative, self._rng.random(count) * cumulative[-1])
@@ -145,7 +146,9 @@ class Sequencer:
 
     def _read_classes(self, n: int) -> np.ndarray:
         pairs = self._profile.class_pairs
-        drawn = self._rng.choice(pairs.size, size=n, p=pairs.ravel())
+        better = np.add.outer(np.arange(len(pairs)), np.arange(len(pairs)))
+        share = pairs * np.exp(self._library.class_tilt * better)
+        drawn = self._rng.choice(pairs.size, size=n, p=(share / share.sum()).ravel())
         return np.stack([drawn // len(pairs), drawn % len(pairs)], axis=1).astype(np.uint8)
 
     def _read_lengths(self, n: int) -> np.ndarray:
@@ -238,9 +241,17 @@ def _slippage(length: np.ndarray, library: Library, locus: np.ndarray) -> np.nda
     return np.asarray(np.minimum(1.0 / (1.0 + np.exp(-logit)), 0.6))
 
 
-def _field(size: int, scale: float, sd: float, rng: np.random.Generator) -> np.ndarray:
-    """float64 [size]: smooth positive random factors, log-normal with correlation ``scale``."""
+def _field(
+    size: int, scale: float, sd: float, rng: np.random.Generator, *, dips: float = 0.0
+) -> np.ndarray:
+    """float64 [size]: smooth positive random factors, log-normal with correlation ``scale``.
+
+    A share ``dips`` of the knots falls to a third or so: where one haplotype hardly amplifies or
+    maps, true heterozygotes show in a fifth of the reads.
+    """
     knots = rng.normal(0.0, sd, size=int(size / scale) + 3)
+    low = rng.random(len(knots)) < dips
+    knots[low] -= rng.uniform(0.5, 1.5, size=int(low.sum()))
     at = np.arange(size) / scale + rng.random()
     return np.asarray(np.exp(np.interp(at, np.arange(len(knots)), knots)))
 

@@ -1,0 +1,34 @@
+"""Count calls against a truth by the haplotypes they spell, whatever the spelling."""
+
+import subprocess
+from pathlib import Path
+
+from benchmarks.exact_match import Counts
+from benchmarks.slices import StagedSlice
+from varcall.evaluate.comparator import TypeCounts
+from varcall.evaluate.evaluation import evaluate
+
+
+def haplotype_counts(staged: StagedSlice, calls: Path, include: str) -> tuple[Counts, Counts]:
+    """Return the counts of SNPs and of indels by ``varcall eval``'s comparator.
+
+    Parameters
+    ----------
+    include
+        bcftools expression of the records that count as calls.
+    """
+    chosen = calls.with_name(f"{calls.name.removesuffix('.vcf.gz')}.chosen.vcf.gz")
+    subprocess.run(["bcftools", "view", "-i", include, "-Oz", "-o", chosen, calls], check=True)
+    subprocess.run(["bcftools", "index", "-t", "-f", chosen], check=True)
+    evaluation = evaluate(
+        staged.truth,
+        chosen,
+        staged.reference,
+        confident=staged.confident_bed,
+        regions=(staged.slice.region,),
+    )
+    return _counts(evaluation.counts["SNP"]), _counts(evaluation.counts["INDEL"])
+
+
+def _counts(counts: TypeCounts) -> Counts:
+    return Counts(counts.truth_tp, counts.query_fp, counts.truth_fn)

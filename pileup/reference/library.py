@@ -1,0 +1,64 @@
+"""Twin of pileup.kernels.library: counts behind a library profile."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from pileup.reference.alignment import UNKNOWN_BASE, Read, Stretch
+
+Run = tuple[int, int, int]
+"""A homopolymer: start, end (0-based half-open, on the contig) and base."""
+
+
+def runs(reference: Stretch, shortest: int) -> list[Run]:
+    """Return the homopolymers of known bases of at least `shortest` bases."""
+    found, at = [], reference.start
+    for base, members in groupby(reference.codes):
+        length = len(list(members))
+        if base != UNKNOWN_BASE and length >= shortest:
+            found.append((at, at + length, base))
+        at += length
+    return found
+
+
+def tally_bases(
+    reads: Iterable[Read], min_quality: int
+) -> tuple[Counter[tuple[int, int]], Counter[int]]:
+    """Count good bases by position and base, and all aligned bases by position."""
+    counts: Counter[tuple[int, int]] = Counter()
+    coverage: Counter[int] = Counter()
+    for read in reads:
+        for position, index in read.columns().items():
+            if index >= 0:
+                coverage[position] += 1
+                counts[position, read.bases[index]] += read.qualities[index] >= min_quality
+    return counts, coverage
+
+
+def shown_lengths(reads: Sequence[Read], run: Run, flank: int, largest: int) -> list[int]:
+    """Count reads by how much longer their run is, from `-largest` to `largest`."""
+    shown: Counter[int] = Counter()
+    for read in reads:
+        change = _change(read, run, flank)
+        if change is not None:
+            shown[max(-largest, min(largest, change))] += 1
+    return [shown[change] for change in range(-largest, largest + 1)]
+
+
+def _change(read: Read, run: Run, flank: int) -> int | None:
+    """Return how much longer a read's run is; None of a read that cannot tell."""
+    low, high, base = run
+    if read.start > low - flank or read.end < high + flank:
+        return None
+    change = 0
+    for letter, length, position, query in read.blocks():
+        reach = position + (length if letter in "DN" else 0)
+        near = position < high + flank and reach > low - flank
+        inside = low <= position and reach <= high
+        if letter not in "IDN" or not near:
+            continue
+        inserted = read.bases[query : query + length] if letter == "I" else ()
+        if not inside or letter == "N" or set(inserted) - {base}:
+            return None
+        change += length if letter == "I" else -length
+    return change

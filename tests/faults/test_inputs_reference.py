@@ -1,0 +1,294 @@
+"""Faults of the reference, alone and against the reads: rows F8 to F12 of the fault table."""
+
+import gzip
+import hashlib
+import os
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.builders import ReadsBuilder, random_sequence, substitute, write_reference
+from varcall.errors import InputError
+from varcall.inputs import check_inputs, open_inputs
+from varcall.regions import Region
+
+SEQUENCES = {"chr1": random_sequence(30_000), "chr2": random_sequence(20_000, 2)}
+
+
+def md5(sequence: str) -> str:
+    return hashlib.md5(sequence.encode()).hexdigest()
+
+
+@pytest.fixture
+def reference(tmp_path: Path) -> Path:
+    return write_reference(tmp_path / "ref.fa", SEQUENCES)
+
+
+@pytest.fixture
+def bam(reference: Path) -> Path:
+    reads = ReadsBuilder(reference).tile(step=25).tile(contig="chr2", step=50)
+    return reads.write_bam(reference.with_name("reads.bam"))
+
+
+def other_reference(reference: Path, contigs: dict[str, str], name: str = "other.fa") -> Path:
+    return write_reference(reference.with_name(name), contigs)
+
+
+@pytest.mark.parametrize("bgzip", [False, True])
+def test_missing_indexes_are_asked_for_not_built(tmp_path: Path, bam: Path, bgzip: bool) -> None:
+    path = write_reference(tmp_path / "new.fa.gz", SEQUENCES, bgzip=bgzip, index=False)
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(InputError, match=f"samtools faidx .*{path.name}"):
+        open_inputs(bam, path)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_bgzipped_reference_works_and_needs_its_gzi(tmp_path: Path, bam: Path) -> None:
+    path = write_reference(tmp_path / "new.fa.gz", SEQUENCES, bgzip=True)
+    assert open_inputs(bam, path).contigs == {"chr1": 30_000, "chr2": 20_000}
+    (tmp_path / "new.fa.gz.gzi").unlink()
+    with pytest.raises(InputError, match="samtools faidx"):
+        open_inputs(bam, path)
+
+
+def test_f8_plain_gzip_reference_is_refused(reference: Path, bam: Path) -> None:
+    path = reference.with_name("plain.fa.gz")
+    path.write_bytes(gzip.compress(reference.read_bytes()))
+    shutil.copy(f"{reference}.fai", f"{path}.fai")
+    with pytest.raises(InputError, match="not bgzipped"):
+        open_inputs(bam, path)
+
+
+def test_f8_the_chr_twin_is_named_with_the_way_to_mend(reference: Path, bam: Path) -> None:
+    path = other_reference(reference, {"1": SEQUENCES["chr1"], "2": SEQUENCES["chr2"]})
+    with pytest.raises(InputError, match=r"'chr1'.*calls it '1'.*samtools reheader") as caught:
+        open_inputs(bam, path)
+    # The command that the message gives does mend it.
+    command = str(caught.value).partition("(")[2].rpartition(")")[0]
+    if shutil.which("samtools"):
+        assert os.system(f"cd {bam.parent} && {command}") == 0
+        assert open_inputs(bam.with_name("reads.renamed.bam"), path).contigs["1"] == 30_000
+
+
+def test_f8_zero_common_contigs(reference: Path, bam: Path) -> None:
+    path = other_reference(reference, {"ctg9": SEQUENCES["chr1"]})
+    with pytest.raises(InputError, match=r"share no contig.*'chr1', 'chr2'.*'ctg9'"):
+        open_inputs(bam, path)
+
+
+def test_f8_contigs_that_the_reference_lacks_are_a_warning_unless_asked_for(
+    reference: Path, bam: Path
+) -> None:
+    path = other_reference(reference, {"chr2": SEQUENCES["chr2"]})
+    inputs = open_inputs(bam, path)
+    assert inputs.contigs == {"chr2": 20_000}
+    assert inputs.regions == (Region("chr2", 0, 20_000),)
+    assert "'chr1'" in inputs.warnings[0]
+    assert open_inputs(bam, path, regions=["chr2:1-500"]).warnings == ()
+    with pytest.raises(InputError, match="no contig 'chr1'"):
+        open_inputs(bam, path, regions=["chr1:1-500"])
+    with pytest.raises(InputError, match="there is 'chr2': write that"):
+        open_inputs(bam, path, regions=["2"])
+
+
+def test_f8_extra_contigs_without_reads_are_fine(reference: Path) -> None:
+    contigs = {"chr1": 30_000, "chr2": 20_000, "decoy": 999}
+    reads = ReadsBuilder(reference, contigs=contigs).tile(step=50)
+    path = reads.write_bam(reference.with_name("x.bam"))
+    assert open_inputs(path, reference).warnings == ()
+
+
+def test_f8_reads_only_on_contigs_that_the_reference_lacks(reference: Path) -> None:
+    reads = ReadsBuilder(reference).tile(contig="chr2", step=50)
+    path = reads.write_bam(reference.with_name("x.bam"))
+    other = other_reference(reference, {"chr1": SEQUENCES["chr1"]})
+    with pytest.raises(InputError, match="no read is on a contig of the reference"):
+        open_inputs(path, other)
+
+
+def test_f8_a_longer_contig_in_the_reference_is_another_build(reference: Path, bam: Path) -> None:
+    contigs = {"chr1": SEQUENCES["chr1"] + "A", "chr2": SEQUENCES["chr2"]}
+    path = other_reference(reference, contigs)
+    with pytest.raises(InputError, match=r"'chr1' has 30,000 bases .* 30,001 in the FASTA"):
+        open_inputs(bam, path)
+    # Only the contigs in use have to fit.
+    assert open_inputs(bam, path, regions=["chr2"]).warnings == ()
+
+
+def test_f8_the_first_part_of_a_contig_will_do_where_the_reads_agree(
+    reference: Path, bam: Path
+) -> None:
+    contigs = {"chr1": SEQUENCES["chr1"][:9000], "chr2": SEQUENCES["chr2"]}
+    inputs = open_inputs(bam, other_reference(reference, contigs))
+    assert "only 9,000 of the 30,000 bases of 'chr1'" in inputs.warnings[0]
+    assert inputs.regions[0] == Region("chr1", 0, 9000)
+    contigs["chr1"] = random_sequence(9000, 77)
+    with pytest.raises(InputError, match="wrong reference build"):
+        open_inputs(bam, other_reference(reference, contigs, "wrong.fa"))
+
+
+def with_m5(reference: Path, name: str, chr1: str) -> Path:
+    tags = {"chr1": f"M5:{chr1}", "chr2": f"M5:{md5(SEQUENCES['chr2']).upper()}"}
+    reads = ReadsBuilder(reference, sq_tags=tags).tile(step=25).tile(contig="chr2", step=50)
+    return reads.write_bam(reference.with_name(name))
+
+
+def test_f9_m5_is_compared(reference: Path) -> None:
+    good = with_m5(reference, "good.bam", md5(SEQUENCES["chr1"]))
+    assert open_inputs(good, reference).md5 == {
+        name: md5(sequence) for name, sequence in SEQUENCES.items()
+    }
+    # One base of 30,000: no sample of reads would tell.
+    base = "A" if SEQUENCES["chr1"][20_000] != "A" else "C"
+    contigs = {**SEQUENCES, "chr1": substitute(SEQUENCES["chr1"], {20_000: base})}
+    other = other_reference(reference, contigs)
+    with pytest.raises(InputError, match=r"'chr1'.*M5"):
+        open_inputs(good, other)
+    assert open_inputs(good, other, regions=["chr2"]).md5.keys() == {"chr2"}
+
+
+def test_f9_lower_case_is_the_same_sequence(reference: Path) -> None:
+    good = with_m5(reference, "good.bam", md5(SEQUENCES["chr1"]))
+    contigs = {**SEQUENCES, "chr1": SEQUENCES["chr1"].lower()}
+    assert "chr1" in open_inputs(good, other_reference(reference, contigs)).md5
+
+
+def test_f9_a_mostly_masked_contig_is_judged_by_its_reads(reference: Path) -> None:
+    good = with_m5(reference, "good.bam", md5(SEQUENCES["chr1"]))
+    masked = "N" * 25_000 + SEQUENCES["chr1"][25_000:]
+    inputs = open_inputs(good, other_reference(reference, {**SEQUENCES, "chr1": masked}))
+    assert "is N in the reference" in inputs.warnings[0]
+    assert inputs.md5.keys() == {"chr2"}
+    foreign = "N" * 25_000 + random_sequence(5000, 9)
+    path = other_reference(reference, {**SEQUENCES, "chr1": foreign}, "foreign.fa")
+    with pytest.raises(InputError, match="wrong reference build"):
+        open_inputs(good, path)
+
+
+def test_f9_without_m5_the_reads_tell_a_wrong_build(reference: Path, bam: Path) -> None:
+    contigs = {**SEQUENCES, "chr2": random_sequence(20_000, 5)}
+    with pytest.raises(InputError, match=r"of \d+ sampled reads on 'chr2'.*wrong reference build"):
+        open_inputs(bam, other_reference(reference, contigs))
+
+
+def test_f9_a_noisy_library_is_not_a_wrong_build(reference: Path) -> None:
+    reads = ReadsBuilder(reference)
+    for start in range(0, 29_000, 40):
+        sequence = SEQUENCES["chr1"][start : start + 100]
+        changed = {at: "ACGT"["CGTA".index(sequence[at])] for at in range(3, 100, 17)}
+        reads.add(start=start, cigar="100M", seq=substitute(sequence, changed))
+    path = reads.write_bam(reference.with_name("noisy.bam"))
+    assert open_inputs(path, reference).warnings == ()
+
+
+def test_f10_cram_against_another_sequence(reference: Path) -> None:
+    reads = ReadsBuilder(reference).tile(step=25)
+    cram = reads.write_cram(reference.with_name("reads.cram"))
+    assert open_inputs(cram, reference).is_cram
+    base = "A" if SEQUENCES["chr1"][5_000] != "A" else "C"
+    contigs = {**SEQUENCES, "chr1": substitute(SEQUENCES["chr1"], {5_000: base})}
+    with pytest.raises(InputError, match=r"M5"):
+        open_inputs(cram, other_reference(reference, contigs))
+
+
+def test_f10_cram_with_other_names_or_no_reference(reference: Path) -> None:
+    cram = ReadsBuilder(reference).tile(step=25).write_cram(reference.with_name("reads.cram"))
+    path = other_reference(reference, {"1": SEQUENCES["chr1"]})
+    with pytest.raises(InputError, match="calls it '1'"):
+        open_inputs(cram, path)
+    with pytest.raises(InputError, match="does not exist"):
+        open_inputs(cram, reference.with_name("absent.fa"))
+
+
+def test_f10_cram_without_m5_is_judged_by_decoding(
+    reference: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cram = ReadsBuilder(reference).tile(step=25).write_cram(reference.with_name("reads.cram"))
+    contigs = {**SEQUENCES, "chr1": random_sequence(30_000, 8)}
+    other = other_reference(reference, contigs)
+    # The checksum test would refuse it first.
+    monkeypatch.setattr("varcall.input_checks.check_checksum", lambda *a, **k: False)
+    with pytest.raises(InputError, match=r"cannot be decoded|none can be fetched"):
+        open_inputs(cram, other)
+
+
+def rewrapped(sequence: str, width: int) -> str:
+    return "".join(sequence[i : i + width] + "\n" for i in range(0, len(sequence), width))
+
+
+STALE = {
+    "other line width": lambda s: (
+        f">chr1\n{rewrapped(s['chr1'], 50)}>chr2\n{rewrapped(s['chr2'], 60)}"
+    ),
+    "a base more": lambda s: f">chr1\nA{rewrapped(s['chr1'], 60)}>chr2\n{rewrapped(s['chr2'], 60)}",
+    "cut": lambda s: f">chr1\n{rewrapped(s['chr1'][:-300], 60)}",
+    "order": lambda s: f">chr2\n{rewrapped(s['chr2'], 60)}>chr1\n{rewrapped(s['chr1'], 60)}",
+    "a contig more": lambda s: (
+        f">chr1\n{rewrapped(s['chr1'], 60)}>chr2\n{rewrapped(s['chr2'], 60)}>chr3\nACGT\n"
+    ),
+    "longer header": lambda s: (
+        f">chr1 here\n{rewrapped(s['chr1'], 60)}>chr2\n{rewrapped(s['chr2'], 60)}"
+    ),
+    "no newline": lambda s: f">chr1\n{s['chr1']}>chr2\n{s['chr2']}",
+}
+
+
+@pytest.mark.parametrize("change", STALE.values(), ids=STALE.keys())
+def test_f11_a_stale_fai_is_refused(reference: Path, bam: Path, change: object) -> None:
+    assert callable(change)
+    reference.write_text(change(SEQUENCES))
+    with pytest.raises(InputError, match=r"samtools faidx"):
+        open_inputs(bam, reference)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "chr1\t30000\n", "chr1\tx\t6\t60\t61\n", "chr1\t9\t6\t61\t60\n"]
+)
+def test_f11_a_malformed_fai_is_refused(reference: Path, bam: Path, text: str) -> None:
+    Path(f"{reference}.fai").write_text(text)
+    with pytest.raises(InputError, match=r"samtools faidx"):
+        open_inputs(bam, reference)
+
+
+@pytest.mark.parametrize("damage", ["foreign", "cut", "empty", "of a shorter file"])
+def test_f11_a_foreign_gzi_is_refused(tmp_path: Path, bam: Path, damage: str) -> None:
+    contigs = {name: sequence * 5 for name, sequence in SEQUENCES.items()}
+    path = write_reference(tmp_path / "long.fa.gz", contigs, bgzip=True)
+    gzi = Path(f"{path}.gzi")
+    raw = gzi.read_bytes()
+    count = int.from_bytes(raw[:8], "little")
+    assert count >= 2
+    other = {name: sequence[::-1] * 5 for name, sequence in SEQUENCES.items()}
+    other["chr1"] = "A" * 150_000
+    foreign = write_reference(tmp_path / "foreign.fa.gz", other, bgzip=True)
+    gzi.write_bytes(
+        {
+            "foreign": Path(f"{foreign}.gzi").read_bytes(),
+            "cut": raw[:-3],
+            "empty": b"",
+            "of a shorter file": (count - 1).to_bytes(8, "little") + raw[8:-16],
+        }[damage]
+    )
+    with pytest.raises(InputError, match="bgzip -r"):
+        open_inputs(bam, path)
+
+
+def test_f12_regions_are_clipped_to_the_reference(reference: Path, bam: Path) -> None:
+    inputs = open_inputs(bam, reference, regions=["chr2:19,000-21,000"])
+    assert inputs.regions == (Region("chr2", 18_999, 20_000),)
+    with pytest.raises(InputError, match="beyond the end of chr2"):
+        open_inputs(bam, reference, regions=["chr2:20,001-21,000"])
+
+
+def test_check_reports_more_than_the_first_error(reference: Path, bam: Path) -> None:
+    Path(f"{bam}.bai").unlink()
+    path = other_reference(reference, {"1": SEQUENCES["chr1"]})
+    errors = [f.check for f in check_inputs(bam, path, sample="nobody") if f.level == "error"]
+    assert errors == ["index", "sample", "contigs"]
+
+
+def test_inputs_can_be_sent_to_workers(reference: Path, bam: Path) -> None:
+    inputs = open_inputs(bam, reference)
+    assert pickle.loads(pickle.dumps(inputs)) == inputs

@@ -1,0 +1,86 @@
+"""Small models, prompts and examples for the tests of `models`."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import nn
+
+from models.batch import Batch
+from models.caller import VariantCaller, build_caller
+from models.prompt import PromptContext, write_tokens
+from models.registry import model_config
+from models.weights import ModelCard
+
+N_FEATURES = 6
+CONFIG = replace(
+    model_config("tiny", N_FEATURES),
+    name="mini",
+    image_channels=(8, 8, 16, 16),
+    width=32,
+    heads=2,
+    feature_width=32,
+)
+
+
+def caller(seed: int = 0) -> VariantCaller:
+    """Return a small model with every weight random, normalisation statistics too."""
+    torch.manual_seed(seed)
+    model = build_caller(CONFIG)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.running_mean)
+            nn.init.uniform_(module.running_var, 0.5, 2.0)
+            nn.init.uniform_(module.weight, 0.5, 2.0)
+            nn.init.normal_(module.bias)
+        if isinstance(module, nn.Embedding):
+            nn.init.normal_(module.weight)
+    return model.eval()
+
+
+def card() -> ModelCard:
+    """Return what a weights file would say of `caller`."""
+    return ModelCard(CONFIG, {"version": 1}, tuple(f"feature_{i}" for i in range(N_FEATURES)))
+
+
+def questions(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return random images, prompts of different lengths and features."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 255, (n, 224, 224, 3), dtype=np.uint8)
+    refs = ["A" * int(rng.integers(1, 14)) for _ in range(n)]
+    alts = [("C",) if i % 3 else ("G" * (1 + i % 15), "T") for i in range(n)]
+    tokens = write_tokens(PromptContext(), refs, alts)
+    return images, tokens, rng.normal(size=(n, N_FEATURES)).astype(np.float32)
+
+
+@dataclass(frozen=True)
+class ToyBatches:
+    """Examples whose label shows in one place only: "image", "features" or "prompt"."""
+
+    where: str
+    batch_size: int = 16
+    n_batches: int | None = None
+
+    def __call__(self, rank: int, world_size: int, seed: int, skip: int) -> Iterator[Batch]:
+        at = skip
+        while self.n_batches is None or at * world_size + rank < self.n_batches:
+            yield self._batch(np.random.default_rng([seed, at * world_size + rank]))
+            at += 1
+
+    def _batch(self, rng: np.random.Generator) -> Batch:
+        n = self.batch_size
+        labels = rng.integers(0, 3, n)
+        images = np.zeros((n, 224, 224, 3), np.uint8)
+        images[:, :40] = rng.integers(0, 120, (n, 40, 1, 3))
+        features = rng.normal(size=(n, N_FEATURES)).astype(np.float32)
+        alts = ["C"] * n
+        if self.where == "image":
+            for image, label in zip(images, labels, strict=True):
+                image[112:140, 100:124, 1] = 120 * label
+        elif self.where == "features":
+            features[:, 2] = labels - 1 + 0.1 * rng.normal(size=n)
+        else:
+            alts = ["CGT"[label] for label in labels]
+        tokens = write_tokens(PromptContext(), ["A"] * n, [(alt,) for alt in alts])
+        return Batch(images, tokens, features, labels, np.ones(n, np.float32))

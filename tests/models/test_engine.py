@@ -1,0 +1,119 @@
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from models.calibrate import Calibration
+from models.engine import CPU_BATCH, Engine, load_engine
+from models.errors import ModelError
+from models.weights import save_weights
+from tests.models import small
+
+N = 2 * CPU_BATCH + 7
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "mini.safetensors"
+    save_weights(path, small.caller(), small.card())
+    return path
+
+
+@pytest.fixture(scope="module")
+def engine(path: Path) -> Engine:
+    return load_engine(path, device="cpu", precision="fp32")
+
+
+@pytest.fixture(scope="module")
+def asked() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return small.questions(N)
+
+
+def test_answers_are_those_of_the_model(
+    engine: Engine, asked: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
+    answers = engine.predict(*asked)
+    with torch.inference_mode():
+        logits = small.caller()(*(torch.from_numpy(x) for x in asked))
+    np.testing.assert_allclose(answers, logits.softmax(1).numpy(), atol=1e-5)
+    np.testing.assert_allclose(answers.sum(1), 1, atol=1e-6)
+    assert answers.dtype == np.float32
+    assert answers.std(axis=0).min() > 1e-3  # rows differ, so equality below means something
+
+
+@pytest.mark.parametrize("size", [1, 7, 64])
+def test_an_answer_does_not_depend_on_its_batch(
+    engine: Engine, asked: tuple[np.ndarray, np.ndarray, np.ndarray], size: int
+) -> None:
+    together = engine.predict(*asked)
+    starts = range(0, N, size if size > 1 else 10)
+    for start in starts:
+        rows = slice(start, start + size)
+        np.testing.assert_array_equal(engine.predict(*(x[rows] for x in asked)), together[rows])
+
+
+def test_an_answer_does_not_depend_on_its_place(
+    engine: Engine, asked: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
+    together = engine.predict(*asked)
+    order = np.random.default_rng(3).permutation(N)
+    np.testing.assert_array_equal(engine.predict(*(x[order] for x in asked)), together[order])
+
+
+def test_nothing_asked_nothing_answered(
+    engine: Engine, asked: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
+    assert engine.predict(*(x[:0] for x in asked)).shape == (0, 3)
+
+
+def test_the_calibration_is_applied(
+    tmp_path: Path, engine: Engine, asked: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
+    path = tmp_path / "calibrated.safetensors"
+    save_weights(path, small.caller(), replace(small.card(), calibration=Calibration(2.0)))
+    some = tuple(x[:4] for x in asked)
+    plain = engine.predict(*some)
+    softened = np.sqrt(plain) / np.sqrt(plain).sum(1, keepdims=True)
+    answers = load_engine(path, "cpu", "fp32").predict(*some)
+    np.testing.assert_allclose(answers, softened, atol=1e-5)
+
+
+def test_arrays_that_do_not_fit_are_refused(
+    engine: Engine, asked: tuple[np.ndarray, np.ndarray, np.ndarray]
+) -> None:
+    images, tokens, features = (x[:2] for x in asked)
+    with pytest.raises(ValueError, match="images"):
+        engine.predict(images[:, :100], tokens, features)
+    with pytest.raises(ValueError, match="features"):
+        engine.predict(images, tokens, features[:, 1:])
+    with pytest.raises(ValueError, match="instruction"):
+        engine.predict(images, np.roll(tokens, 1, axis=1), features)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"device": "tpu"}, {"precision": "fp8"}, {"path_or_name": "no-such-model"}],
+)
+def test_what_is_not_there_is_named(path: Path, arguments: dict[str, str]) -> None:
+    with pytest.raises(ModelError, match=next(iter(arguments.values()))):
+        load_engine(**{"path_or_name": path} | arguments)
+
+
+def test_it_answers_without_varcall(path: Path) -> None:
+    program = (
+        "import sys; sys.modules['varcall'] = None; sys.modules['pileup'] = None\n"
+        "import numpy as np\n"
+        "from models.engine import load_engine\n"
+        "from models.prompt import PromptContext, write_tokens\n"
+        f"engine = load_engine({str(path)!r}, 'cpu')\n"
+        "answers = engine.predict(np.zeros((1, 224, 224, 3), np.uint8),\n"
+        "    write_tokens(PromptContext(), ['A'], [('C',)]),\n"
+        f"    np.zeros((1, {small.N_FEATURES}), np.float32))\n"
+        "assert abs(answers.sum() - 1) < 1e-5\n"
+    )
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=root)

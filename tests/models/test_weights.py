@@ -1,0 +1,129 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from models import prompt
+from models.calibrate import Calibration
+from models.errors import ModelError
+from models.registry import weights_path
+from models.weights import load_weights, save_weights
+from tests.models import small
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "mini.safetensors"
+    save_weights(path, small.caller(), small.card())
+    return path
+
+
+def test_round_trip(tmp_path: Path) -> None:
+    path, before = tmp_path / "mini.safetensors", small.caller()
+    card = replace(
+        small.card(), calibration=Calibration(1.5, (0.1, 0.0, -0.1)), recipe={"size": "tiny"}
+    )
+    digest = save_weights(path, before, card)
+    after, read_card, read_digest = load_weights(path, digest)
+    assert read_card == card
+    assert read_digest == digest
+    assert not after.training
+    for name, tensor in before.state_dict().items():
+        assert torch.equal(after.state_dict()[name], tensor), name
+    images, tokens, features = (torch.from_numpy(x) for x in small.questions(2))
+    with torch.inference_mode():
+        assert torch.equal(after(images, tokens, features), before(images, tokens, features))
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]
+
+
+def test_half_precision_halves_the_file(tmp_path: Path, path: Path) -> None:
+    half = tmp_path / "half.safetensors"
+    save_weights(half, small.caller(), small.card(), torch.float16)
+    assert half.stat().st_size < 0.6 * path.stat().st_size
+    caller = load_weights(half)[0]
+    assert {t.dtype for t in caller.state_dict().values()} == {torch.float32, torch.int64}
+
+
+def change_header(path: Path, edit: object) -> None:
+    content = path.read_bytes()
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    edit(header)  # type: ignore[operator]
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + size :])
+
+
+def set_metadata(key: str, value: object) -> object:
+    return lambda header: header["__metadata__"].update({key: json.dumps(value)})
+
+
+def config_with(**change: object) -> object:
+    return set_metadata("config", json.loads(small.CONFIG.to_json()) | change)
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (config_with(width=10**12), "width"),
+        (config_with(width=64), "tensor"),
+        (config_with(prompt_version=prompt.VERSION + 1), "prompt version"),
+        (set_metadata("calibration", {"temperature": -1, "bias": [0, 0, 0]}), "temperature"),
+        (set_metadata("calibration", {}), "calibration"),
+        (set_metadata("features", ["one"]), "feature names"),
+        (lambda header: header.pop("__metadata__"), "metadata"),
+        (lambda header: header["__metadata__"].pop("config"), "config"),
+        (lambda header: header.pop("answer.bias"), "answer.bias"),
+        (lambda header: header["answer.bias"].update(shape=[10**12]), "answer.bias"),
+        (lambda header: header["answer.bias"].update(dtype="I64"), "answer.bias"),
+        (lambda header: header["answer.bias"].update(data_offsets=[0, 4]), "answer.bias"),
+        (lambda header: header["answer.bias"].pop("dtype"), "answer.bias"),
+        (
+            lambda header: header["answer.bias"].update(
+                data_offsets=header["answer.weight"]["data_offsets"]
+            ),
+            "answer.bias",
+        ),
+    ],
+)
+def test_broken_headers_are_refused(path: Path, edit: object, message: str) -> None:
+    change_header(path, edit)
+    with pytest.raises(ModelError, match=message):
+        load_weights(path)
+
+
+def test_damaged_files_are_refused(path: Path, tmp_path: Path) -> None:
+    content = path.read_bytes()
+    for broken in (b"", content[:4], content[:1000], content[:-1], content + b"x", b"\xff" * 100):
+        path.write_bytes(broken)
+        with pytest.raises(ModelError, match="Cannot use"):
+            load_weights(path)
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="SHA-256"):
+        load_weights(path, "0" * 64)
+    with pytest.raises(ModelError, match="Cannot read"):
+        load_weights(tmp_path / "absent.safetensors")
+
+
+def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
+    caller = small.caller()
+    with torch.no_grad():
+        caller.answer.bias[0] = torch.nan
+    save_weights(tmp_path / "mini.safetensors", caller, small.card())
+    with pytest.raises(ModelError, match="finite"):
+        load_weights(tmp_path / "mini.safetensors")
+
+
+@pytest.mark.parametrize("name", ["model.pt", "model.bin", "model.ckpt"])
+def test_pickles_are_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"anything")
+    with pytest.raises(ModelError, match="safetensors only"):
+        load_weights(tmp_path / name)
+    with pytest.raises(ModelError, match="safetensors only"):
+        save_weights(tmp_path / name, small.caller(), small.card())
+
+
+def test_a_missing_model_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="nowhere"):
+        weights_path(tmp_path / "nowhere")

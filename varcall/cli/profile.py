@@ -1,0 +1,39 @@
+"""``varcall profile``: measure what a library's reads are like."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def profile(
+    reads: Annotated[Path, typer.Argument(metavar="READS", help="Sorted, indexed BAM or CRAM.")],
+    *,
+    reference: Annotated[
+        Path, typer.Option("-f", "--ref", "--reference", help="Reference FASTA with its .fai.")
+    ],
+    index: Annotated[
+        Path | None, typer.Option(help="Index of READS, where it does not lie beside it.")
+    ] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option("-s", "--sample", help="Which sample (SM) of READS, where it has several."),
+    ] = None,
+    output: Annotated[
+        str, typer.Option("-o", "--output", help="JSON to write; - is standard output.")
+    ] = "-",
+) -> None:
+    """Measure depth, insert size, error rate and homopolymer slippage from a sample of reads."""
+    from varcall.atomic import AtomicOutput, check_writable
+    from varcall.inputs import open_inputs
+    from varcall.log import configure_logging
+    from varcall.profile import measure_profile
+
+    configure_logging()
+    check_writable(output)
+    measured = measure_profile(open_inputs(reads, reference, index=index, sample=sample))
+    if output == "-":
+        typer.echo(measured.to_json())
+    else:
+        with AtomicOutput(output) as out:
+            out.path.write_text(measured.to_json() + "\n")

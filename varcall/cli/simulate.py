@@ -1,0 +1,119 @@
+"""``varcall simulate``: diploid genomes, their reads and their truth."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from varcall.errors import UsageError
+
+
+def simulate(
+    *,
+    reference: Annotated[
+        Path | None,
+        typer.Option("-f", "--ref", "--reference", help="Reference FASTA with its .fai."),
+    ] = None,
+    random_genome: Annotated[
+        int,
+        typer.Option(metavar="SIZE", help="Make a random reference of SIZE bases instead."),
+    ] = 0,
+    truth: Annotated[
+        list[Path] | None,
+        typer.Option(help="Truth VCF whose variants the genome carries; may be repeated."),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Prefix of the files of one sample.")
+    ] = None,
+    out_dir: Annotated[
+        Path | None, typer.Option(help="Instead of -o: folder for a set of samples.")
+    ] = None,
+    samples: Annotated[int, typer.Option(min=1, help="Samples of the set.")] = 1,
+    first_sample: Annotated[
+        int, typer.Option(min=1, help="Number of the first, to make one set in several runs.")
+    ] = 1,
+    sample_size: Annotated[
+        str, typer.Option(help="Bases each sample of the set covers, for instance 80kb.")
+    ] = "80kb",
+    regions: Annotated[
+        list[str] | None,
+        typer.Option("-r", "--regions", metavar="REGION", help="Where; may be repeated."),
+    ] = None,
+    exclude: Annotated[
+        list[Path] | None,
+        typer.Option(help="BED that no read of the set is made from; may be repeated."),
+    ] = None,
+    depth: Annotated[
+        str | None,
+        typer.Option(help="Mean depth, or LOW-HIGH to draw it from. [30; 40-80 for a set]"),
+    ] = None,
+    variants_per_kb: Annotated[
+        float | None,
+        typer.Option(help="Fill up to this density by mutation. [0 with --truth; 2.75 for a set]"),
+    ] = None,
+    paralog_rate: Annotated[
+        float, typer.Option(min=0, max=1, help="Share of samples with a hidden paralog.")
+    ] = 0.2,
+    library: Annotated[
+        str | None, typer.Option(help="random or typical. [typical; random for a set]")
+    ] = None,
+    mapper: Annotated[
+        str, typer.Option(help="bwa, exact, or auto: bwa where it is installed.")
+    ] = "auto",
+    sample_name: Annotated[str, typer.Option(help="SM of a single sample.")] = "simulated",
+    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other samples.")] = 1,
+    threads: Annotated[
+        int, typer.Option("-t", "--threads", "-@", min=1, help="Threads of bwa.")
+    ] = 1,
+) -> None:
+    """Simulate reads of a mutated diploid genome, mapped, with their truth.
+
+    Writes PREFIX.bam, PREFIX.truth.vcf.gz (phased), PREFIX.bed (the simulated region) and
+    PREFIX.json (the library), or sample_0001.bam and so on in a folder.
+    """
+    from varcall.simulate import SimulateOptions, run_simulate
+
+    is_set = out_dir is not None
+    if variants_per_kb is None:
+        variants_per_kb = 2.75 if is_set else 0.0 if truth else 1.5
+    run_simulate(
+        SimulateOptions(
+            reference=reference,
+            output=output,
+            directory=out_dir,
+            truths=tuple(truth or ()),
+            samples=samples,
+            first_sample=first_sample,
+            sample_size=_bases(sample_size),
+            regions=tuple(regions or ()),
+            exclude=tuple(exclude or ()),
+            random_genome=random_genome,
+            depth=_depth_range(depth or ("40-80" if is_set else "30")),
+            variants_per_kb=variants_per_kb,
+            paralog_rate=paralog_rate,
+            library=library or ("random" if is_set else "typical"),
+            mapper=mapper,
+            sample_name=sample_name,
+            seed=seed,
+            threads=threads,
+        )
+    )
+
+
+def _bases(text: str) -> int:
+    """Read ``80kb``, ``1Mb`` or plain bases."""
+    number = text.lower().removesuffix("b")
+    scale = {"k": 1000, "m": 1_000_000}.get(number[-1:], 1)
+    digits = number if scale == 1 else number[:-1]
+    if not digits.isdigit() or int(digits) < 1:
+        raise UsageError(f"sample size {text} is no number of bases: write 80000 or 80kb")
+    return int(digits) * scale
+
+
+def _depth_range(text: str) -> tuple[float, float]:
+    """Read ``30`` or ``40-80``."""
+    low, _, high = text.partition("-")
+    try:
+        return float(low), float(high or low)
+    except ValueError as error:
+        raise UsageError(f"depth {text} is neither a number nor LOW-HIGH") from error

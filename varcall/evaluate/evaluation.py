@@ -1,0 +1,197 @@
+"""The evaluation of one call set as a function: for the report, for ``varcall demo``, for the benchmarks."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from varcall.contigs import some_names
+from varcall.errors import InputError
+from varcall.evaluate.comparator import Comparison, TypeCounts, compare
+from varcall.evaluate.intervals import Intervals, read_merged_bed
+from varcall.evaluate.matching import MatchOptions
+from varcall.evaluate.reference import Reference
+from varcall.evaluate.vcf_records import CallSet, Record, read_call_set
+from varcall.regions import parse_region
+
+CERTAIN_BASES = frozenset("ACGT")
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Counts of one evaluation by type ("SNP", "INDEL"), with what they were made from."""
+
+    counts: dict[str, TypeCounts]
+    comparison: Comparison
+    warnings: tuple[str, ...]
+
+    @property
+    def total(self) -> TypeCounts:
+        """All types together."""
+        return self.counts["SNP"] + self.counts["INDEL"]
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """Truth, query and where to look, read and cross-checked."""
+
+    truth: CallSet
+    query: CallSet
+    reference: Reference
+    confident: Mapping[str, Intervals] | None
+    ranges: Mapping[str, Intervals] | None
+
+
+def region_ranges(regions: Sequence[str], bed: Path | None, reference: Reference) -> dict[str, Intervals] | None:
+    """Where records are read: region strings (1-based, samtools' syntax) or a BED file; None is everywhere."""
+    if bed is not None:
+        return read_merged_bed(bed)
+    if not regions:
+        return None
+    pairs: dict[str, list[tuple[int, int]]] = {}
+    for text in regions:
+        region = parse_region(text, reference.lengths)
+        pairs.setdefault(region.contig, []).append((region.start, region.end))
+    return {contig: Intervals.merged(items) for contig, items in pairs.items()}
+
+
+def confident_regions(path: Path | None, reference: Reference) -> dict[str, Intervals] | None:
+    """Confident regions by contig; None counts everywhere.
+
+    Raises
+    ------
+    InputError
+        The file has rows, but none on a contig of the reference.
+    """
+    if path is None:
+        return None
+    regions = read_merged_bed(path)
+    if regions and not set(regions) & set(reference.lengths):
+        raise InputError(
+            f"no row of {path} ({some_names(regions)}) is on a contig of the reference ({some_names(reference.lengths)}): is it for another build?"
+        )
+    return regions
+
+
+def _mismatches(calls: CallSet, reference: Reference) -> list[tuple[str, Record, str]]:
+    """Records whose REF is not what the reference has there; unknown bases on either side are no mismatch."""
+    found = []
+    for contig, records in calls.contigs.items():
+        if contig not in reference.lengths:
+            continue
+        sequence = reference.sequence(contig)
+        for record in records:
+            expected = sequence[record.start : record.end]
+            ref = record.ref.upper()
+            if ref == expected or len(expected) < len(ref):
+                continue
+            if any(a != b and a in CERTAIN_BASES and b in CERTAIN_BASES for a, b in zip(ref, expected, strict=True)):
+                found.append((contig, record, expected))
+    return found
+
+
+def reference_mismatch(calls: CallSet, label: str, reference: Reference) -> str | None:
+    """A sentence about records whose REF differs from the reference; None when there is none."""
+    found = _mismatches(calls, reference)
+    if not found:
+        return None
+    contig, record, expected = found[0]
+    more = f" (and in {len(found) - 1} more records)" if len(found) > 1 else ""
+    return (
+        f"the {label} file {calls.path} has REF {record.ref} at {contig}:{record.start + 1} where the reference has {expected}{more}: "
+        "was it made on another reference?"
+    )
+
+
+def read_inputs(
+    truth: Path,
+    query: Path,
+    reference: Path,
+    *,
+    confident: Path | None = None,
+    regions: Sequence[str] = (),
+    bed_regions: Path | None = None,
+    samples: tuple[str | None, str | None] = (None, None),
+    ref_mismatch: str = "error",
+) -> tuple[Inputs, list[str]]:
+    """Read and cross-check all inputs; returns them with warnings.
+
+    Parameters
+    ----------
+    ref_mismatch
+        ``error`` or ``warn`` where a REF allele is not what the reference has.
+
+    Raises
+    ------
+    InputError
+        A file is missing or malformed, or the files do not fit each other.
+    """
+    fasta = Reference(reference)
+    truth_calls = read_call_set(truth, "truth", samples[0])
+    query_calls = read_call_set(query, "query", samples[1])
+    warnings = []
+    for label, calls in (("truth", truth_calls), ("query", query_calls)):
+        sentence = reference_mismatch(calls, label, fasta)
+        if sentence is not None and ref_mismatch == "error":
+            raise InputError(sentence)
+        if sentence is not None:
+            warnings.append(sentence)
+    inputs = Inputs(
+        truth_calls, query_calls, fasta, confident_regions(confident, fasta), region_ranges(regions, bed_regions, fasta)
+    )
+    return inputs, warnings
+
+
+def evaluate(
+    truth: Path,
+    query: Path,
+    reference: Path,
+    *,
+    confident: Path | None = None,
+    regions: Sequence[str] = (),
+    bed_regions: Path | None = None,
+    samples: tuple[str | None, str | None] = (None, None),
+    options: MatchOptions | None = None,
+    ref_mismatch: str = "error",
+    threads: int = 1,
+) -> Evaluation:
+    """Count what of ``query`` agrees with ``truth``, with the semantics of ``rtg vcfeval`` (built-in comparator).
+
+    Parameters
+    ----------
+    truth, query
+        VCF files: plain text, or BGZF with an index.
+    reference
+        FASTA, plain or BGZF; an index beside it is used where there is one.
+    confident
+        BED of the confident regions (rtg's ``-e``): the whole files are matched, what lies outside is not counted.
+    regions, bed_regions
+        Restrict what is read at all: region strings (1-based) or a BED file.
+    samples
+        Names of the samples of truth and query; None takes the only one.
+    options
+        Matching options; rtg's defaults when None.
+
+    Returns
+    -------
+    Evaluation
+        ``counts["SNP"]`` and ``counts["INDEL"]`` have ``truth_tp``, ``truth_fn``, ``query_tp``, ``query_fp``, ``recall``,
+        ``precision`` and ``f1``; ``total`` is their sum.
+
+    Raises
+    ------
+    InputError
+        A file is missing or malformed, or the files do not fit each other.
+    """
+    options = options or MatchOptions()
+    inputs, warnings = read_inputs(
+        truth, query, reference,
+        confident=confident, regions=regions, bed_regions=bed_regions, samples=samples, ref_mismatch=ref_mismatch,
+    )  # fmt: skip
+    try:
+        comparison = compare(
+            inputs.truth, inputs.query, inputs.reference, options,
+            regions=inputs.confident, ranges=inputs.ranges, threads=threads,
+        )  # fmt: skip
+    finally:
+        inputs.reference.close()
+    return Evaluation(comparison.counts(), comparison, (*warnings, *comparison.warnings))

@@ -1,0 +1,318 @@
+"""The library's own error profile, measured once per sample from a sample of its reads.
+
+What is measured depends on the reads file alone: places are spread evenly over the parts of the
+contigs that the index says hold reads, so a slice is sampled as densely as it needs, and regions,
+threads and shards change nothing.
+"""
+
+import json
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pileup.kernels.library import shown_lengths, tally_bases
+from varcall.alignment_index import occupied_spans
+from varcall.inputs import Inputs, open_alignments
+from varcall.reads import TILE, ReadBatch, ReadFilter, load_reads
+from varcall.reference import Reference
+from varcall.regions import Region
+
+PLATFORMS = ("illumina", "pacbio", "ont")
+UNKNOWN_PLATFORM = "unknown"
+SHORT_READ = 500  # bases; longer reads of no stated platform may be of any
+
+CELL = 2 * TILE  # bases looked at in one place
+TARGET_READS = 30_000
+MAX_BASES = 40_000_000
+MAX_CELLS = 4_000
+
+DUPLICATE = 0x400
+PAIRED, PROPER = 0x1, 0x2
+# Duplicates stay in, to be counted: unmapped, secondary, qc-fail, supplementary are left out.
+_SAMPLED = ReadFilter(min_mapq=0, exclude_flags=0x4 | 0x100 | 0x200 | 0x800)
+_MIN_MAPQ_DEPTH = 5
+_MIN_MAPQ_ERRORS = 20
+
+MIN_ERROR_QUALITY = 20
+MIN_ERROR_DEPTH = 5
+# DeepVariant's candidate rule: what it would look at is left out of the error rate.
+VARIANT_COUNT, VARIANT_FRACTION = 2, 0.12
+
+RUN_BINS = ((6, 8), (9, 11), (12, 14), (15, 20))
+RUN_FLANK = 5
+MIN_RUN_DEPTH = 6
+HET_SHARE = 0.25
+_MAX_CHANGE = 10
+# Where few reads span runs of a length, these rates (typical of Illumina data with PCR) count as
+# so many reads.
+PRIOR_SLIPPAGE = (0.004, 0.015, 0.05, 0.14)
+PRIOR_READS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryProfile:
+    """What one library's reads are like.
+
+    Attributes
+    ----------
+    platform
+        "illumina", "pacbio", "ont" or "unknown".
+    paired
+        Most reads are of pairs.
+    read_length
+        Median, bases.
+    depth
+        Depth, without duplicates, at which the median sequenced base lies.
+    insert_size, insert_size_sd
+        Median and half the central 68 % of the template lengths of proper pairs; 0 if unpaired.
+    duplicate_rate
+        Share of reads marked as duplicates.
+    quality_levels
+        Base qualities in use (each at least 1 base in 10,000).
+    error_rate
+        Mismatches per base of quality >= 20 at positions that do not look variant.
+    slippage
+        For homopolymers of 6-8, 9-11, 12-14 and 15-20 bases: share of spanning reads that do not
+        show the site's commonest length. Sites whose second length has 25 % are left out as
+        probably heterozygous; with few reads the rate leans to `PRIOR_SLIPPAGE`.
+    slippage_reads
+        Reads behind each of them.
+    """
+
+    platform: str = UNKNOWN_PLATFORM
+    paired: bool = False
+    read_length: int = 0
+    depth: float = 0.0
+    insert_size: float = 0.0
+    insert_size_sd: float = 0.0
+    duplicate_rate: float = 0.0
+    quality_levels: int = 0
+    error_rate: float = 0.0
+    slippage: tuple[float, ...] = PRIOR_SLIPPAGE
+    slippage_reads: tuple[int, ...] = (0, 0, 0, 0)
+
+    def to_json(self) -> str:
+        """Spell it as a JSON object."""
+        return json.dumps(asdict(self), indent=2)
+
+
+def measure_profile(inputs: Inputs) -> LibraryProfile:
+    """Measure the library of the chosen sample; the same for any regions, threads and shards.
+
+    Raises
+    ------
+    InputError
+        The reads or the reference cannot be read.
+    """
+    tally = _Tally()
+    with Reference(inputs.reference) as reference, open_alignments(inputs) as alignments:
+        for number, cell in enumerate(_cells(inputs)):
+            if number == MAX_CELLS or tally.reads >= TARGET_READS or tally.bases >= MAX_BASES:
+                break
+            reads = load_reads(
+                alignments, cell.contig, cell.start, cell.end, _SAMPLED, inputs.read_groups
+            )
+            if len(reads):
+                tally.add(reads, reference)
+    return tally.profile(inputs.platform)
+
+
+def _cells(inputs: Inputs) -> Iterator[Region]:
+    """Yield cells of the occupied parts of the contigs, any first k of them evenly spread.
+
+    They come in the order of the van der Corput sequence: first one, then those that halve the
+    distances, and so on.
+    """
+    spans = _occupied(inputs)
+    ends = list(accumulate(-(-end // CELL) - start // CELL for _, start, end in spans))
+    count = ends[-1] if ends else 0
+    bits = max(count - 1, 0).bit_length()
+    for turn in range(1 << bits if count else 0):
+        number = int(f"{turn:0{bits}b}"[::-1], 2) if bits else 0
+        if number < count:
+            index = bisect_right(ends, number)
+            contig, start, _ = spans[index]
+            first = start // CELL + number - (ends[index - 1] if index else 0)
+            end = min((first + 1) * CELL, inputs.contigs[contig])
+            yield Region(contig, first * CELL, end)
+
+
+def _occupied(inputs: Inputs) -> list[tuple[str, int, int]]:
+    """Join the spans that the index says hold reads, on contigs of the reference."""
+    names = {
+        number: name for number, name in enumerate(inputs.header_contigs) if name in inputs.contigs
+    }
+    joined: list[tuple[str, int, int]] = []
+    for number, start, end in sorted(occupied_spans(inputs.index)):
+        name = names.get(number)
+        if name is None or start >= inputs.contigs[name]:
+            continue
+        end = min(end, inputs.contigs[name])
+        # Spans in one cell are joined too, so that no cell comes twice.
+        if joined and joined[-1][0] == name and start // CELL <= (joined[-1][2] - 1) // CELL + 1:
+            joined[-1] = (name, joined[-1][1], max(end, joined[-1][2]))
+        else:
+            joined.append((name, start, end))
+    return joined
+
+
+class _Tally:
+    """Counts over the cells seen so far."""
+
+    def __init__(self) -> None:
+        self.reads = self.bases = 0
+        self._paired = self._duplicates = 0
+        self._lengths: list[NDArray[np.int64]] = []
+        self._templates: list[NDArray[np.int32]] = []
+        self._qualities = np.zeros(256, dtype=np.int64)
+        self._depths: list[tuple[float, int]] = []
+        self._errors = self._compared = 0
+        self._slipped = np.zeros(len(RUN_BINS), dtype=np.int64)
+        self._spanning = np.zeros(len(RUN_BINS), dtype=np.int64)
+
+    def add(self, reads: ReadBatch, reference: Reference) -> None:
+        """Count the reads that overlap one cell (the span of the batch)."""
+        own = reads.read_start >= reads.start  # the others are counted by the cell before
+        self.reads += int(own.sum())
+        self.bases += len(reads.bases)
+        self._paired += int((reads.flag[own] & PAIRED > 0).sum())
+        self._duplicates += int((reads.flag[own] & DUPLICATE > 0).sum())
+        self._lengths.append(np.diff(reads.base_offset)[own])
+        proper = own & (reads.flag & PROPER > 0) & (reads.template_length > 0)
+        self._templates.append(reads.template_length[proper])
+        self._qualities += np.bincount(reads.qualities, minlength=256)
+        codes = reference.fetch(reads.contig, reads.start - 1, reads.end + 1)
+        self._add_bases(reads, codes[1:-1])
+        self._add_runs(reads, codes)
+
+    def _add_bases(self, reads: ReadBatch, reference: NDArray[np.uint8]) -> None:
+        """Depth, and mismatches at positions that do not look variant."""
+        unique = reads.flag & DUPLICATE == 0
+        counts = np.zeros((len(reference), 4), dtype=np.int32)
+        coverage = np.zeros(len(reference), dtype=np.int32)
+        _tally(reads, unique & (reads.mapq >= _MIN_MAPQ_DEPTH), counts, coverage)
+        covered = int((coverage > 0).sum())
+        if covered:
+            self._depths.append((float(coverage.sum()) / covered, int(coverage.sum())))
+        counts[:] = 0
+        _tally(reads, unique & (reads.mapq >= _MIN_MAPQ_ERRORS), counts, coverage)
+        known = np.flatnonzero(reference < 4)
+        counts = counts[known]
+        depth = counts.sum(axis=1)
+        counts[np.arange(len(known)), reference[known]] = 0  # what is left are mismatches
+        commonest = counts.max(axis=1)
+        is_variant = (commonest >= VARIANT_COUNT) & (commonest >= VARIANT_FRACTION * depth)
+        usable = (depth >= MIN_ERROR_DEPTH) & ~is_variant
+        self._errors += int(counts[usable].sum())
+        self._compared += int(depth[usable].sum())
+
+    def _add_runs(self, reads: ReadBatch, codes: NDArray[np.uint8]) -> None:
+        """Run lengths that reads show; `codes` reaches one base beyond the cell on both sides."""
+        start, end = _runs(codes)
+        if not len(start):
+            return
+        histogram = np.zeros((len(start), 2 * _MAX_CHANGE + 1), dtype=np.int32)
+        shown_lengths(
+            reads.read_start,
+            reads.read_end,
+            reads.base_offset,
+            reads.bases,
+            reads.cigar_offset,
+            reads.cigar_op,
+            reads.cigar_length,
+            (reads.flag & DUPLICATE == 0) & (reads.mapq >= _MIN_MAPQ_ERRORS),
+            start + reads.start - 1,
+            end + reads.start - 1,
+            codes[start],
+            RUN_FLANK,
+            histogram,
+        )
+        depth = histogram.sum(axis=1)
+        ranked = np.sort(histogram, axis=1)
+        usable = (depth >= MIN_RUN_DEPTH) & (ranked[:, -2] < HET_SHARE * depth)
+        for number, (shortest, longest) in enumerate(RUN_BINS):
+            chosen = usable & (end - start >= shortest) & (end - start <= longest)
+            self._spanning[number] += int(depth[chosen].sum())
+            self._slipped[number] += int((depth - ranked[:, -1])[chosen].sum())
+
+    def profile(self, stated_platform: str) -> LibraryProfile:
+        """Sum up."""
+        if self.reads == 0:
+            return LibraryProfile(platform=_platform(stated_platform, 0))
+        read_length = int(np.median(np.concatenate(self._lengths)))
+        templates = np.concatenate(self._templates)
+        low, middle, high = (
+            np.percentile(templates, (16, 50, 84)).tolist() if len(templates) else (0.0, 0.0, 0.0)
+        )
+        slippage = (self._slipped + PRIOR_READS * np.array(PRIOR_SLIPPAGE)) / (
+            self._spanning + PRIOR_READS
+        )
+        return LibraryProfile(
+            platform=_platform(stated_platform, read_length),
+            paired=2 * self._paired > self.reads,
+            read_length=read_length,
+            depth=round(_weighted_median(self._depths), 2),
+            insert_size=float(middle),
+            insert_size_sd=float(high - low) / 2,
+            duplicate_rate=round(self._duplicates / self.reads, 5),
+            quality_levels=int((self._qualities * 10_000 >= self._qualities.sum()).sum()),
+            error_rate=round(self._errors / max(1, self._compared), 7),
+            slippage=tuple(round(float(rate), 5) for rate in slippage),
+            slippage_reads=tuple(int(count) for count in self._spanning),
+        )
+
+
+def _tally(
+    reads: ReadBatch,
+    used: NDArray[np.bool_],
+    counts: NDArray[np.int32],
+    coverage: NDArray[np.int32],
+) -> None:
+    tally_bases(
+        reads.read_start,
+        reads.base_offset,
+        reads.bases,
+        reads.qualities,
+        reads.cigar_offset,
+        reads.cigar_op,
+        reads.cigar_length,
+        used,
+        reads.start,
+        MIN_ERROR_QUALITY,
+        counts,
+        coverage,
+    )
+
+
+def _runs(codes: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Starts and ends of the homopolymers of measured lengths that lie wholly inside `codes`."""
+    borders = np.flatnonzero(np.diff(codes)) + 1
+    start, end = borders[:-1], borders[1:]
+    length = end - start
+    chosen = (length >= RUN_BINS[0][0]) & (length <= RUN_BINS[-1][1]) & (codes[start] < 4)
+    return start[chosen], end[chosen]
+
+
+def _weighted_median(depths: Sequence[tuple[float, int]]) -> float:
+    """Depth of the cell in which the median base lies.
+
+    Unlike a mean it is not moved by a few collapsed repeats with thousands of reads, and for a
+    capture it is the depth of the targets.
+    """
+    if not depths:
+        return 0.0
+    ordered = sorted(depths)
+    weights = np.cumsum([weight for _, weight in ordered])
+    return ordered[int(np.searchsorted(weights, weights[-1] / 2))][0]
+
+
+def _platform(stated: str, read_length: int) -> str:
+    if stated in PLATFORMS:
+        return stated
+    if stated in ("nanopore", "oxford_nanopore"):
+        return "ont"
+    return "illumina" if 0 < read_length <= SHORT_READ else UNKNOWN_PLATFORM
