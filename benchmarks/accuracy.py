@@ -1,6 +1,6 @@
 """Score varcall, bcftools and freebayes on every real slice, in one run on one machine.
 
-Usage: python -m benchmarks.accuracy [--peers-only] [--no-append] [--differences FILE]
+Usage: python -m benchmarks.accuracy [--peers-only] [-m MODEL] [--no-append] [--differences FILE]
 
 Prints a markdown table and appends it to RESULTS.md; the line of the pooled held-out slices
 goes into the README too, between its accuracy marks.
@@ -17,11 +17,9 @@ from pathlib import Path
 from benchmarks.callers import PEERS, VARCALL, Caller, Job
 from benchmarks.exact_match import Copies, Counts, Score, atomic_copies, compare
 from benchmarks.haplotype_match import haplotype_counts
-from benchmarks.machine import commit, describe
+from benchmarks.machine import RESULTS, ROOT, commit, describe
 from benchmarks.slices import DATA, SLICES, StagedSlice, stage
 
-ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "RESULTS.md"
 README = ROOT / "README.md"
 README_MARKS = ("<!-- accuracy -->", "<!-- /accuracy -->")
 POOLED = "five HG002 slices"
@@ -40,14 +38,16 @@ class Row:
     differences: tuple[str, ...]
 
 
-def score_slice(staged: StagedSlice, callers: Iterable[Caller], directory: Path) -> list[Row]:
+def score_slice(
+    staged: StagedSlice, callers: Iterable[Caller], directory: Path, model: str | None = None
+) -> list[Row]:
     """Run each caller on one slice and compare it with the truth."""
     item = staged.slice
     truth = atomic_copies(staged.truth, staged.reference, staged.confident)
     rows = []
     for caller in callers:
         output = directory / f"{staged.reads.stem}.{caller.name}.vcf.gz"
-        caller.run(Job(staged.reads, staged.reference, item.region, output))
+        caller.run(Job(staged.reads, staged.reference, item.region, output, model=model))
         calls = atomic_copies(output, staged.reference, staged.confident, caller.include)
         row = Row(
             slice_name=item.name,
@@ -129,6 +129,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--peers-only", action="store_true", help="leave varcall out")
     parser.add_argument("--no-append", action="store_true", help="print only, write no file")
+    parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
     parser.add_argument("--differences", type=Path, help="write every discrepancy to this TSV")
     return parser.parse_args()
 
@@ -144,7 +145,8 @@ def main() -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="varcall-accuracy-") as temporary:
         for item in SLICES:
-            rows += score_slice(stage(item, Path(temporary)), callers, Path(temporary))
+            directory = Path(temporary)
+            rows += score_slice(stage(item, directory), callers, directory, arguments.model)
     pooled = pool(rows)
     title = f"{datetime.now(UTC):%Y-%m-%d}, commit {commit(ROOT)}, {describe()}"
     text = table([*rows, *pooled])

@@ -16,13 +16,22 @@ PEER_MIN_QUAL = 20
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one caller is asked for: `region` in samtools syntax (1-based inclusive)."""
+    """What one caller is asked for.
+
+    Attributes
+    ----------
+    region
+        samtools syntax, 1-based inclusive.
+    threads, model
+        For varcall only: worker processes, and weights other than the default ones.
+    """
 
     reads: Path
     reference: Path
     region: str
     output: Path
     threads: int = 1
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +63,11 @@ class Caller:
 
 
 def _varcall(job: Job) -> str:
+    model = "" if job.model is None else f"-m {shlex.quote(job.model)} "
     return (
         f"{shlex.quote(sys.executable)} -m varcall call {_quote(job.reads)} "
-        f"--ref {_quote(job.reference)} -r {job.region} -t {job.threads} -o {_quote(job.output)}"
+        f"--ref {_quote(job.reference)} -r {job.region} -t {job.threads} {model}"
+        f"-o {_quote(job.output)}"
     )
 
 
@@ -91,6 +102,9 @@ PEERS = (
 
 def measure(command: str, log: Path) -> Usage:
     """Run a shell line and return what it cost; its messages go to `log`.
+
+    The peak counts from the size of the calling process (a fork starts with it), so a program that
+    reports it should import little.
 
     Raises
     ------

@@ -5,30 +5,27 @@ Usage: python -m benchmarks.compare_callers [--slice NAME | --reads BAM --ref FA
 
 import argparse
 import tempfile
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.accuracy import RESULTS, ROOT
 from benchmarks.callers import PEERS, VARCALL, Job, Usage
-from benchmarks.machine import commit, describe
+from benchmarks.machine import RESULTS, ROOT, commit, describe
 from benchmarks.slices import SLICES, stage
 
 
-def time_callers(
-    reads: Path, reference: Path, region: str, threads: int, repeats: int, directory: Path
-) -> dict[str, Usage]:
+def time_callers(job: Job, repeats: int, directory: Path) -> dict[str, Usage]:
     """Run each installed caller `repeats` times; return its run of the least CPU time.
 
     The least of several is what the program costs; the rest is what else the machine was doing.
     """
     usages: dict[str, Usage] = {}
     for caller in (VARCALL, *PEERS):
-        if not caller.available():
-            continue
-        job = Job(reads, reference, region, directory / f"{caller.name}.vcf.gz", threads)
-        usages[caller.name] = min(
-            (caller.run(job) for _ in range(repeats)), key=lambda usage: usage.cpu
-        )
+        if caller.available():
+            asked = replace(job, output=directory / f"{caller.name}.vcf.gz")
+            usages[caller.name] = min(
+                (caller.run(asked) for _ in range(repeats)), key=lambda usage: usage.cpu
+            )
     return usages
 
 
@@ -49,6 +46,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--ref", type=Path, help="its plain FASTA")
     parser.add_argument("-r", "--region", help="contig:start-end, 1-based inclusive")
     parser.add_argument("-t", "--threads", type=int, default=1, help="varcall's worker processes")
+    parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
     parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--no-append", action="store_true", help="print only")
     return parser.parse_args()
@@ -75,9 +73,10 @@ def main() -> None:
                 item.region,
                 item.name,
             )
-        usages = time_callers(
-            reads, reference, region, arguments.threads, arguments.repeats, directory
+        job = Job(
+            reads, reference, region, Path(), threads=arguments.threads, model=arguments.model
         )
+        usages = time_callers(job, arguments.repeats, directory)
     text = table(usages)
     print(text)
     if not arguments.no_append:

@@ -4,6 +4,9 @@ import os
 import subprocess
 from pathlib import Path
 
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+
 
 def describe() -> str:
     """Return the processor's name and the usable cores."""

@@ -186,9 +186,9 @@ class PromptDecoder(nn.Module):
         )
         mask = (place.unsqueeze(1) <= place.unsqueeze(2)) & is_there.unsqueeze(1)
         mask = functional.pad(mask, (config.prefix_length, 0), value=True).unsqueeze(1)
-        # Kinds of tokens, not tokens, have equal say at first: else two hundred words drown out
-        # four soft tokens, and the features take many times longer to be learned.
-        size = config.prompt_length
+        # Image and features each have half the say of all words at first; left to their numbers,
+        # two hundred others drown out four soft tokens, which are then learned several times later.
+        size = config.prompt_length / 2
         say = [log(size / tokens.shape[1]) for tokens in (image_tokens, soft_tokens)]
         share = torch.zeros(mask.shape[3], device=words.device)
         share[-place.shape[1] + length : -soft_tokens.shape[1]] = say[0]

@@ -171,7 +171,9 @@ class Trainer:
             return False
         step = self.progress.step
         self.gradients.clip(self.recipe.clip_norm)
-        tally.learning_rate = self.recipe.learning_rate_at(step, self.recipe.progress(step, seconds))
+        tally.learning_rate = self.recipe.learning_rate_at(
+            step, self.recipe.progress(step, seconds)
+        )
         for group in self.optimiser.param_groups:
             group["lr"] = tally.learning_rate
         self.optimiser.step()

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -23,5 +23,5 @@ def kernel(function: F) -> F:
 
     The interpreter lock is released so that a caller may run kernels in threads.
     """
-    jitted: F = numba.njit(cache=_cache_enabled(), nogil=True)(function)
-    return jitted
+    jitted: Any = numba.njit(cache=_cache_enabled(), nogil=True)(function)
+    return cast(F, jitted)

@@ -101,12 +101,8 @@ class Sites:
     def __len__(self) -> int:
         return len(self.start)
 
-    def alleles(
-        self, site: int, reference: NDArray[np.uint8], reference_start: int
-    ) -> tuple[str, tuple[str, ...]]:
-        """Return REF and the ALTs of a site as VCF strings (an indel with its anchor base)."""
-        first = int(self.start[site]) - reference_start
-        ref = spell(reference[first : first + int(self.ref_length[site])])
+    def alts(self, site: int, ref: str) -> tuple[str, ...]:
+        """Return the ALTs of a site as VCF strings against its REF (an indel's has its anchor)."""
         alts = []
         for alt in range(self.alt_offset[site], self.alt_offset[site + 1]):
             put = spell(self.alt_bases[self.alt_base_offset[alt] : self.alt_base_offset[alt + 1]])
@@ -114,7 +110,15 @@ class Sites:
                 alts.append(ref[0] + put + ref[1 + int(self.alt_deleted[alt]) :])
             else:
                 alts.append(put)
-        return ref, tuple(alts)
+        return tuple(alts)
+
+    def alleles(
+        self, site: int, reference: NDArray[np.uint8], reference_start: int
+    ) -> tuple[str, tuple[str, ...]]:
+        """Return REF and the ALTs of a site as VCF strings; what is no A, C, G, T is N."""
+        first = int(self.start[site]) - reference_start
+        ref = spell(reference[first : first + int(self.ref_length[site])])
+        return ref, self.alts(site, ref)
 
 
 def spell(codes: NDArray[np.uint8]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from varcall.errors import OutputError, UsageError
 from varcall.evaluate.comparator import TypeCounts
-from varcall.options import CallOptions
+from varcall.options import DEFAULT_MODEL, CallOptions
 from varcall.simulate import SimulatedSample
 
 logger = logging.getLogger(__name__)
@@ -22,9 +22,10 @@ DEPTH = 30.0
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """Where the demo leaves its files, its worker processes, and the seed of its sample."""
+    """Where the demo leaves its files, its model and worker processes, the seed of its sample."""
 
     output: Path = Path("varcall-demo")
+    model: str = DEFAULT_MODEL
     threads: int = 2
     seed: int = 1
 
@@ -38,12 +39,11 @@ class DemoOptions:
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What the demo made: the sample, its calls, their counts by kind of variant, the picture."""
+    """What the demo made: the sample, its calls, and their counts by kind of variant."""
 
     sample: SimulatedSample
     calls: Path
     counts: Mapping[str, TypeCounts]
-    picture: Path | None
 
 
 def run_demo(options: DemoOptions) -> DemoResult:
@@ -75,13 +75,14 @@ def run_demo(options: DemoOptions) -> DemoResult:
             reads=sample.bam,
             reference=sample.reference,
             output=str(calls),
+            model=options.model,
             threads=options.threads,
         )
     )
     called = time.perf_counter()
     counts = evaluate(sample.truth, calls, sample.reference, confident=sample.bed).counts
     logger.info("simulated in %.1f s, called in %.1f s", simulated - started, called - simulated)
-    return DemoResult(sample, calls, counts, _draw(sample, calls, options.output))
+    return DemoResult(sample, calls, counts)
 
 
 def score_table(counts: Mapping[str, TypeCounts]) -> str:
@@ -111,8 +112,4 @@ def report(result: DemoResult) -> str:
         "",
         "Simulated reads are easier than real ones: the README has the accuracy on real reads.",
     ]
-    if result.picture is None:
-        lines.append("No pileup was drawn: pip install 'varcall-pileup[report]' adds matplotlib.")
-    else:
-        lines.append(f"picture  {result.picture}")
     return "\n".join(lines)

@@ -207,6 +207,32 @@ def make_examples(
 
 
 @dataclass(frozen=True, slots=True)
+class Sampling:
+    """How training examples are drawn from spans.
+
+    Attributes
+    ----------
+    min_depth
+        A span's depth is lowered to one drawn between this and its own, evenly by ratio.
+    full_depth_share
+        Share of the draws that keep a span's own depth.
+    variant_share
+        Share of the questions with one or two copies that are kept: simulated genomes hold more
+        variants, and so fewer false candidates, than real ones.
+    pair_share
+        Share of the two-allele questions that are kept: sites with four ALTs ask six of them.
+    buffer_size
+        Examples from which a batch is drawn at random.
+    """
+
+    min_depth: float = 8.0
+    full_depth_share: float = 0.25
+    variant_share: float = 0.5
+    pair_share: float = 0.4
+    buffer_size: int = 4096
+
+
+@dataclass(frozen=True, slots=True)
 class ExampleStream:
     """An endless (training) or single (evaluation) pass of batches over spans on disk.
 
@@ -216,22 +242,13 @@ class ExampleStream:
         Files of `save_span`.
     batch_size
         Examples a batch.
-    min_depth
-        Training lowers each span's depth to one drawn between this and its own, evenly by ratio.
-    buffer_size
-        Examples from which a training batch is drawn at random.
-    pair_share
-        Share of the two-allele questions kept: sites with four ALTs ask six of them.
-    endless
-        Training; otherwise one ordered pass over the spans at their full depth.
+    sampling
+        How training draws; None gives one ordered pass over the spans at their full depth.
     """
 
     paths: tuple[Path, ...]
     batch_size: int
-    min_depth: float = 8.0
-    buffer_size: int = 4096
-    pair_share: float = 0.35
-    endless: bool = True
+    sampling: Sampling | None
     thresholds: CandidateThresholds = field(default_factory=CandidateThresholds)
 
     def __call__(self, rank: int, world_size: int, seed: int, skip: int) -> Iterator[Batch]:
@@ -240,8 +257,8 @@ class ExampleStream:
         `skip` batches already used before an interruption change the random stream instead of
         being made and thrown away.
         """
-        if self.endless:
-            yield from self._shuffled(np.random.default_rng([seed, rank, skip]))
+        if self.sampling is not None:
+            yield from self._shuffled(np.random.default_rng([seed, rank, skip]), self.sampling)
         else:
             for path in self.paths[rank::world_size]:
                 yield from self._ordered(path)
@@ -258,14 +275,14 @@ class ExampleStream:
                 weights=np.ones(len(chosen), np.float32),
             )
 
-    def _shuffled(self, rng: np.random.Generator) -> Iterator[Batch]:
+    def _shuffled(self, rng: np.random.Generator, sampling: Sampling) -> Iterator[Batch]:
         pool: list[tuple[Examples, int]] = []
         order: list[int] = []
         while True:
-            while len(pool) < self.buffer_size:
+            while len(pool) < max(sampling.buffer_size, self.batch_size):
                 if not order:
                     order = list(rng.permutation(len(self.paths)))
-                pool += self._drawn(self.paths[order.pop()], rng)
+                pool += self._drawn(self.paths[order.pop()], rng, sampling)
             # Swap-and-pop keeps the draw O(1); the pool holds reads, so it stays small.
             batch = []
             for _ in range(self.batch_size):
@@ -274,15 +291,18 @@ class ExampleStream:
                 batch.append(pool.pop())
             yield _stack(batch)
 
-    def _drawn(self, path: Path, rng: np.random.Generator) -> list[tuple[Examples, int]]:
+    def _drawn(
+        self, path: Path, rng: np.random.Generator, sampling: Sampling
+    ) -> list[tuple[Examples, int]]:
         span = load_span(path)
-        depth = max(span.profile.depth, self.min_depth)
-        wanted = float(np.exp(rng.uniform(np.log(self.min_depth), np.log(depth))))
-        seed = int(rng.integers(1 << 62))
-        examples = make_examples(span, min(1.0, wanted / depth), seed, self.thresholds)
+        depth = max(span.profile.depth, sampling.min_depth)
+        wanted = float(np.exp(rng.uniform(np.log(sampling.min_depth), np.log(depth))))
+        share = 1.0 if rng.random() < sampling.full_depth_share else wanted / depth
+        examples = make_examples(span, share, int(rng.integers(1 << 62)), self.thresholds)
         masks = examples.evidence.questions.alleles
         is_pair = (masks & (masks - 1)) != 0
-        kept = ~is_pair | (rng.random(len(examples)) < self.pair_share)
+        kept = rng.random(len(examples)) < np.where(is_pair, sampling.pair_share, 1.0)
+        kept &= (examples.labels == 0) | (rng.random(len(examples)) < sampling.variant_share)
         return [(examples, int(index)) for index in np.flatnonzero(kept)]
 
 

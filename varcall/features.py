@@ -176,7 +176,7 @@ def _share(part: Values, whole: Values, empty: float = 0.0) -> Values:
     return np.where(whole > 0, part / np.maximum(whole, 1e-9), empty)
 
 
-def _log(values: Values, scale: float) -> Values:
+def _log(values: Values | NDArray[np.int64] | NDArray[np.int32], scale: float) -> Values:
     return np.log1p(values) / scale
 
 
@@ -240,14 +240,14 @@ def _witness_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Valu
 def _strand_bias(putative: Values, ref: Values) -> Values:
     """Return the z score of the putative reads' forward share against REF's, a fifth of it."""
     n_putative, n_ref = putative[:, tally.COUNT], ref[:, tally.COUNT]
-    both = np.minimum(n_putative, n_ref) > 0
-    pooled = _share(putative[:, tally.FORWARD] + ref[:, tally.FORWARD], n_putative + n_ref)
-    variance = pooled * (1 - pooled) * (_share(both, n_putative) + _share(both, n_ref))
-    difference = _share(putative[:, tally.FORWARD], n_putative) - _share(
-        ref[:, tally.FORWARD], n_ref
-    )
+    forward_putative, forward_ref = putative[:, tally.FORWARD], ref[:, tally.FORWARD]
+    pooled = _share(forward_putative + forward_ref, n_putative + n_ref)
+    ones = np.ones(len(n_ref))
+    variance = pooled * (1 - pooled) * (_share(ones, n_putative) + _share(ones, n_ref))
+    difference = _share(forward_putative, n_putative) - _share(forward_ref, n_ref)
     z = difference / np.sqrt(np.maximum(variance, 1e-9))
-    return np.where(both & (variance > 0), np.clip(z / 5, -1.5, 1.5), 0.0)
+    known = (np.minimum(n_putative, n_ref) > 0) & (variance > 0)
+    return np.where(known, np.clip(z / 5, -1.5, 1.5), 0.0)
 
 
 def _allele_features(

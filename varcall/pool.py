@@ -10,7 +10,7 @@ from typing import Any, Protocol, TypeVar
 from varcall.errors import WorkerError
 
 Plan = TypeVar("Plan")
-Item = TypeVar("Item")
+Item = TypeVar("Item", contravariant=True)
 Result = TypeVar("Result", covariant=True)
 
 # Items handed out ahead of the one whose result is waited for, per process.

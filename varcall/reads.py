@@ -147,8 +147,12 @@ def load_reads(
             f"cannot read alignments of {name} near {contig}:{start + 1}-{end} ({error}); "
             f"the file may be damaged: re-copy it and run samtools quickcheck"
         ) from None
-    kept = [read for read in kept if read.reference_end > start and read.reference_start < end]
+    kept = [read for read in kept if _overlaps(read, start, end)]
     return _to_arrays(kept, contig, start, end)
+
+
+def _overlaps(read: pysam.AlignedSegment, start: int, end: int) -> bool:
+    return read.reference_start < end and (read.reference_end or 0) > start
 
 
 def _accepted(

@@ -1,6 +1,7 @@
 """`varcall train`: a model from folders of examples."""
 
-from dataclasses import dataclass
+import tomllib
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from models.recipe import Recipe
@@ -8,7 +9,7 @@ from models.train import TrainJob
 from models.train import train as train_model
 from pileup.spec import SPEC
 from varcall.errors import InputError, UsageError
-from varcall.examples import ExampleStream
+from varcall.examples import ExampleStream, Sampling
 from varcall.features import FEATURES
 
 
@@ -42,12 +43,14 @@ def run_train(options: TrainOptions) -> Path:
     recipe = Recipe.from_file(options.recipe)
     job = TrainJob(
         recipe=recipe,
-        make_batches=ExampleStream(_spans(options.data), recipe.batch_size),
+        make_batches=ExampleStream(
+            _spans(options.data), recipe.batch_size, _sampling(options.recipe)
+        ),
         out=options.output,
         pileup_spec=SPEC.to_dict(),
         features=FEATURES,
         evaluations={
-            folder.name: ExampleStream(_spans(folder), recipe.batch_size, endless=False)
+            folder.name: ExampleStream(_spans(folder), recipe.batch_size, sampling=None)
             for folder in options.held_out
         },
         device=options.device,
@@ -56,6 +59,14 @@ def run_train(options: TrainOptions) -> Path:
         resume=options.resume,
     )
     return train_model(job)
+
+
+def _sampling(recipe: Path) -> Sampling:
+    """Read the `[examples]` table of a recipe."""
+    values = tomllib.loads(recipe.read_text()).get("examples", {})
+    if unknown := set(values) - {field.name for field in fields(Sampling)}:
+        raise InputError(f"{recipe} has unknown entries in [examples]: {', '.join(unknown)}")
+    return Sampling(**values)
 
 
 def _spans(folder: Path) -> tuple[Path, ...]:

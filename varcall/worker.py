@@ -10,9 +10,13 @@ from numpy.typing import NDArray
 
 from models.engine import Engine, load_engine
 from models.prompt import PromptContext
+from models.weights import ModelCard
 from pileup.kernels.count import count_alleles
+from pileup.spec import SPEC
 from varcall.candidates import CandidateThresholds
+from varcall.errors import ModelError
 from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
+from varcall.features import FEATURES
 from varcall.genotype import GenotypeOptions, SiteEvidence, call_site
 from varcall.inputs import Inputs, open_alignments
 from varcall.profile import LibraryProfile
@@ -79,11 +83,13 @@ class Worker:
     def __init__(self, plan: WorkerPlan) -> None:
         self._plan = plan
         self._reference = Reference(plan.inputs.reference)
-        # Open until the process ends.
-        self._alignments = ExitStack().enter_context(open_alignments(plan.inputs))
+        # Held for as long as the worker lives: the stack closes the file when it is collected.
+        self._files = ExitStack()
+        self._alignments = self._files.enter_context(open_alignments(plan.inputs))
         self._engine: Engine = load_engine(
             plan.model, device=plan.device, precision=plan.precision, threads=1
         )
+        check_model(self._engine.card, plan.model)
 
     def call(self, window: Region) -> WindowResult:
         """Call the variants whose candidates start in a window (0-based half-open)."""
@@ -152,17 +158,19 @@ class Worker:
             evidence.sites.alt_offset,
         )
         for site, first, end in zip(asked_sites, firsts, ends, strict=True):
-            ref, alts = evidence.alleles(int(site))
-            n_alleles = len(alts) + 1
-            column = int(evidence.sites.alt_offset[site] + site)
-            forward, reverse = counts[:, column : column + n_alleles].tolist()
             start = int(evidence.sites.start[site])
+            ref = self._reference.fetch_string(
+                window.contig, start, start + int(evidence.sites.ref_length[site])
+            )
+            alts = evidence.sites.alts(int(site), ref)
+            column = int(evidence.sites.alt_offset[site] + site)
+            forward, reverse = counts[:, column : column + len(alts) + 1].tolist()
             shown = slice(*evidence.observations.offset[site : site + 2])
             record = call_site(
                 SiteEvidence(
                     contig=window.contig,
                     start=start,
-                    ref=self._reference.fetch_string(window.contig, start, start + len(ref)),
+                    ref=ref,
                     alts=alts,
                     dp=int(evidence.observations.counts[shown].sum()),
                     ad=tuple(f + r for f, r in zip(forward, reverse, strict=True)),
@@ -175,3 +183,22 @@ class Worker:
                 options=self._plan.genotype,
             )
             yield format_record(record)
+
+
+def check_model(card: ModelCard, name: str) -> None:
+    """Refuse weights that were trained on other pictures or other measurements than ours.
+
+    Raises
+    ------
+    ModelError
+        Naming what differs.
+    """
+    for what, theirs, ours in (
+        ("pileup images", card.pileup_spec, SPEC.to_dict()),
+        ("features", card.features, FEATURES),
+    ):
+        if theirs != ours:
+            raise ModelError(
+                f"model {name} was trained on other {what} than this version makes; "
+                f"use the weights that come with it, or train again"
+            )

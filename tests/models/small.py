@@ -36,6 +36,7 @@ def caller(seed: int = 0) -> VariantCaller:
             nn.init.normal_(module.bias)
         if isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight)
+    nn.init.normal_(model.answer.weight)
     return model.eval()
 
 

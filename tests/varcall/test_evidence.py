@@ -12,7 +12,7 @@ from tests.varcall.loci import Locus, gather_window
 from varcall.evidence import Evidence
 from varcall.profile import LibraryProfile
 
-START, END = 900, 1060
+START, END = 925, 1010
 PROFILE = LibraryProfile(
     platform="illumina", paired=True, read_length=100, depth=30, error_rate=0.003
 )

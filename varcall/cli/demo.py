@@ -5,15 +5,21 @@ from typing import Annotated
 
 import typer
 
+from varcall import options as defaults
+
 
 def demo(
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Folder for the sample, the calls, the picture.")
     ] = Path("varcall-demo"),
+    model: Annotated[
+        str, typer.Option("-m", "--model", help="Bundled model's name, or a .safetensors path.")
+    ] = defaults.DEFAULT_MODEL,
     threads: Annotated[int, typer.Option("-t", "--threads", "-@", help="Worker processes.")] = 2,
     seed: Annotated[int, typer.Option(help="Another seed simulates another sample.")] = 1,
 ) -> None:
     """Simulate a small diploid sample, call it with the bundled model, and score the calls."""
-    from varcall.demo import DemoOptions, run_demo
+    from varcall.demo import DemoOptions, report, run_demo
 
-    run_demo(DemoOptions(output=output, threads=threads, seed=seed))
+    options = DemoOptions(output=output, model=model, threads=threads, seed=seed)
+    typer.echo(report(run_demo(options)))

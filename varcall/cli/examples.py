@@ -11,9 +11,7 @@ def examples(
         Path | None, typer.Argument(help="Coordinate-sorted, indexed BAM or CRAM.")
     ] = None,
     *,
-    reference: Annotated[
-        Path, typer.Option("-f", "--ref", "--reference", help="Indexed FASTA.")
-    ],
+    reference: Annotated[Path, typer.Option("-f", "--ref", "--reference", help="Indexed FASTA.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the example files.")],
     truth: Annotated[
         Path | None, typer.Option("--truth", help="Truth VCF of the reads, indexed.")

@@ -8,12 +8,18 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
+from varcall.evaluate.score_order import sort_order, spaced
+
 TYPES = ("SNP", "INDEL")
 SUBTYPES: dict[str, tuple[str, ...]] = {
     "SNP": ("*", "ti", "tv"),
     "INDEL": ("*", "I1_5", "I6_15", "I16_PLUS", "D1_5", "D6_15", "D16_PLUS", "C1_5", "C6_15", "C16_PLUS"),
 }
-GENOTYPES = ("*", "het", "homalt")  # hap.py counts hetalt too, but has no column for it
+# hap.py sorts the observations once for each of het, hetalt, homalt and all.
+SORTS_PER_SUBTYPE = 4
 COUNTS = ("TRUTH.TOTAL", "TRUTH.TP", "TRUTH.FN", "QUERY.TOTAL", "QUERY.TP", "QUERY.FP", "QUERY.UNK")
 ROC_SPACING = 0.5  # hap.py --roc-delta: least distance between two levels of QQ
 # A mismatch without a score comes before all levels.
@@ -42,37 +48,36 @@ class AnnotatedRecord:
     query: Entry
 
 
+# Observation codes; the last two are what filtered query records become.
+CODES = ("TRUTH.TP", "TRUTH.FN", "QUERY.TP", "QUERY.FP", "QUERY.UNK", "QUERY.FN", "N")
+_TRUTH_TP, _TRUTH_FN, _QUERY_TP, _QUERY_FP, _QUERY_UNK, _QUERY_FN, _N = range(len(CODES))
+_FAILED = {_TRUTH_TP: _TRUTH_FN, _TRUTH_FN: _TRUTH_FN, _QUERY_TP: _QUERY_FN}
+_FLAGS = {
+    name: 1 << bit
+    for bit, name in enumerate((
+        "am", "lm", "het", "homalt", "ti", "tv",
+        "i1_5", "i6_15", "i16_plus", "d1_5", "d6_15", "d16_plus", "c1_5", "c6_15", "c16_plus",
+    ))
+}  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
-class _Observation:
-    level: float
-    count: str  # TRUTH.TP, TRUTH.FN, QUERY.TP, QUERY.FP, QUERY.UNK, or N
-    entry: Entry
-
-
-@dataclass(slots=True)
 class Tally:
-    """Counts of a group of observations."""
+    """Counts of a group of observations, by code."""
 
-    level: float = math.nan
-    counts: dict[str, int] = field(default_factory=lambda: dict.fromkeys((*COUNTS, "N", "QUERY.FN"), 0))
-    fp_gt: int = 0
-    fp_al: int = 0
-
-    def add(self, observation: _Observation) -> None:
-        """Count one observation."""
-        self.counts[observation.count] += 1
-        if observation.count == "QUERY.FP":
-            self.fp_gt += observation.entry.kind == "am"
-            self.fp_al += observation.entry.kind == "lm"
+    level: float
+    counts: tuple[int, ...]
+    fp_gt: int
+    fp_al: int
 
     def value(self, name: str) -> int:
         """A count by its column name; totals are sums."""
         c = self.counts
         if name == "TRUTH.TOTAL":
-            return c["TRUTH.TP"] + c["TRUTH.FN"]
+            return c[_TRUTH_TP] + c[_TRUTH_FN]
         if name == "QUERY.TOTAL":
-            return c["QUERY.TP"] + c["QUERY.FP"] + c["QUERY.UNK"]
-        return c[name]
+            return c[_QUERY_TP] + c[_QUERY_FP] + c[_QUERY_UNK]
+        return c[CODES.index(name)]
 
     def metrics(self) -> dict[str, float]:
         """Recall, precision, share of calls outside, F1, with hap.py's zeros where there is nothing to divide by."""
@@ -89,88 +94,112 @@ class Tally:
             return 0.0
         return self.value(name) / total if total else math.nan
 
-    def rest_of(self, total: "Tally") -> "Tally":
-        """What is left of ``total`` when all observations counted here fall below the threshold."""
-        mine, all_ = self.counts, total.counts
-        left = Tally(self.level)
-        for name in ("TRUTH.TP", "QUERY.TP", "QUERY.FP", "QUERY.UNK"):
-            left.counts[name] = all_[name] - mine[name]
-        left.counts["TRUTH.FN"] = all_["TRUTH.FN"] + mine["TRUTH.TP"]
-        left.fp_gt, left.fp_al = total.fp_gt - self.fp_gt, total.fp_al - self.fp_al
-        return left
+    def without(self, below: "Tally") -> "Tally":
+        """What is left when everything counted in ``below`` falls under the threshold."""
+        left = [mine - other for mine, other in zip(self.counts, below.counts, strict=True)]
+        left[_TRUTH_FN] = self.counts[_TRUTH_FN] + below.counts[_TRUTH_TP]
+        return Tally(below.level, tuple(left), self.fp_gt - below.fp_gt, self.fp_al - below.fp_al)
 
-    def copy(self, level: float) -> "Tally":
-        """The same counts at a level of the score."""
-        return Tally(level, dict(self.counts), self.fp_gt, self.fp_al)
+
+@dataclass(slots=True)
+class _Observations:
+    """Observations of one group: score, code and flags of each."""
+
+    scores: list[float] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
+    flags: list[int] = field(default_factory=list)
+
+    def add(self, score: float, code: int, flags: int) -> None:
+        """Append one; mismatches without a score come first, and what became N has no properties."""
+        self.scores.append(LOWEST if score == 0 and code in (_TRUTH_FN, _QUERY_FN, _N) else score)
+        self.codes.append(code)
+        self.flags.append(0 if code == _N else flags)
 
 
 # (prefix "a", "f" or "s", subset, type, filter) -> observations
-_Groups = dict[tuple[str, str, str, str], list[_Observation]]
+_GroupKey = tuple[str, str, str, str]
+_Groups = dict[_GroupKey, _Observations]
 
 
-def _observe(groups: _Groups, record: AnnotatedRecord, entry: Entry, count: str) -> None:
+def _observe(groups: _Groups, record: AnnotatedRecord, entry: Entry, code: int) -> None:
     score = 0.0 if math.isnan(entry.score) else entry.score
     failed = [name for name in record.filters if name not in ("PASS", "")]
-
-    def add(kind: str, subset: str, filter_name: str, *, is_failed: bool) -> None:
-        final = count
-        if is_failed and count != "TRUTH.FN":
-            final = {"TRUTH.TP": "TRUTH.FN", "QUERY.TP": "QUERY.FN"}.get(count, "N")
-        level = LOWEST if score == 0 and final in ("TRUTH.FN", "QUERY.FN", "N") else score
-        key = (kind, subset, entry.variant_type, filter_name)
-        groups.setdefault(key, []).append(_Observation(level, final, entry))
-
+    names = (entry.kind, entry.location_type, *entry.subtypes)
+    flags = sum(_FLAGS.get(name, 0) for name in names)
     for name in failed:
-        add("f", "*", name, is_failed=False)
+        groups.setdefault(("f", "*", entry.variant_type, name), _Observations()).add(score, code, flags)
+    passing = _FAILED.get(code, _N) if failed else code
     for subset in ("*", *(region for region in record.regions if region != "CONF")):
         kind = "a" if subset == "*" else "s"
-        add(kind, subset, "PASS", is_failed=bool(failed))
-        add(kind, subset, "ALL", is_failed=False)
+        groups.setdefault((kind, subset, entry.variant_type, "PASS"), _Observations()).add(score, passing, flags)
+        groups.setdefault((kind, subset, entry.variant_type, "ALL"), _Observations()).add(score, code, flags)
 
 
 def _groups(records: Iterable[AnnotatedRecord]) -> _Groups:
     groups: _Groups = {}
     for record in records:
-        truth, query = record.truth, record.query
-        if truth.variant_type != "NOCALL" and truth.decision in ("TP", "FN"):
-            _observe(groups, record, truth, f"TRUTH.{truth.decision}")
-        if query.variant_type != "NOCALL" and query.decision in ("TP", "FP", "UNK"):
-            _observe(groups, record, query, f"QUERY.{query.decision}")
+        for side, entry, decisions in (("TRUTH", record.truth, ("TP", "FN")), ("QUERY", record.query, ("TP", "FP", "UNK"))):
+            if entry.variant_type != "NOCALL" and entry.decision in decisions:
+                _observe(groups, record, entry, CODES.index(f"{side}.{entry.decision}"))
     return groups
 
 
-def _chosen(observations: Sequence[_Observation], subtype: str, genotype: str) -> list[_Observation]:
-    """Observations of a subtype and genotype; what became N keeps neither and is in no group but the widest."""
-    name = subtype.lower()
-    return [
-        item
-        for item in observations
-        if (subtype == "*" or (item.count != "N" and name in item.entry.subtypes))
-        and (genotype == "*" or (item.count != "N" and genotype == item.entry.location_type))
-    ]
+@dataclass(slots=True)
+class _Group:
+    """Arrays of one group; ``order`` is sorted anew for every column of hap.py, whose sort is not stable."""
 
+    scores: npt.NDArray[np.float64]
+    codes: npt.NDArray[np.int8]
+    flags: npt.NDArray[np.int32]
+    order: npt.NDArray[np.int64]
 
-def _total(observations: Iterable[_Observation]) -> Tally:
-    tally = Tally()
-    for item in observations:
-        tally.add(item)
-    return tally
+    @classmethod
+    def of(cls, observations: _Observations) -> "_Group":
+        """Arrays of a list."""
+        n = len(observations.scores)
+        return cls(
+            np.array(observations.scores, np.float64),
+            np.array(observations.codes, np.int8),
+            np.array(observations.flags, np.int32),
+            np.arange(n),
+        )
 
+    def total(self, *names: str) -> Tally:
+        """Counts of the observations with all the named properties."""
+        chosen = self._chosen(np.arange(len(self.codes)), names)
+        return self._tally(math.nan, chosen)
 
-def _levels(observations: Sequence[_Observation]) -> list[Tally]:
-    """Counts at each level of the score: what is below it is taken away."""
-    ordered = sorted(observations, key=lambda item: item.level)
-    total = _total(ordered)
-    found: list[Tally] = []
-    running = Tally()
-    previous = math.nan
-    for item in ordered:
-        running.add(item)
-        if found and abs(item.level - previous) <= ROC_SPACING:
-            continue
-        found.append(running.copy(item.level).rest_of(total))
-        previous = item.level
-    return found
+    def levels(self, name: str) -> list[Tally]:
+        """Counts at each level of the score: what is below it is taken away."""
+        for _ in range(SORTS_PER_SUBTYPE):
+            sort_order(self.scores, self.order)
+        chosen = self._chosen(self.order, (name,))
+        total = self._tally(math.nan, chosen)
+        scores = self.scores[chosen]
+        counts = [np.cumsum(self.codes[chosen] == code) for code in range(len(CODES))]
+        is_fp = self.codes[chosen] == _QUERY_FP
+        fp_gt = np.cumsum(is_fp & (self.flags[chosen] & _FLAGS["am"] != 0))
+        fp_al = np.cumsum(is_fp & (self.flags[chosen] & _FLAGS["lm"] != 0))
+        found = []
+        for i in spaced(scores, ROC_SPACING).tolist():
+            below = Tally(float(scores[i]), tuple(int(c[i]) for c in counts), int(fp_gt[i]), int(fp_al[i]))
+            found.append(total.without(below))
+        return found
+
+    def _chosen(self, order: npt.NDArray[np.int64], names: tuple[str, ...]) -> npt.NDArray[np.int64]:
+        wanted = sum(_FLAGS[name.lower()] for name in names if name != "*")
+        return order[self.flags[order] & wanted == wanted]
+
+    def _tally(self, level: float, chosen: npt.NDArray[np.int64]) -> Tally:
+        codes = self.codes[chosen]
+        is_fp = codes == _QUERY_FP
+        flags = self.flags[chosen]
+        return Tally(
+            level,
+            tuple(np.bincount(codes, minlength=len(CODES)).tolist()),
+            int((is_fp & (flags & _FLAGS["am"] != 0)).sum()),
+            int((is_fp & (flags & _FLAGS["lm"] != 0)).sum()),
+        )
 
 
 Row = dict[str, str]
@@ -188,7 +217,7 @@ def _number(value: float) -> str:
 
 def _ratio(a: str, b: str) -> str:
     """Quotient of two counts in a row; empty where one is missing or the second is zero."""
-    if a == "." or b == "." or float(b) == 0:
+    if a in ("", ".") or b in ("", ".") or float(b) == 0:
         return ""
     return repr(float(a) / float(b))
 
@@ -217,39 +246,26 @@ def _set_part(row: Row, part: str, tally: Tally, *, counts_only: bool) -> None:
             row[f"{name}.{part}"] = _text(tally.value(name))
 
 
-def _group_rows(
-    key: tuple[str, str, str, str], observations: Sequence[_Observation], qq_field: str, sizes: Mapping[str, str]
-) -> list[Row]:
+def _group_rows(key: _GroupKey, group: _Group, qq_field: str, sizes: Mapping[str, str]) -> list[Row]:
     """Rows of one type, subset and filter: totals, then levels of the score."""
     kind, subset, variant_type, filter_name = key
     counts_only = kind == "f"
     rows: list[Row] = []
     by_level: dict[str, Row] = {}
     for subtype in SUBTYPES[variant_type]:
+        tallies = [group.total(subtype), *([] if counts_only else group.levels(subtype))]
         if subtype in ("ti", "tv"):
-            continue
-        keys = (variant_type, subtype, subset, filter_name)
-        chosen = _chosen(observations, subtype, "*")
-        total = _row(keys, qq_field, _total(chosen), sizes, counts_only=counts_only)
-        for genotype in ("het", "homalt"):
-            _set_part(total, genotype, _total(_chosen(observations, subtype, genotype)), counts_only=counts_only)
-        rows.append(total)
-        if subtype == "*":
-            by_level["*"] = total
-        if counts_only:
-            continue
-        for tally in _levels(chosen):
-            row = _row(keys, qq_field, tally, sizes, counts_only=False)
-            rows.append(row)
-            if subtype == "*":
-                by_level[row["QQ"]] = row
-    if variant_type == "SNP":
-        for part in ("ti", "tv"):
-            chosen = _chosen(observations, part, "*")
-            for tally in (_total(chosen), *([] if counts_only else _levels(chosen))):
+            for tally in tallies:
                 text = "*" if math.isnan(tally.level) else _text(tally.level)
                 if text in by_level:
-                    _set_part(by_level[text], part, tally, counts_only=counts_only)
+                    _set_part(by_level[text], subtype, tally, counts_only=counts_only)
+            continue
+        found = [_row((variant_type, subtype, subset, filter_name), qq_field, tally, sizes, counts_only=counts_only) for tally in tallies]
+        for genotype in ("het", "homalt"):
+            _set_part(found[0], genotype, group.total(subtype, genotype), counts_only=counts_only)
+        rows.extend(found)
+        if subtype == "*":
+            by_level = {row["QQ"]: row for row in found}
     return rows
 
 
@@ -274,12 +290,15 @@ def count_rows(
     for kind, _, variant_type, filter_name in list(groups):
         if kind == "a":
             for region in region_names:
-                groups.setdefault(("s", region, variant_type, filter_name), [])
+                groups.setdefault(("s", region, variant_type, filter_name), _Observations())
     rows: list[Row] = []
     for key, observations in groups.items():
         if key[2] in TYPES:
-            rows.extend(_group_rows(key, observations, qq_field, sizes.get(key[1], {})))
+            rows.extend(_group_rows(key, _Group.of(observations), qq_field, sizes.get(key[1], {})))
+    has_snps = any(row["Type"] == "SNP" for row in rows)
     for row in rows:
+        for name in COUNTS if not has_snps else ():
+            row[f"{name}.ti"] = row[f"{name}.tv"] = ""  # hap.py then lacks the columns
         for name in COUNTS:
             row[f"{name}.TiTv_ratio"] = _ratio(row[f"{name}.ti"], row[f"{name}.tv"])
             row[f"{name}.het_hom_ratio"] = _ratio(row[f"{name}.het"], row[f"{name}.homalt"])

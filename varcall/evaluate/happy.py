@@ -1,0 +1,186 @@
+"""The comparison as hap.py makes it: query prepared, vcfeval on alleles, types and regions, tables."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from varcall.evaluate.annotate import (
+    BOUNDARY,
+    CONFIDENT,
+    CONTAINED,
+    Stratum,
+    annotate_contig,
+    confident_variants,
+)
+from varcall.evaluate.comparator import Comparison, compare
+from varcall.evaluate.evaluation import Inputs
+from varcall.evaluate.happy_rows import AnnotatedRecord, count_rows
+from varcall.evaluate.happy_rows import Row as TableRow
+from varcall.evaluate.intervals import EMPTY, Intervals
+from varcall.evaluate.matching import MatchOptions
+from varcall.evaluate.normalize_query import normalize_contig
+from varcall.evaluate.reference import Reference
+from varcall.evaluate.superloci import Row, contig_rows
+from varcall.evaluate.vcf_records import CallSet, Record
+
+SEX_CONTIGS = frozenset({"X", "chrX", "Y", "chrY"})
+X_CONTIGS = ("X", "chrX", "x", "chrx")
+
+
+@dataclass(frozen=True, slots=True)
+class HappyOptions:
+    """What changes hap.py's counting."""
+
+    use_filtered_truth: bool = False
+    pass_only: bool = False
+    score_name: str = "QUAL"
+
+
+@dataclass(frozen=True, slots=True)
+class HappyResult:
+    """Rows of the annotated VCF in reference order, and of the tables."""
+
+    rows: list[Row]
+    records: list[AnnotatedRecord]
+    table: list[TableRow]
+    comparison: Comparison
+
+
+def _is_haploid_x(truth: CallSet) -> bool:
+    """Whether the truth's X has haploid genotypes only (hap.py's sign of a male sample)."""
+    ploidies = {len(record.genotype) for contig in X_CONTIGS for record in truth.contigs.get(contig, []) if record.genotype}
+    return ploidies == {1}
+
+
+def _sample_records(calls: CallSet, contig: str) -> list[Record]:
+    """Records cut down to the chosen sample's column."""
+    column = calls.sample_column
+    found = []
+    for record in calls.contigs.get(contig, []):
+        fields = record.fields if column < 0 else (*record.fields[:9], record.fields[column])
+        found.append(record if fields == record.fields else replace(record, fields=fields))
+    return found
+
+
+def _expanded(records: Sequence[Record]) -> list[Record]:
+    """Haploid genotypes written as homozygous."""
+    return [
+        replace(record, genotype=record.genotype * 2) if record.genotype is not None and len(record.genotype) == 1 else record
+        for record in records
+    ]
+
+
+def _prepared(inputs: Inputs, options: HappyOptions) -> tuple[CallSet, CallSet]:
+    """Truth without its filtered records, query in primitives; only contigs of the truth."""
+    truth: dict[str, list[Record]] = {}
+    query: dict[str, list[Record]] = {}
+    is_haploid_x = _is_haploid_x(inputs.truth)
+    for contig in inputs.truth.contigs:
+        if contig not in inputs.reference.lengths:
+            continue
+        ranges = None if inputs.ranges is None else inputs.ranges.get(contig, EMPTY)
+        expand = is_haploid_x and contig in SEX_CONTIGS
+        records = [record for record in _sample_records(inputs.truth, contig) if options.use_filtered_truth or not record.is_filtered]
+        records = [record for record in records if _is_read(record, ranges)]
+        if not records:
+            continue
+        truth[contig] = _expanded(records) if expand else records
+        calls = [record for record in _sample_records(inputs.query, contig) if not (options.pass_only and record.is_filtered)]
+        calls = [record for record in calls if _is_read(record, ranges)]
+        query[contig] = normalize_contig(inputs.reference.sequence(contig), contig, calls, is_haploid_x=expand)
+    query = {contig: records for contig, records in query.items() if records}
+    return replace(inputs.truth, contigs=truth, sample_column=9), replace(inputs.query, contigs=query, sample_column=9)
+
+
+def _is_read(record: Record, ranges: Intervals | None) -> bool:
+    # bcftools view -T/-t takes a record by its POS
+    return ranges is None or ranges.overlap(record.start, record.start + 1)
+
+
+def _strata(
+    inputs: Inputs, truth: CallSet, stratification: Mapping[str, Mapping[str, list[tuple[int, int]]]], confident_rows: int
+) -> list[Stratum]:
+    found = []
+    if inputs.confident is not None:
+        intervals: dict[str, Intervals] = {}
+        size = confident_rows
+        for contig in {*inputs.confident, *truth.contigs}:
+            regions = inputs.confident.get(contig, EMPTY) if inputs.confident else None
+            spans = confident_variants(
+                ((record.start, record.ref, record.alts) for record in truth.contigs.get(contig, [])),
+                inputs.reference.sequence(contig) if contig in truth.contigs else "",
+                regions,
+            )
+            size += sum(end - start for start, end in spans)
+            intervals[contig] = Intervals.merged([*(regions.pairs() if regions else ()), *spans])
+        found.append(Stratum(CONFIDENT, intervals, size))
+    for name, rows in stratification.items():
+        merged = {contig: Intervals.merged(pairs) for contig, pairs in rows.items()}
+        found.append(Stratum(name, merged, sum(end - start for pairs in rows.values() for start, end in pairs)))
+    return found
+
+
+def _sizes(strata: Sequence[Stratum], reference: Reference, contigs: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Columns Subset.Size, Subset.IS_CONF.Size and Subset.Level of every subset."""
+    confident = next((stratum for stratum in strata if stratum.name == CONFIDENT), None)
+    whole = sum(called_length(reference.sequence(contig)) for contig in reference.lengths)
+
+    def row(size: float | int, shared: int | None, level: int = 0) -> dict[str, str]:
+        text = str(size) if isinstance(size, int) else f"{size:.6f}"
+        columns = {"Subset.Size": text, "Subset.Level": f"{level:.6f}"}
+        # hap.py has the column only where there are confident regions
+        return columns | {"Subset.IS_CONF.Size": "" if shared is None else f"{shared:.6f}"}
+
+    inside = None if confident is None else confident.size
+    sizes = {"*": row(sum(called_length(reference.sequence(contig)) for contig in contigs), inside)}
+    sizes[BOUNDARY] = row(float(whole), inside)
+    sizes[CONTAINED] = row(float(inside or 0), inside)
+    for stratum in strata:
+        if stratum is confident:
+            continue
+        shared = None
+        if confident is not None:
+            shared = sum(
+                intervals.intersected(confident.intervals.get(contig, EMPTY)).size() for contig, intervals in stratum.intervals.items()
+            )
+        sizes[stratum.name] = row(float(stratum.size), shared, stratum.level)
+    return sizes
+
+
+def called_length(sequence: str) -> int:
+    """Length without the runs of N at both ends."""
+    return len(sequence.strip("N"))
+
+
+def run_happy(
+    inputs: Inputs,
+    options: HappyOptions,
+    *,
+    stratification: Mapping[str, Mapping[str, list[tuple[int, int]]]] | None = None,
+    confident_size: int = 0,
+    threads: int = 1,
+) -> HappyResult:
+    """Compare as hap.py does with its vcfeval engine.
+
+    Parameters
+    ----------
+    stratification
+        Rows of the BED file of each named region, by contig.
+    confident_size
+        Bases of the rows of the confident BED file, overlaps counted twice (hap.py's Subset.Size).
+    """
+    truth, query = _prepared(inputs, options)
+    match_options = MatchOptions(all_records=not options.pass_only, ref_overlap=True, allele_pass=True)
+    comparison = compare(truth, query, inputs.reference, match_options, threads=threads)
+    strata = _strata(inputs, truth, stratification or {}, confident_size)
+    has_confident = any(stratum.name == CONFIDENT for stratum in strata)
+    rows: list[Row] = []
+    records: list[AnnotatedRecord] = []
+    for match in comparison.contigs:
+        contig = contig_rows(match)
+        for row, record in annotate_contig(inputs.reference.sequence(match.contig), contig, strata, has_confident=has_confident):
+            rows.append(row)
+            records.append(record)
+    names = [stratum.name for stratum in strata if stratum.name != CONFIDENT]
+    used = [match.contig for match in comparison.contigs]
+    table = count_rows(records, options.score_name, names, _sizes(strata, inputs.reference, used))
+    return HappyResult(rows, records, table, comparison)

@@ -1,0 +1,92 @@
+"""Order of observations by score, with ties as hap.py leaves them.
+
+hap.py's counts at a level of the score include the first observation of that level and no other, so they depend on the order of ties,
+which is that of ``std::sort`` (GNU libstdc++: introsort with the median of three, then insertion sort).
+"""
+
+import numpy as np
+import numpy.typing as npt
+from numba import njit
+
+INSERTION_LIMIT = 16
+
+
+@njit(cache=True)
+def _swap(order, i, j):
+    order[i], order[j] = order[j], order[i]
+
+
+@njit(cache=True)
+def _median_to_first(scores, order, result, a, b, c):
+    x, y, z = scores[order[a]], scores[order[b]], scores[order[c]]
+    if x < y:
+        chosen = b if y < z else c if x < z else a
+    else:
+        chosen = a if x < z else c if y < z else b
+    _swap(order, result, chosen)
+
+
+@njit(cache=True)
+def _partition(scores, order, first, last):
+    middle = first + (last - first) // 2
+    _median_to_first(scores, order, first, first + 1, middle, last - 1)
+    pivot = scores[order[first]]
+    i, j = first + 1, last
+    while True:
+        while scores[order[i]] < pivot:
+            i += 1
+        j -= 1
+        while pivot < scores[order[j]]:
+            j -= 1
+        if i >= j:
+            return i
+        _swap(order, i, j)
+        i += 1
+
+
+@njit(cache=True)
+def _introsort(scores, order, first, last, depth):
+    while last - first > INSERTION_LIMIT and depth > 0:
+        depth -= 1
+        cut = _partition(scores, order, first, last)
+        _introsort(scores, order, cut, last, depth)
+        last = cut
+
+
+@njit(cache=True)
+def _insertion_sort(scores, order):
+    for i in range(1, order.shape[0]):
+        item = order[i]
+        score = scores[item]
+        if i < INSERTION_LIMIT and score < scores[order[0]]:
+            j = 0
+        else:
+            j = i
+            while j > 0 and score < scores[order[j - 1]]:
+                j -= 1
+        for k in range(i, j, -1):
+            order[k] = order[k - 1]
+        order[j] = item
+
+
+@njit(cache=True)
+def sort_order(scores: npt.NDArray[np.float64], order: npt.NDArray[np.int64]) -> None:
+    """Sort ``order`` (indices into ``scores``) in place, ascending."""
+    n = order.shape[0]
+    depth = 0
+    while (n >> (depth + 1)) > 0:
+        depth += 1
+    _introsort(scores, order, 0, n, 2 * depth)
+    _insertion_sort(scores, order)
+
+
+@njit(cache=True)
+def spaced(scores: npt.NDArray[np.float64], spacing: float) -> npt.NDArray[np.int64]:
+    """Indices of sorted scores that are more than ``spacing`` above the last one taken; the first is always taken."""
+    found = np.empty(scores.shape[0], np.int64)
+    n = 0
+    for i in range(scores.shape[0]):
+        if n == 0 or abs(scores[i] - scores[found[n - 1]]) > spacing:
+            found[n] = i
+            n += 1
+    return found[:n]

@@ -1,0 +1,171 @@
+"""The judged records of both sides as one list in the GA4GH form: what ``rtg vcfeval -m ga4gh`` writes.
+
+A truth and a query record with the same span share a row. BS is the block of the match, BK ``lm`` marks a mismatch with a record
+of the other side within 30 bases.
+"""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from varcall.evaluate.matching import ContigMatch, JudgedRecord, Verdict
+from varcall.evaluate.options import LOOSE_MATCH_DISTANCE
+from varcall.evaluate.vcf_records import Record
+
+Genotype = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class RowSide:
+    """One side of a row: genotype over the row's alleles, decision, kind of match, score."""
+
+    genotype: Genotype = (-1,)
+    is_phased: bool = False
+    decision: str = "."
+    kind: str = "."
+    score: float = math.nan
+
+
+@dataclass(slots=True)
+class Row:
+    """One line of the GA4GH VCF; ``start`` and ``end`` are the span of REF, 0-based half-open."""
+
+    contig: str
+    start: int
+    end: int
+    ref: str
+    alts: list[str]
+    filters: tuple[str, ...]
+    superloci: list[int] = field(default_factory=list)
+    truth: RowSide = field(default_factory=RowSide)
+    query: RowSide = field(default_factory=RowSide)
+    regions: tuple[str, ...] = ()
+
+
+def _side(item: JudgedRecord, mismatch: str, score: float) -> RowSide:
+    text = item.record.fields[item_column(item)] if len(item.record.fields) > 9 else "."
+    side = RowSide(item.record.genotype or (-1,), "|" in text.split(":")[0])
+    if item.verdict == Verdict.MATCH or (item.verdict == Verdict.OUTSIDE and item.weight == 0):
+        side.decision, side.kind, side.score = "TP", "gm", score
+    elif item.verdict == Verdict.MISMATCH:
+        side.decision, side.score = mismatch, score
+    elif item.verdict == Verdict.ALLELE_MATCH:
+        side.decision, side.kind, side.score = mismatch, "am", score
+    else:
+        side.decision = "N"
+    return side
+
+
+def item_column(item: JudgedRecord) -> int:
+    """Column of the genotype; prepared records have one sample only."""
+    return min(9, len(item.record.fields) - 1)
+
+
+def _renumbered(genotype: Genotype, numbers: dict[int, int]) -> Genotype:
+    return tuple(numbers[i] if i > 0 else i for i in genotype)
+
+
+def _merged(contig: str, truth: JudgedRecord | None, query: JudgedRecord | None, score: float) -> Row:
+    """One row of a truth record, a query record, or both with the same span; unused ALTs are dropped."""
+    first = query or truth
+    assert first is not None
+    record = first.record
+    ref = record.ref.upper()
+    filters = tuple(name for name in record.fields[6].split(";") if name not in (".", "PASS")) if query else ()
+    row = Row(contig, record.start, record.end, ref, [], filters)
+    alts: list[str] = []
+    used: set[int] = set()
+    sides: list[tuple[JudgedRecord, RowSide, dict[int, int]]] = []
+    for item, mismatch in ((query, "FP"), (truth, "FN")):
+        if item is None:
+            continue
+        numbers = {0: 0}
+        for i, alt in enumerate(item.record.alts, 1):
+            text = alt if alt.startswith("<") else alt.upper()
+            if text not in alts:
+                alts.append(text)
+            numbers[i] = alts.index(text) + 1
+        side = _side(item, mismatch, score if item is query else math.nan)
+        used |= {numbers[i] for i in side.genotype if i > 0}
+        sides.append((item, side, numbers))
+        if item is query:
+            row.query = side
+        else:
+            row.truth = side
+    kept = sorted(used)
+    row.alts = [alts[i - 1] for i in kept]
+    for _, side, numbers in sides:
+        side.genotype = _renumbered(side.genotype, {old: kept.index(new) + 1 for old, new in numbers.items() if new in used})
+    for item in (truth, query):  # the truth's block comes first
+        if item is not None and item.verdict in _IN_BLOCK and item.sync and item.sync not in row.superloci:
+            row.superloci.append(item.sync)
+    return row
+
+
+_IN_BLOCK = (Verdict.MATCH, Verdict.MISMATCH, Verdict.ALLELE_MATCH)
+
+
+def _score(record: Record) -> float:
+    """QUAL with the precision of a VCF float; NaN when missing."""
+    text = record.fields[5]
+    return math.nan if text == "." else float(np.float32(text))
+
+
+def contig_rows(match: ContigMatch) -> list[Row]:
+    """Rows of one contig, sorted by start, then end; the score is QUAL."""
+    rows: list[Row] = []
+    t = q = 0
+    while t < len(match.truth) or q < len(match.query):
+        truth = match.truth[t] if t < len(match.truth) else None
+        query = match.query[q] if q < len(match.query) else None
+        if truth is not None and query is not None:
+            a, b = (truth.record.start, truth.record.end), (query.record.start, query.record.end)
+            # vcfeval refuses two different REFs at one place; they get a row each
+            is_same_ref = truth.record.ref.upper() == query.record.ref.upper()
+            if a < b or (a == b and not is_same_ref):
+                query = None
+            elif b < a:
+                truth = None
+        score = math.nan if query is None else _score(query.record)
+        rows.append(_merged(match.contig, truth, query, score))
+        t += truth is not None
+        q += query is not None
+    _mark_loose_matches(rows)
+    return rows
+
+
+def _mark_loose_matches(rows: list[Row], distance: int = LOOSE_MATCH_DISTANCE) -> None:
+    """Set BK to lm where the other side has a record nearby, in vcfeval's streaming order."""
+    buffer: deque[Row] = deque()
+    near_truth: deque[Row] = deque()
+    near_query: deque[Row] = deque()
+
+    def wants(side: RowSide, decision: str) -> bool:
+        return side.decision == decision and side.kind == "."
+
+    def flush() -> None:
+        row = buffer.popleft()
+        for regions in (near_truth, near_query):
+            while regions and regions[0].end <= row.start:
+                regions.popleft()
+        if wants(row.query, "FP") and near_truth and near_truth[0].start - distance < row.end:
+            row.query.kind = "lm"
+        if wants(row.truth, "FN") and near_query and near_query[0].start - distance < row.end:
+            row.truth.kind = "lm"
+
+    for row in rows:
+        while buffer and buffer[0].end < row.start - distance:
+            flush()
+        if wants(row.query, "FP") and near_truth and row.start < near_truth[-1].end + distance:
+            row.query.kind = "lm"
+        if wants(row.truth, "FN") and near_query and row.start < near_query[-1].end + distance:
+            row.truth.kind = "lm"
+        buffer.append(row)
+        if row.query.decision in ("TP", "FP"):
+            near_query.append(row)
+        if row.truth.decision in ("TP", "FN"):
+            near_truth.append(row)
+    while buffer:
+        flush()
