@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from pileup.kernels.adjacent import count_adjacent
 from pileup.kernels.repeats import indel_extents
 from pileup.kernels.scan import MAX_SHIFT, count_indels, scan_reads
+from varcall import options
 from varcall.reads import ReadBatch
 
 SUBSTITUTION, INDEL = 0, 1
@@ -20,15 +21,14 @@ REFERENCE_MARGIN = MAX_SHIFT + 200
 class CandidateThresholds:
     """When an allele becomes a candidate.
 
-    The counts and fractions are DeepVariant's (make_examples_options.py: SNV at least 2 reads and
-    0.12, indel at least 2 and 0.06; base quality at least 10).
+    The defaults are DeepVariant's (make_examples_options.py).
     """
 
-    min_base_quality: int = 10
-    snv_min_count: int = 2
-    snv_min_fraction: float = 0.12
-    indel_min_count: int = 2
-    indel_min_fraction: float = 0.06
+    min_base_quality: int = options.DEFAULT_MIN_BASE_QUALITY
+    snv_min_count: int = options.DEFAULT_MIN_ALT_COUNT
+    snv_min_fraction: float = options.DEFAULT_MIN_ALT_FRACTION_SNV
+    indel_min_count: int = options.DEFAULT_MIN_ALT_COUNT
+    indel_min_fraction: float = options.DEFAULT_MIN_ALT_FRACTION_INDEL
     max_alts: int = 4
     max_allele: int = 100
     # Adjacent SNVs become one MNV where at most this share of either one's reads lacks the other.

@@ -27,7 +27,6 @@ DEFAULT_BATCH_SIZE = 64
 MAX_MAPQ = 255
 MAX_BASE_QUALITY = 93
 
-ENGINES = ("torch",)
 PRECISIONS = ("auto", "fp32", "bf16")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _OUTPUT_TYPE = re.compile(r"[vu]|[zb][0-9]?")
@@ -68,7 +67,7 @@ class CallOptions:
         Ploidy of the sample (1 or 2), and the contigs called as haploid whatever it is.
     model
         Name of bundled weights or path of a .safetensors file.
-    engine, device, precision, batch_size
+    device, precision, batch_size
         How the model runs; none of them changes the calls.
     window
         Reference bases that a worker processes at a time.
@@ -103,7 +102,6 @@ class CallOptions:
     ploidy: int = 2
     haploid_contigs: tuple[str, ...] = ()
     model: str = DEFAULT_MODEL
-    engine: str = "torch"
     device: str = "auto"
     precision: str = "auto"
     batch_size: int = DEFAULT_BATCH_SIZE
@@ -137,7 +135,6 @@ class CallOptions:
         _within("--threads", self.threads, 1, None)
 
     def _check_names(self) -> None:
-        _one_of("--engine", self.engine, ENGINES)
         _one_of("--precision", self.precision, PRECISIONS)
         if not _DEVICE.fullmatch(self.device):
             raise UsageError(f"--device {self.device!r} is none of auto, cpu, cuda, cuda:N")

@@ -218,7 +218,15 @@ def rewrapped(sequence: str, width: int) -> str:
     return "".join(sequence[i : i + width] + "\n" for i in range(0, len(sequence), width))
 
 
+def ragged(sequence: str) -> str:
+    """Lines of 59 and 61 bases: as many bytes as the index expects, with ends elsewhere."""
+    pairs = (sequence[i : i + 120] for i in range(0, len(sequence), 120))
+    return "".join(f"{pair[:59]}\n{pair[59:]}\n" for pair in pairs)
+
+
 STALE = {
+    "ragged lines": lambda s: f">chr1\n{ragged(s['chr1'])}>chr2\n{rewrapped(s['chr2'], 60)}",
+    "renamed": lambda s: f">chr1\n{rewrapped(s['chr1'], 60)}>chrX\n{rewrapped(s['chr2'], 60)}",
     "other line width": lambda s: (
         f">chr1\n{rewrapped(s['chr1'], 50)}>chr2\n{rewrapped(s['chr2'], 60)}"
     ),

@@ -59,7 +59,6 @@ def test_accepts(values: dict[str, Any]) -> None:
         ({"min_alt_fraction_indel": float("nan")}, "--min-alt-fraction-indel"),
         ({"min_qual": -1.0}, "--min-qual"),
         ({"ploidy": 4}, "--ploidy"),
-        ({"engine": "tensorflow"}, "--engine"),
         ({"precision": "int4"}, "--precision"),
         ({"device": "cuda:"}, "--device"),
         ({"output_type": "vcf"}, "--output-type"),

@@ -7,10 +7,11 @@ import numpy as np
 import pysam
 import pytest
 
-from varcall.errors import InputError, UsageError
+from varcall.errors import InputError, UsageError, WorkerError
 from varcall.simulate import SimulatedSample, SimulateOptions, run_simulate, simulate_demo
 from varcall.simulate.edits import Edit, Haplotype, PhasedEdits, atomic_edits, write_truth
 from varcall.simulate.genome import make_genome, random_reference, spell
+from varcall.simulate.mapping import Placement, map_with_bwa
 from varcall.simulate.noise import base_text
 
 SIZE = 20_000
@@ -209,6 +210,15 @@ def test_bwa_maps_reads_where_they_come_from(reference_fasta: Path, tmp_path: Pa
         ]
         assert {r.get_tag("RG") for r in reads} == {"sample_0001"}
     assert len(inside) > 0.97 * len(reads)
+    (again,) = sample_set(reference_fasta, tmp_path / "again", samples=1, mapper="bwa")
+    assert again.bam.read_bytes() == sample.bam.read_bytes()
+
+
+@pytest.mark.tools("bwa")
+def test_a_failing_bwa_is_reported(tmp_path: Path) -> None:
+    placement = Placement((("sim", 100),), "sim", 0, "s")
+    with pytest.raises(WorkerError, match="bwa mem failed"):
+        map_with_bwa([], placement, tmp_path / "no.fa", tmp_path / "x.bam", tmp_path, 1)
 
 
 def test_options_must_make_sense(tmp_path: Path) -> None:

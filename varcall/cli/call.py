@@ -95,7 +95,6 @@ def call(
     model: Annotated[
         str, typer.Option("-m", "--model", help="Bundled model's name, or a .safetensors path.")
     ] = defaults.DEFAULT_MODEL,
-    engine: Annotated[str, typer.Option(help="torch.")] = "torch",
     device: Annotated[str, typer.Option(help="auto|cpu|cuda[:N].")] = "auto",
     precision: Annotated[str, typer.Option(help="|".join(defaults.PRECISIONS) + ".")] = "auto",
     batch_size: Annotated[
@@ -149,7 +148,6 @@ def call(
         ploidy=ploidy,
         haploid_contigs=tuple(name for name in haploid_contigs.split(",") if name),
         model=model,
-        engine=engine,
         device=device,
         precision=precision,
         batch_size=batch_size,

@@ -45,12 +45,20 @@ def _partition(scores, order, first, last):
 
 
 @njit(cache=True)
-def _introsort(scores, order, first, last, depth):
-    while last - first > INSERTION_LIMIT and depth > 0:
-        depth -= 1
-        cut = _partition(scores, order, first, last)
-        _introsort(scores, order, cut, last, depth)
-        last = cut
+def _introsort(scores, order, depth):
+    """Partition down to short stretches; a stack, since a cached function of Numba must not call itself."""
+    stack = np.empty((2 * depth + 2, 3), np.int64)
+    stack[0] = (0, order.shape[0], depth)
+    waiting = 1
+    while waiting > 0:
+        waiting -= 1
+        first, last, left = stack[waiting]
+        while last - first > INSERTION_LIMIT and left > 0:
+            left -= 1
+            cut = _partition(scores, order, first, last)
+            stack[waiting] = (cut, last, left)
+            waiting += 1
+            last = cut
 
 
 @njit(cache=True)
@@ -76,7 +84,7 @@ def sort_order(scores: npt.NDArray[np.float64], order: npt.NDArray[np.int64]) ->
     depth = 0
     while (n >> (depth + 1)) > 0:
         depth += 1
-    _introsort(scores, order, 0, n, 2 * depth)
+    _introsort(scores, order, 2 * depth)
     _insertion_sort(scores, order)
 
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 import pysam
@@ -94,25 +94,34 @@ def map_with_bwa(
     group = "@RG\\t" + "\\t".join(f"{k}:{v}" for k, v in placement.read_group().items())
     command = ["bwa", "mem", "-p", "-t", str(threads), "-v", "1", "-R", group, str(index)]
     log = directory / f"{output.name}.log"
-    with open(log, "wb") as errors:
-        with subprocess.Popen(
-            [*command, str(fastq)], stdout=subprocess.PIPE, stderr=errors
-        ) as process:
-            if process.stdout is None:
-                raise WorkerError("bwa has no output pipe")
-            with (
-                pysam.AlignmentFile(process.stdout, "r") as sam,
-                pysam.AlignmentFile(str(output), "wbu", header=sam.header) as bam,
-            ):
-                for read in sam:
-                    if duplicate[int(read.query_name or 0)]:
-                        read.flag |= 0x400
-                    bam.write(read)
-    if process.returncode:
+    with (
+        open(log, "wb") as errors,
+        subprocess.Popen([*command, str(fastq)], stdout=subprocess.PIPE, stderr=errors) as process,
+    ):
+        assert process.stdout is not None, "a pipe was asked for"
+        complete = _collect(process.stdout, output, duplicate)
+    if process.returncode or not complete:
         last = log.read_text(errors="replace").strip().splitlines()[-1:]
         raise WorkerError(f"bwa mem failed with status {process.returncode}: {' '.join(last)}")
     fastq.unlink()
     return count
+
+
+def _collect(sam_stream: IO[bytes], output: Path, duplicate: np.ndarray) -> bool:
+    """Copy bwa's SAM to a BAM, flagging duplicates; False where there is no whole SAM."""
+    try:
+        with pysam.AlignmentFile(sam_stream, "r") as sam:
+            # bwa's @PG line names temporary files: without it, a seed gives the same bytes.
+            fields = {k: v for k, v in sam.header.to_dict().items() if k != "PG"}
+            header = pysam.AlignmentHeader.from_dict(fields)
+            with pysam.AlignmentFile(str(output), "wbu", header=header) as bam:
+                for read in sam:
+                    if duplicate[int(read.query_name or 0)]:
+                        read.flag |= 0x400
+                    bam.write(read)
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _write_fastq(batch: ReadPairs, first: int, file: BinaryIO) -> None:
