@@ -252,7 +252,7 @@ def _nearest(value: float, levels: Sequence[float], words: Sequence[str]) -> str
     """Return the word of the level nearest by ratio; values that are not positive are unknown."""
     if not 0 < value < inf:
         return UNKNOWN
-    distances = [abs(log(value / level)) for level in levels]
+    distances = [abs(log(value) - log(level)) for level in levels]
     return words[distances.index(min(distances))]
 
 

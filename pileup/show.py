@@ -15,7 +15,6 @@ from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
 from matplotlib.patches import Patch
-from matplotlib.ticker import FuncFormatter, MultipleLocator
 from numpy.typing import NDArray
 
 from pileup.spec import (
@@ -187,8 +186,9 @@ def _draw_channel(
         _draw_codes(axes, pixels, meaning, extent)
     _mark_rows(axes, image, with_names=channel == 0)
     _mark_candidate(axes, start + 1)
-    axes.xaxis.set_major_locator(MultipleLocator(50))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{int(value):,}"))
+    # A label at the edge would run into that of the next panel.
+    ticks = [at for at in range(first + 20, first + WIDTH - 20) if at % 50 == 0]
+    axes.set_xticks(ticks, labels=[f"{tick:,}" for tick in ticks])
     axes.tick_params(labelsize=8, colors=_INK, length=3)
     for spine in axes.spines.values():
         spine.set_color(_PALE)

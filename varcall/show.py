@@ -22,7 +22,7 @@ from varcall.profile import measure_profile
 from varcall.prompts import question_tokens
 from varcall.reads import ReadFilter, load_reads
 from varcall.reference import Reference
-from varcall.regions import Region
+from varcall.regions import Region, split_region_list
 from varcall.worker import check_model
 
 logger = logging.getLogger(__name__)
@@ -127,7 +127,7 @@ def _single_position(inputs: Inputs, text: str) -> Region:
     """Return the one base that is meant by `contig:pos`."""
     region = inputs.regions[0]
     is_open = region.end == inputs.contigs[region.contig]
-    if len(inputs.regions) > 1 or not (is_open or len(region) == 1):
+    if len(split_region_list(text)) > 1 or not (is_open or len(region) == 1):
         raise UsageError(f"-r {text} is a range: give one position, contig:pos")
     return Region(region.contig, region.start, region.start + 1)
 

@@ -6,7 +6,8 @@ import random
 import shutil
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 
 import pysam
@@ -21,6 +22,9 @@ from tests.builders import (
 )
 from varcall.errors import InputError
 from varcall.inputs import check_inputs, open_alignments, open_inputs
+from varcall.reference import Reference
+from varcall.reference_match import compare_bases
+from varcall.regions import Region
 
 LENGTH = 60_000
 
@@ -157,6 +161,32 @@ def test_f3_s4_a_broken_or_empty_index_is_refused(
     (folder / (name + suffix)).write_bytes(change(raw))
     with pytest.raises(InputError, match=r"samtools index"):
         open_inputs(folder / name, folder / "ref.fa")
+
+
+class Silent:
+    """An alignment file of which nothing can be fetched, without an error."""
+
+    def fetch(self, *arguments: object) -> Iterator[pysam.AlignedSegment]:
+        return iter(())
+
+
+def test_f3_f10_no_read_where_the_index_knows_some_is_an_error(store: Path) -> None:
+    regions, lengths = [Region("chr1", 0, 500)], {"chr1": LENGTH}
+    with Reference(store / "ref.fa") as reference:
+        for has_reads in (True, False):
+            expectation = (
+                pytest.raises(InputError, match="none can be fetched")
+                if has_reads
+                else nullcontext()
+            )
+            with expectation:
+                compare_bases(
+                    Silent(),  # type: ignore[arg-type]
+                    reference,
+                    regions,
+                    lengths,
+                    has_reads={"chr1": has_reads},
+                )
 
 
 @pytest.mark.parametrize("suffix", [".bai", ".csi", ".crai"])

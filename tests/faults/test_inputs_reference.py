@@ -247,7 +247,8 @@ STALE = {
 def test_f11_a_stale_fai_is_refused(reference: Path, bam: Path, change: object) -> None:
     assert callable(change)
     reference.write_text(change(SEQUENCES))
-    with pytest.raises(InputError, match=r"samtools faidx"):
+    # Before any sequence is fetched: `Reference` would notice only what it happens to read.
+    with pytest.raises(InputError, match=r"made before the FASTA .* samtools faidx"):
         open_inputs(bam, reference)
 
 

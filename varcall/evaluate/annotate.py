@@ -27,7 +27,9 @@ def _nucleotides(allele: str) -> bool:
     return bool(allele) and set(allele.upper()) <= set("ACGTURYKMSWBDHVNX")
 
 
-def affected_span(sequence: str, start: int, ref: str, alts: Sequence[str]) -> tuple[int, int, bool]:
+def affected_span(
+    sequence: str, start: int, ref: str, alts: Sequence[str]
+) -> tuple[int, int, bool]:
     """Reference span that the alleles change, 0-based half-open, and whether they only insert.
 
     An insertion is between two bases, so its span is these two.
@@ -119,7 +121,14 @@ def _entry(sequence: str, row: Row, side: RowSide, ploidy: int, decision: str) -
         for i in alleles
         if _nucleotides(row.alts[i - 1])
     ]
-    return Entry(decision, side.kind, _variant_type(genotype, parts), _location_type(genotype), _subtypes(parts), side.score)
+    return Entry(
+        decision,
+        side.kind,
+        _variant_type(genotype, parts),
+        _location_type(genotype),
+        _subtypes(parts),
+        side.score,
+    )
 
 
 def annotate_contig(
@@ -169,7 +178,11 @@ def _blocks(rows: Sequence[Row]) -> Iterable[list[Row]]:
 
 def _set_truth_scores(block: Sequence[Row]) -> None:
     """A matched truth record has the score of the query record in its row, or the lowest of the block's matches."""
-    scores = [row.query.score for row in block if row.query.decision == "TP" and not math.isnan(row.query.score)]
+    scores = [
+        row.query.score
+        for row in block
+        if row.query.decision == "TP" and not math.isnan(row.query.score)
+    ]
     lowest = min(scores, default=math.nan)
     for row in block:
         if row.truth.decision == "TP":

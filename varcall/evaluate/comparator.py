@@ -48,7 +48,9 @@ class TypeCounts:
     def f1(self) -> float:
         """Harmonic mean of recall and precision; NaN where one of them is."""
         both = self.recall + self.precision
-        return 2 * self.recall * self.precision / both if both else 0.0 if both == 0 else float("nan")
+        return (
+            2 * self.recall * self.precision / both if both else 0.0 if both == 0 else float("nan")
+        )
 
     def __add__(self, other: "TypeCounts") -> "TypeCounts":
         return TypeCounts(
@@ -82,11 +84,18 @@ class Comparison:
                         column = offset + 1
                     else:
                         continue
-                    numbers["SNP" if is_snp(item.record, use_all_alts=all_alts) else "INDEL"][column] += 1
+                    numbers["SNP" if is_snp(item.record, use_all_alts=all_alts) else "INDEL"][
+                        column
+                    ] += 1
         return {kind: TypeCounts(*row) for kind, row in numbers.items()}
 
 
-def _compared_contigs(truth: CallSet, query: CallSet, reference: Mapping[str, int], ranges: Mapping[str, Intervals] | None) -> list[str]:
+def _compared_contigs(
+    truth: CallSet,
+    query: CallSet,
+    reference: Mapping[str, int],
+    ranges: Mapping[str, Intervals] | None,
+) -> list[str]:
     """Contigs with records on either side, in the order of the reference."""
     used = set(truth.contigs) | set(query.contigs)
     declared_truth = set(truth.contigs) | set(truth.declared)
@@ -98,10 +107,16 @@ def _compared_contigs(truth: CallSet, query: CallSet, reference: Mapping[str, in
         )
     if not used & set(reference):
         names = some_names(sorted(used)) if used else "neither file has a record"
-        raise InputError(f"no contig of truth or query is in the reference ({names}): is it the right reference?")
-    chosen = [contig for contig in reference if contig in used and (ranges is None or contig in ranges)]
+        raise InputError(
+            f"no contig of truth or query is in the reference ({names}): is it the right reference?"
+        )
+    chosen = [
+        contig for contig in reference if contig in used and (ranges is None or contig in ranges)
+    ]
     if not chosen:
-        raise InputError("the regions hold no contig that the reference and the call sets have: check --region or --bed-regions")
+        raise InputError(
+            "the regions hold no contig that the reference and the call sets have: check --region or --bed-regions"
+        )
     return chosen
 
 
@@ -112,7 +127,9 @@ def _in_ranges(records: Iterable[Record], ranges: Intervals | None) -> list[Reco
     return [record for record in records if ranges.overlap(record.start, record.end)]
 
 
-def _contig_warnings(truth: CallSet, query: CallSet, reference: Mapping[str, int], chosen: Iterable[str]) -> list[str]:
+def _contig_warnings(
+    truth: CallSet, query: CallSet, reference: Mapping[str, int], chosen: Iterable[str]
+) -> list[str]:
     found = []
     for contig in chosen:
         if contig not in query.contigs:
@@ -122,7 +139,9 @@ def _contig_warnings(truth: CallSet, query: CallSet, reference: Mapping[str, int
     for label, calls in (("truth", truth), ("query", query)):
         missing = [contig for contig in calls.contigs if contig not in reference]
         if missing:
-            found.append(f"{label} records on contigs that the reference lacks are ignored: {some_names(missing)}")
+            found.append(
+                f"{label} records on contigs that the reference lacks are ignored: {some_names(missing)}"
+            )
     return found
 
 
@@ -153,13 +172,23 @@ def compare(
         No contig in common, or a record that cannot be read as a variant.
     """
     chosen = _compared_contigs(truth, query, reference.lengths, ranges)
-    result = Comparison(warnings=_contig_warnings(truth, query, reference.lengths, chosen) if ranges is None else [], options=options)
+    result = Comparison(
+        warnings=_contig_warnings(truth, query, reference.lengths, chosen)
+        if ranges is None
+        else [],
+        options=options,
+    )
     skipped = {"truth": 0, "query": 0}
 
     def prepared(contig: str) -> tuple[str, str, list[JudgedRecord], list[JudgedRecord]]:
         sides = []
-        for label, calls, all_alts in (("truth", truth, options.truth_all_alts), ("query", query, options.query_all_alts)):
-            records = _in_ranges(calls.contigs.get(contig, []), None if ranges is None else ranges[contig])
+        for label, calls, all_alts in (
+            ("truth", truth, options.truth_all_alts),
+            ("query", query, options.query_all_alts),
+        ):
+            records = _in_ranges(
+                calls.contigs.get(contig, []), None if ranges is None else ranges[contig]
+            )
             try:
                 judged, notes = judged_records(
                     contig,
@@ -171,7 +200,9 @@ def compare(
                     sample_filter=lambda record, calls=calls: calls.value(record, "FT"),  # type: ignore[misc]
                 )
             except ValueError as error:
-                raise InputError(f"the {label} file {calls.path} has a bad record on {contig}: {error}") from error
+                raise InputError(
+                    f"the {label} file {calls.path} has a bad record on {contig}: {error}"
+                ) from error
             skipped[label] += len(notes)
             for note in notes:
                 logger.info("%s record skipped at %s", label, note)
@@ -179,11 +210,15 @@ def compare(
         return contig, reference.sequence(contig), sides[0], sides[1]
 
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        matches = pool.map(lambda item: match_contig(*item, options), [prepared(contig) for contig in chosen])
+        matches = pool.map(
+            lambda item: match_contig(*item, options), [prepared(contig) for contig in chosen]
+        )
         for match in matches:
             result.contigs.append(match)
             result.warnings.extend(match.warnings)
     for label, n in skipped.items():
         if n:
-            result.warnings.append(f"{n} {label} record{'s' * (n != 1)} could not be compared and {'are' if n != 1 else 'is'} counted nowhere (-v lists them)")
+            result.warnings.append(
+                f"{n} {label} record{'s' * (n != 1)} could not be compared and {'are' if n != 1 else 'is'} counted nowhere (-v lists them)"
+            )
     return result

@@ -91,7 +91,9 @@ def _pieces(ref: str, alts: Sequence[str]) -> list[Piece]:
         return steps[k] > first
 
     def cut(start: int, end: int) -> None:
-        found.append((start, [ref[start:end], *(alt[given[k] : taken[k]] for k, alt in enumerate(alts))]))
+        found.append(
+            (start, [ref[start:end], *(alt[given[k] : taken[k]] for k, alt in enumerate(alts))])
+        )
         given[:] = taken
 
     start = position = 0
@@ -116,7 +118,9 @@ def _pieces(ref: str, alts: Sequence[str]) -> list[Piece]:
     return found
 
 
-def _with_anchor(record: Record, offset: int, alleles: list[str], pad: int) -> tuple[int, list[str]]:
+def _with_anchor(
+    record: Record, offset: int, alleles: list[str], pad: int
+) -> tuple[int, list[str]]:
     """Start and alleles of a piece; where one is empty a base of REF is put before it (after it at the first base)."""
     start = record.start + offset
     if all(alleles):
@@ -135,8 +139,14 @@ def _sample(text: str, keys: list[str], numbers: dict[int, int], n_alleles: int)
         if key == "GT":
             separator = "|" if "|" in values[i] else "/"
             parts = values[i].replace("|", "/").split("/")
-            values[i] = separator.join(part if part == "." else str(numbers[int(part)]) for part in parts)
-        elif key in PER_ALLELE_KEYS and values[i].count(",") + 1 == len(numbers) and "." not in values[i]:
+            values[i] = separator.join(
+                part if part == "." else str(numbers[int(part)]) for part in parts
+            )
+        elif (
+            key in PER_ALLELE_KEYS
+            and values[i].count(",") + 1 == len(numbers)
+            and "." not in values[i]
+        ):
             sums = [0] * n_alleles
             for old, value in enumerate(values[i].split(",")):
                 sums[numbers[old]] += int(value)
@@ -176,7 +186,10 @@ def decompose_record(record: Record) -> list[Record]:
     whole = len(pieces) == 1 and len(pieces[0][1][0]) == len(record.ref) - pad
     if whole and (pad == 0 or not all(pieces[0][1])):
         return [record]
-    return [_piece_record(record, *_with_anchor(record, offset + pad, alleles, pad)) for offset, alleles in pieces]
+    return [
+        _piece_record(record, *_with_anchor(record, offset + pad, alleles, pad))
+        for offset, alleles in pieces
+    ]
 
 
 def decompose_records(records: Sequence[Record]) -> list[Record]:

@@ -41,7 +41,9 @@ class Inputs:
     ranges: Mapping[str, Intervals] | None
 
 
-def region_ranges(regions: Sequence[str], bed: Path | None, reference: Reference) -> dict[str, Intervals] | None:
+def region_ranges(
+    regions: Sequence[str], bed: Path | None, reference: Reference
+) -> dict[str, Intervals] | None:
     """Where records are read: region strings (1-based, samtools' syntax) or a BED file; None is everywhere."""
     if bed is not None:
         return read_merged_bed(bed)
@@ -84,7 +86,10 @@ def _mismatches(calls: CallSet, reference: Reference) -> list[tuple[str, Record,
             ref = record.ref.upper()
             if ref == expected or len(expected) < len(ref):
                 continue
-            if any(a != b and a in CERTAIN_BASES and b in CERTAIN_BASES for a, b in zip(ref, expected, strict=True)):
+            if any(
+                a != b and a in CERTAIN_BASES and b in CERTAIN_BASES
+                for a, b in zip(ref, expected, strict=True)
+            ):
                 found.append((contig, record, expected))
     return found
 
@@ -136,7 +141,11 @@ def read_inputs(
         if sentence is not None:
             warnings.append(sentence)
     inputs = Inputs(
-        truth_calls, query_calls, fasta, confident_regions(confident, fasta), region_ranges(regions, bed_regions, fasta)
+        truth_calls,
+        query_calls,
+        fasta,
+        confident_regions(confident, fasta),
+        region_ranges(regions, bed_regions, fasta),
     )
     return inputs, warnings
 

@@ -1,8 +1,9 @@
 """The comparison as hap.py makes it: query prepared, vcfeval on alleles, types and regions, tables."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from varcall.contigs import some_names
 from varcall.evaluate.annotate import (
     BOUNDARY,
     CONFIDENT,
@@ -11,7 +12,7 @@ from varcall.evaluate.annotate import (
     annotate_contig,
     confident_variants,
 )
-from varcall.evaluate.comparator import Comparison, compare
+from varcall.evaluate.comparator import compare
 from varcall.evaluate.evaluation import Inputs
 from varcall.evaluate.happy_rows import AnnotatedRecord, count_rows
 from varcall.evaluate.happy_rows import Row as TableRow
@@ -32,6 +33,7 @@ class HappyOptions:
 
     use_filtered_truth: bool = False
     pass_only: bool = False
+    squash_ploidy: bool = False
     score_name: str = "QUAL"
 
 
@@ -42,12 +44,17 @@ class HappyResult:
     rows: list[Row]
     records: list[AnnotatedRecord]
     table: list[TableRow]
-    comparison: Comparison
+    warnings: list[str]
 
 
 def _is_haploid_x(truth: CallSet) -> bool:
     """Whether the truth's X has haploid genotypes only (hap.py's sign of a male sample)."""
-    ploidies = {len(record.genotype) for contig in X_CONTIGS for record in truth.contigs.get(contig, []) if record.genotype}
+    ploidies = {
+        len(record.genotype)
+        for contig in X_CONTIGS
+        for record in truth.contigs.get(contig, [])
+        if record.genotype
+    }
     return ploidies == {1}
 
 
@@ -64,7 +71,9 @@ def _sample_records(calls: CallSet, contig: str) -> list[Record]:
 def _expanded(records: Sequence[Record]) -> list[Record]:
     """Haploid genotypes written as homozygous."""
     return [
-        replace(record, genotype=record.genotype * 2) if record.genotype is not None and len(record.genotype) == 1 else record
+        replace(record, genotype=record.genotype * 2)
+        if record.genotype is not None and len(record.genotype) == 1
+        else record
         for record in records
     ]
 
@@ -79,16 +88,28 @@ def _prepared(inputs: Inputs, options: HappyOptions) -> tuple[CallSet, CallSet]:
             continue
         ranges = None if inputs.ranges is None else inputs.ranges.get(contig, EMPTY)
         expand = is_haploid_x and contig in SEX_CONTIGS
-        records = [record for record in _sample_records(inputs.truth, contig) if options.use_filtered_truth or not record.is_filtered]
+        records = [
+            record
+            for record in _sample_records(inputs.truth, contig)
+            if options.use_filtered_truth or not record.is_filtered
+        ]
         records = [record for record in records if _is_read(record, ranges)]
         if not records:
             continue
         truth[contig] = _expanded(records) if expand else records
-        calls = [record for record in _sample_records(inputs.query, contig) if not (options.pass_only and record.is_filtered)]
+        calls = [
+            record
+            for record in _sample_records(inputs.query, contig)
+            if not (options.pass_only and record.is_filtered)
+        ]
         calls = [record for record in calls if _is_read(record, ranges)]
-        query[contig] = normalize_contig(inputs.reference.sequence(contig), contig, calls, is_haploid_x=expand)
+        query[contig] = normalize_contig(
+            inputs.reference.sequence(contig), contig, calls, is_haploid_x=expand
+        )
     query = {contig: records for contig, records in query.items() if records}
-    return replace(inputs.truth, contigs=truth, sample_column=9), replace(inputs.query, contigs=query, sample_column=9)
+    return replace(inputs.truth, contigs=truth, sample_column=9), replace(
+        inputs.query, contigs=query, sample_column=9
+    )
 
 
 def _is_read(record: Record, ranges: Intervals | None) -> bool:
@@ -97,7 +118,10 @@ def _is_read(record: Record, ranges: Intervals | None) -> bool:
 
 
 def _strata(
-    inputs: Inputs, truth: CallSet, stratification: Mapping[str, Mapping[str, list[tuple[int, int]]]], confident_rows: int
+    inputs: Inputs,
+    truth: CallSet,
+    stratification: Mapping[str, Mapping[str, list[tuple[int, int]]]],
+    confident_rows: int,
 ) -> list[Stratum]:
     found = []
     if inputs.confident is not None:
@@ -106,7 +130,10 @@ def _strata(
         for contig in {*inputs.confident, *truth.contigs}:
             regions = inputs.confident.get(contig, EMPTY) if inputs.confident else None
             spans = confident_variants(
-                ((record.start, record.ref, record.alts) for record in truth.contigs.get(contig, [])),
+                (
+                    (record.start, record.ref, record.alts)
+                    for record in truth.contigs.get(contig, [])
+                ),
                 inputs.reference.sequence(contig) if contig in truth.contigs else "",
                 regions,
             )
@@ -115,11 +142,17 @@ def _strata(
         found.append(Stratum(CONFIDENT, intervals, size))
     for name, rows in stratification.items():
         merged = {contig: Intervals.merged(pairs) for contig, pairs in rows.items()}
-        found.append(Stratum(name, merged, sum(end - start for pairs in rows.values() for start, end in pairs)))
+        found.append(
+            Stratum(
+                name, merged, sum(end - start for pairs in rows.values() for start, end in pairs)
+            )
+        )
     return found
 
 
-def _sizes(strata: Sequence[Stratum], reference: Reference, contigs: Sequence[str]) -> dict[str, dict[str, str]]:
+def _sizes(
+    strata: Sequence[Stratum], reference: Reference, contigs: Sequence[str]
+) -> dict[str, dict[str, str]]:
     """Columns Subset.Size, Subset.IS_CONF.Size and Subset.Level of every subset."""
     confident = next((stratum for stratum in strata if stratum.name == CONFIDENT), None)
     whole = sum(called_length(reference.sequence(contig)) for contig in reference.lengths)
@@ -140,7 +173,8 @@ def _sizes(strata: Sequence[Stratum], reference: Reference, contigs: Sequence[st
         shared = None
         if confident is not None:
             shared = sum(
-                intervals.intersected(confident.intervals.get(contig, EMPTY)).size() for contig, intervals in stratum.intervals.items()
+                intervals.intersected(confident.intervals.get(contig, EMPTY)).size()
+                for contig, intervals in stratum.intervals.items()
             )
         sizes[stratum.name] = row(float(stratum.size), shared, stratum.level)
     return sizes
@@ -151,6 +185,27 @@ def called_length(sequence: str) -> int:
     return len(sequence.strip("N"))
 
 
+# Makes the GA4GH rows of prepared call sets: by contig, with warnings.
+Matcher = Callable[[CallSet, CallSet], tuple[dict[str, list[Row]], list[str]]]
+
+
+def builtin_matcher(inputs: Inputs, options: HappyOptions, threads: int) -> Matcher:
+    """The built-in comparator with the options under which hap.py runs vcfeval."""
+    match_options = MatchOptions(
+        all_records=not options.pass_only,
+        ref_overlap=True,
+        allele_pass=not options.squash_ploidy,
+        squash_ploidy=options.squash_ploidy,
+    )
+
+    def matched(truth: CallSet, query: CallSet) -> tuple[dict[str, list[Row]], list[str]]:
+        comparison = compare(truth, query, inputs.reference, match_options, threads=threads)
+        rows = {match.contig: contig_rows(match) for match in comparison.contigs}
+        return rows, comparison.warnings
+
+    return matched
+
+
 def run_happy(
     inputs: Inputs,
     options: HappyOptions,
@@ -158,6 +213,7 @@ def run_happy(
     stratification: Mapping[str, Mapping[str, list[tuple[int, int]]]] | None = None,
     confident_size: int = 0,
     threads: int = 1,
+    matcher: Matcher | None = None,
 ) -> HappyResult:
     """Compare as hap.py does with its vcfeval engine.
 
@@ -167,20 +223,35 @@ def run_happy(
         Rows of the BED file of each named region, by contig.
     confident_size
         Bases of the rows of the confident BED file, overlaps counted twice (hap.py's Subset.Size).
+    matcher
+        Who compares; the built-in comparator when None.
     """
     truth, query = _prepared(inputs, options)
-    match_options = MatchOptions(all_records=not options.pass_only, ref_overlap=True, allele_pass=True)
-    comparison = compare(truth, query, inputs.reference, match_options, threads=threads)
+    warnings = []
+    left_out = [contig for contig in inputs.query.contigs if contig not in truth.contigs]
+    if left_out:
+        warnings.append(
+            "the tables leave out, as hap.py does, query records on contigs without truth records: "
+            + some_names(left_out)
+        )
+    if not truth.contigs:
+        return HappyResult(
+            [], [], [], [*warnings, "the truth has no records: the tables are empty"]
+        )
+    by_contig, notes = (matcher or builtin_matcher(inputs, options, threads))(truth, query)
     strata = _strata(inputs, truth, stratification or {}, confident_size)
     has_confident = any(stratum.name == CONFIDENT for stratum in strata)
     rows: list[Row] = []
     records: list[AnnotatedRecord] = []
-    for match in comparison.contigs:
-        contig = contig_rows(match)
-        for row, record in annotate_contig(inputs.reference.sequence(match.contig), contig, strata, has_confident=has_confident):
-            rows.append(row)
-            records.append(record)
+    used = [contig for contig in inputs.reference.lengths if contig in by_contig]
+    for contig in used:
+        sequence = inputs.reference.sequence(contig)
+        annotated = annotate_contig(
+            sequence, by_contig[contig], strata, has_confident=has_confident
+        )
+        rows.extend(row for row, _ in annotated)
+        records.extend(record for _, record in annotated)
     names = [stratum.name for stratum in strata if stratum.name != CONFIDENT]
-    used = [match.contig for match in comparison.contigs]
-    table = count_rows(records, options.score_name, names, _sizes(strata, inputs.reference, used))
-    return HappyResult(rows, records, table, comparison)
+    sizes = _sizes(strata, inputs.reference, used)
+    table = count_rows(records, options.score_name, names, sizes)
+    return HappyResult(rows, records, table, [*warnings, *notes])

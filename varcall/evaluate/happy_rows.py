@@ -16,7 +16,18 @@ from varcall.evaluate.score_order import sort_order, spaced
 TYPES = ("SNP", "INDEL")
 SUBTYPES: dict[str, tuple[str, ...]] = {
     "SNP": ("*", "ti", "tv"),
-    "INDEL": ("*", "I1_5", "I6_15", "I16_PLUS", "D1_5", "D6_15", "D16_PLUS", "C1_5", "C6_15", "C16_PLUS"),
+    "INDEL": (
+        "*",
+        "I1_5",
+        "I6_15",
+        "I16_PLUS",
+        "D1_5",
+        "D6_15",
+        "D16_PLUS",
+        "C1_5",
+        "C6_15",
+        "C16_PLUS",
+    ),
 }
 # hap.py sorts the observations once for each of het, hetalt, homalt and all.
 SORTS_PER_SUBTYPE = 4
@@ -83,11 +94,18 @@ class Tally:
         """Recall, precision, share of calls outside, F1, with hap.py's zeros where there is nothing to divide by."""
         recall = self._share("TRUTH.TP", self.value("TRUTH.TOTAL"), self.value("TRUTH.TOTAL"))
         queries = self.value("QUERY.TOTAL")
-        precision = self._share("QUERY.TP", self.value("QUERY.TP") + self.value("QUERY.FP"), queries)
+        precision = self._share(
+            "QUERY.TP", self.value("QUERY.TP") + self.value("QUERY.FP"), queries
+        )
         outside = self._share("QUERY.UNK", queries, queries)
         both = precision + recall
         f1 = 2 * precision * recall / both if both and not math.isnan(both) else math.nan
-        return {"METRIC.Recall": recall, "METRIC.Precision": precision, "METRIC.Frac_NA": outside, "METRIC.F1_Score": f1}
+        return {
+            "METRIC.Recall": recall,
+            "METRIC.Precision": precision,
+            "METRIC.Frac_NA": outside,
+            "METRIC.F1_Score": f1,
+        }
 
     def _share(self, name: str, total: int, present: int) -> float:
         if present == 0:
@@ -127,18 +145,27 @@ def _observe(groups: _Groups, record: AnnotatedRecord, entry: Entry, code: int) 
     names = (entry.kind, entry.location_type, *entry.subtypes)
     flags = sum(_FLAGS.get(name, 0) for name in names)
     for name in failed:
-        groups.setdefault(("f", "*", entry.variant_type, name), _Observations()).add(score, code, flags)
+        groups.setdefault(("f", "*", entry.variant_type, name), _Observations()).add(
+            score, code, flags
+        )
     passing = _FAILED.get(code, _N) if failed else code
     for subset in ("*", *(region for region in record.regions if region != "CONF")):
         kind = "a" if subset == "*" else "s"
-        groups.setdefault((kind, subset, entry.variant_type, "PASS"), _Observations()).add(score, passing, flags)
-        groups.setdefault((kind, subset, entry.variant_type, "ALL"), _Observations()).add(score, code, flags)
+        groups.setdefault((kind, subset, entry.variant_type, "PASS"), _Observations()).add(
+            score, passing, flags
+        )
+        groups.setdefault((kind, subset, entry.variant_type, "ALL"), _Observations()).add(
+            score, code, flags
+        )
 
 
 def _groups(records: Iterable[AnnotatedRecord]) -> _Groups:
     groups: _Groups = {}
     for record in records:
-        for side, entry, decisions in (("TRUTH", record.truth, ("TP", "FN")), ("QUERY", record.query, ("TP", "FP", "UNK"))):
+        for side, entry, decisions in (
+            ("TRUTH", record.truth, ("TP", "FN")),
+            ("QUERY", record.query, ("TP", "FP", "UNK")),
+        ):
             if entry.variant_type != "NOCALL" and entry.decision in decisions:
                 _observe(groups, record, entry, CODES.index(f"{side}.{entry.decision}"))
     return groups
@@ -182,11 +209,15 @@ class _Group:
         fp_al = np.cumsum(is_fp & (self.flags[chosen] & _FLAGS["lm"] != 0))
         found = []
         for i in spaced(scores, ROC_SPACING).tolist():
-            below = Tally(float(scores[i]), tuple(int(c[i]) for c in counts), int(fp_gt[i]), int(fp_al[i]))
+            below = Tally(
+                float(scores[i]), tuple(int(c[i]) for c in counts), int(fp_gt[i]), int(fp_al[i])
+            )
             found.append(total.without(below))
         return found
 
-    def _chosen(self, order: npt.NDArray[np.int64], names: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    def _chosen(
+        self, order: npt.NDArray[np.int64], names: tuple[str, ...]
+    ) -> npt.NDArray[np.int64]:
         wanted = sum(_FLAGS[name.lower()] for name in names if name != "*")
         return order[self.flags[order] & wanted == wanted]
 
@@ -222,7 +253,14 @@ def _ratio(a: str, b: str) -> str:
     return repr(float(a) / float(b))
 
 
-def _row(keys: tuple[str, str, str, str], qq_field: str, tally: Tally, sizes: Mapping[str, str], *, counts_only: bool) -> Row:
+def _row(
+    keys: tuple[str, str, str, str],
+    qq_field: str,
+    tally: Tally,
+    sizes: Mapping[str, str],
+    *,
+    counts_only: bool,
+) -> Row:
     kind, subtype, subset, filter_name = keys
     row = {
         "Type": kind, "Subtype": subtype, "Subset": subset, "Filter": filter_name, "Genotype": "*", "QQ.Field": qq_field,
@@ -246,7 +284,9 @@ def _set_part(row: Row, part: str, tally: Tally, *, counts_only: bool) -> None:
             row[f"{name}.{part}"] = _text(tally.value(name))
 
 
-def _group_rows(key: _GroupKey, group: _Group, qq_field: str, sizes: Mapping[str, str]) -> list[Row]:
+def _group_rows(
+    key: _GroupKey, group: _Group, qq_field: str, sizes: Mapping[str, str]
+) -> list[Row]:
     """Rows of one type, subset and filter: totals, then levels of the score."""
     kind, subset, variant_type, filter_name = key
     counts_only = kind == "f"
@@ -260,7 +300,16 @@ def _group_rows(key: _GroupKey, group: _Group, qq_field: str, sizes: Mapping[str
                 if text in by_level:
                     _set_part(by_level[text], subtype, tally, counts_only=counts_only)
             continue
-        found = [_row((variant_type, subtype, subset, filter_name), qq_field, tally, sizes, counts_only=counts_only) for tally in tallies]
+        found = [
+            _row(
+                (variant_type, subtype, subset, filter_name),
+                qq_field,
+                tally,
+                sizes,
+                counts_only=counts_only,
+            )
+            for tally in tallies
+        ]
         for genotype in ("het", "homalt"):
             _set_part(found[0], genotype, group.total(subtype, genotype), counts_only=counts_only)
         rows.extend(found)
@@ -273,7 +322,10 @@ SORT_COLUMNS = ("Type", "Subtype", "Subset", "Filter", "Genotype", "QQ.Field", "
 
 
 def count_rows(
-    records: Iterable[AnnotatedRecord], qq_field: str, region_names: Sequence[str], sizes: Mapping[str, Mapping[str, str]]
+    records: Iterable[AnnotatedRecord],
+    qq_field: str,
+    region_names: Sequence[str],
+    sizes: Mapping[str, Mapping[str, str]],
 ) -> list[Row]:
     """All rows of hap.py's ``roc.all.csv`` in its order; those with QQ ``*`` are the extended table.
 

@@ -31,10 +31,15 @@ def extended_rows(rows: Iterable[Row]) -> list[Row]:
 
 def summary_rows(rows: Iterable[Row]) -> list[Row]:
     """Rows of the summary: by type and filter only."""
-    return [row for row in extended_rows(rows) if row["Subtype"] == row["Genotype"] == row["Subset"] == "*"]
+    return [
+        row
+        for row in extended_rows(rows)
+        if row["Subtype"] == row["Genotype"] == row["Subset"] == "*"
+    ]
 
 
-def _csv(rows: Iterable[Row], columns: Sequence[str]) -> str:
+def csv_text(rows: Iterable[Row], columns: Sequence[str]) -> str:
+    """The rows as CSV with a header line."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
@@ -49,12 +54,16 @@ def _metrics_table(name: str, rows: Sequence[Row], columns: Sequence[str]) -> di
     def values(column: str) -> tuple[str, list[object]]:
         texts = [row.get(column, "") for row in rows]
         try:
-            numbers: list[object] = [float(text) if text not in ("", ".") else "." for text in texts]
+            numbers: list[object] = [
+                float(text) if text not in ("", ".") else "." for text in texts
+            ]
         except ValueError:
             return "string", list(texts)
         return "double", numbers
 
-    data: list[dict[str, object]] = [{"id": "types", "label": "types", "type": "string", "values": list(range(len(rows)))}]
+    data: list[dict[str, object]] = [
+        {"id": "types", "label": "types", "type": "string", "values": list(range(len(rows)))}
+    ]
     for column in columns:
         kind, items = values(column)
         data.append({"id": column, "label": column, "type": kind, "values": items})
@@ -70,13 +79,19 @@ def write_tables(prefix: Path, rows: Sequence[Row]) -> None:
         A file cannot be written.
     """
     summary, extended = summary_rows(rows), extended_rows(rows)
-    texts = {".summary.csv": _csv(summary, SUMMARY_COLUMNS), ".extended.csv": _csv(extended, ALL_COLUMNS)}
+    texts = {
+        ".summary.csv": csv_text(summary, SUMMARY_COLUMNS),
+        ".extended.csv": csv_text(extended, ALL_COLUMNS),
+    }
     for suffix, text in texts.items():
         with AtomicOutput(f"{prefix}{suffix}") as output:
             output.path.write_text(text)
-    metrics = [_metrics_table("summary.metrics", summary, SUMMARY_COLUMNS), _metrics_table("all.metrics", extended, ALL_COLUMNS)]
+    metrics = [
+        _metrics_table("summary.metrics", summary, SUMMARY_COLUMNS),
+        _metrics_table("all.metrics", extended, ALL_COLUMNS),
+    ]
     for name, chosen in roc_tables(rows).items():
-        _write_gzip(Path(f"{prefix}.roc.{name}.csv.gz"), _csv(chosen, ALL_COLUMNS))
+        _write_gzip(Path(f"{prefix}.roc.{name}.csv.gz"), csv_text(chosen, ALL_COLUMNS))
         metrics.append(_metrics_table(f"roc.{name}", chosen, ALL_COLUMNS))
     document = {"name": "varcall.eval.comparison", "version": __version__, "metrics": metrics}
     _write_gzip(Path(f"{prefix}.metrics.json.gz"), json.dumps(document))

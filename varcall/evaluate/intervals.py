@@ -104,7 +104,9 @@ def read_bed(path: Path) -> dict[str, list[tuple[int, int]]]:
                     raise ValueError
                 rows.setdefault(fields[0], []).append((start, end))
     except (ValueError, IndexError) as error:
-        raise InputError(f"line {number} of the BED file {path} is no interval: contig, start and end are needed") from error
+        raise InputError(
+            f"line {number} of the BED file {path} is no interval: contig, start and end are needed"
+        ) from error
     except (OSError, EOFError) as error:
         raise InputError(f"cannot read the BED file {path}: {error}") from error
     return rows

@@ -129,7 +129,12 @@ def _heap_order(records: Sequence[Record]) -> list[Record]:
 
 
 def _used_variant(
-    record: Record, index: int, options: MatchOptions, length: int, is_sample_filtered: bool, all_alts: bool
+    record: Record,
+    index: int,
+    options: MatchOptions,
+    length: int,
+    is_sample_filtered: bool,
+    all_alts: bool,
 ) -> Variant | None:
     longest = max(len(record.ref), *(len(alt) for alt in record.alts), 0)
     if longest > MAX_ALLELE_LENGTH:
@@ -166,13 +171,21 @@ def judged_records(
     for index, item in enumerate(judged):
         record = item.record
         filters = sample_filter(record)
-        is_sample_filtered = filters is not None and any(name not in ("PASS", ".") for name in filters.split(";"))
+        is_sample_filtered = filters is not None and any(
+            name not in ("PASS", ".") for name in filters.split(";")
+        )
         try:
-            item.variant = _used_variant(record, index, options, length, is_sample_filtered, all_alts)
+            item.variant = _used_variant(
+                record, index, options, length, is_sample_filtered, all_alts
+            )
         except SkippedRecordError as error:
             skipped.append(f"{contig}:{record.start + 1}: {error}")
     variants = [item.variant for item in judged if item.variant is not None]
-    outside = {variant.index for variant in variants if regions is not None and not regions.overlap(variant.start, variant.end)}
+    outside = {
+        variant.index
+        for variant in variants
+        if regions is not None and not regions.overlap(variant.start, variant.end)
+    }
     for index in outside:
         judged[index].is_outside = True
     if options.ref_overlap:
@@ -200,7 +213,9 @@ def _rank_key(allele: Allele) -> tuple[int, int, int, bytes]:
     return allele.start, allele.end, len(allele.bases), inverted
 
 
-def _side(variants: Sequence[Variant], ploidy: int, *, squash: bool, ranks: dict[Allele, int]) -> _Side:
+def _side(
+    variants: Sequence[Variant], ploidy: int, *, squash: bool, ranks: dict[Allele, int]
+) -> _Side:
     ordered = sorted(variants, key=lambda variant: (variant.start, variant.end))
     choices: list[tuple[int, ...]] = []
     offsets = [0]
@@ -209,7 +224,9 @@ def _side(variants: Sequence[Variant], ploidy: int, *, squash: bool, ranks: dict
     for i, variant in enumerate(ordered):
         for choice in orientations(variant, ploidy, squash=squash):
             choices.append(choice)
-            alleles.append([ranks[variant.alleles[a]] if a in variant.alleles else -1 for a in choice])
+            alleles.append(
+                [ranks[variant.alleles[a]] if a in variant.alleles else -1 for a in choice]
+            )
             owner.append(i)
         offsets.append(len(choices))
     width = 1 if squash else ploidy
@@ -236,7 +253,12 @@ class BestPath:
 
 
 def best_path(
-    template: npt.NDArray[np.uint8], truth: Sequence[Variant], query: Sequence[Variant], options: MatchOptions, *, squash: bool
+    template: npt.NDArray[np.uint8],
+    truth: Sequence[Variant],
+    query: Sequence[Variant],
+    options: MatchOptions,
+    *,
+    squash: bool,
 ) -> BestPath:
     """Find the choice of records and orientations that uses most records with equal haplotypes.
 
@@ -245,7 +267,10 @@ def best_path(
     template
         Codes of the contig, uint8 [length].
     """
-    pool = sorted({allele for variant in (*truth, *query) for allele in variant.alleles.values()}, key=_rank_key)
+    pool = sorted(
+        {allele for variant in (*truth, *query) for allele in variant.alleles.values()},
+        key=_rank_key,
+    )
     ranks = {allele: rank for rank, allele in enumerate(pool)}
     lengths = np.array([len(allele.bases) for allele in pool], np.int32)
     a_offsets = np.zeros(len(pool), np.int32)
@@ -279,8 +304,16 @@ def best_path(
 
 def _weights(path: BestPath, truth: list[JudgedRecord], query: list[JudgedRecord]) -> None:
     """Weight of each matching query record: truth records inside the regions per query record of its sync block."""
-    used_truth = sorted((v.start, v.end, v.index) for item in truth if (v := item.variant) and path.truth[v.index] >= 0)
-    used_query = sorted((v.start, v.end, v.index) for item in query if (v := item.variant) and path.query[v.index] >= 0)
+    used_truth = sorted(
+        (v.start, v.end, v.index)
+        for item in truth
+        if (v := item.variant) and path.truth[v.index] >= 0
+    )
+    used_query = sorted(
+        (v.start, v.end, v.index)
+        for item in query
+        if (v := item.variant) and path.query[v.index] >= 0
+    )
     t = q = 0
     for i, sync in enumerate(path.syncs):
         total = inside = 0
@@ -293,7 +326,10 @@ def _weights(path: BestPath, truth: list[JudgedRecord], query: list[JudgedRecord
         while q < len(used_query) and (used_query[q][0] <= sync or is_last):
             members.append(used_query[q][2])
             q += 1
-        counted = sum(query[index].variant is not None and query[index].variant.start <= sync for index in members)  # type: ignore[union-attr]
+        counted = sum(
+            query[index].variant is not None and query[index].variant.start <= sync
+            for index in members
+        )  # type: ignore[union-attr]
         for index in members:
             if total and counted:
                 query[index].weight = inside / counted
@@ -307,12 +343,20 @@ def _sync_starts(path: BestPath, items: list[JudgedRecord]) -> None:
         return
     starts = [item.variant.start - 1 for item in items if item.variant is not None]
     found = np.maximum(np.searchsorted(np.array(path.syncs), np.array(starts), "right") - 1, 0)
-    for item, i in zip((item for item in items if item.variant is not None), found.tolist(), strict=True):
+    for item, i in zip(
+        (item for item in items if item.variant is not None), found.tolist(), strict=True
+    ):
         if i < len(path.syncs):
             item.sync = path.syncs[i] + 2
 
 
-def match_contig(contig: str, sequence: str, truth: list[JudgedRecord], query: list[JudgedRecord], options: MatchOptions) -> ContigMatch:
+def match_contig(
+    contig: str,
+    sequence: str,
+    truth: list[JudgedRecord],
+    query: list[JudgedRecord],
+    options: MatchOptions,
+) -> ContigMatch:
     """Match the two sides of one contig and write the verdicts into their records."""
     result = ContigMatch(contig, truth, query)
     truth_variants = [item.variant for item in truth if item.variant is not None]
@@ -323,7 +367,9 @@ def match_contig(contig: str, sequence: str, truth: list[JudgedRecord], query: l
                 item.verdict = Verdict.OUTSIDE if item.is_outside else Verdict.MISMATCH
         return result
     template = encode(sequence)
-    path = best_path(template, truth_variants, query_variants, options, squash=options.squash_ploidy)
+    path = best_path(
+        template, truth_variants, query_variants, options, squash=options.squash_ploidy
+    )
     result.warnings.extend(_hard_warning(contig, region) for region in path.hard)
     _weights(path, truth, query)
     for items, used in ((truth, path.truth), (query, path.query)):
@@ -357,7 +403,9 @@ def _hard_warning(contig: str, region: tuple[int, int, int, int]) -> str:
     )
 
 
-def _allele_pass(template: npt.NDArray[np.uint8], result: ContigMatch, options: MatchOptions) -> None:
+def _allele_pass(
+    template: npt.NDArray[np.uint8], result: ContigMatch, options: MatchOptions
+) -> None:
     """Match the mismatches once more without regard to zygosity: which of them share an allele."""
     truth = [item for item in result.truth if item.verdict == Verdict.MISMATCH]
     query = [item for item in result.query if item.verdict == Verdict.MISMATCH]

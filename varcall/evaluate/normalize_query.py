@@ -33,10 +33,18 @@ class _Call:
         """Position, then substitutions before deletions before insertions, then size and bases."""
         kinds = 0
         for change in self.changes:
-            kinds |= 4 if change.is_substitution else 1 if change.ref_length == 0 and change.alt else 2
+            kinds |= (
+                4 if change.is_substitution else 1 if change.ref_length == 0 and change.alt else 2
+            )
         longest = max((change.ref_length for change in self.changes), default=0)
         alt = max((len(change.alt) for change in self.changes), default=0)
-        return self.start, -kinds, longest, alt, ";".join(sorted(change.alt for change in self.changes))
+        return (
+            self.start,
+            -kinds,
+            longest,
+            alt,
+            ";".join(sorted(change.alt for change in self.changes)),
+        )
 
 
 def _alleles(record: Record) -> list[Change | None]:
@@ -66,13 +74,17 @@ def _single_alleles(record: Record, *, is_haploid_x: bool) -> list[_Call]:
     called = [alleles[i - 1] for i in genotype if i > 0]
     if len(genotype) == 2 and genotype[0] == genotype[1] and called and called[0] is not None:
         return [_Call(record.start, (called[0],), (1, 1), record)]
-    return [_Call(record.start, (change,), (0, 1), record) for change in called if change is not None]
+    return [
+        _Call(record.start, (change,), (0, 1), record) for change in called if change is not None
+    ]
 
 
 def _primitives(sequence: str, call: _Call) -> list[_Call]:
     """Split a call whose allele is neither a single substitution nor a plain insertion or deletion."""
     change = trim_right(sequence, trim_left(sequence, call.changes[0], 0), 0)
-    if not ((change.ref_length >= 1 and len(change.alt) > 1) or (change.ref_length > 1 and change.alt)):
+    if not (
+        (change.ref_length >= 1 and len(change.alt) > 1) or (change.ref_length > 1 and change.alt)
+    ):
         return [call]
     genotype = (1, 0) if call.is_het else (1, 1)
     found = []
@@ -144,7 +156,9 @@ def _padded(sequence: str, call: _Call) -> _Call:
         if change.start == first and change.ref_length == last - first + 1 and not change.alt:
             change = Change(change.start - 1, change.end, sequence[change.start - 1])
         changes.append(change)
-    return replace(call, start=min(first, *(change.start for change in changes)), changes=tuple(changes))
+    return replace(
+        call, start=min(first, *(change.start for change in changes)), changes=tuple(changes)
+    )
 
 
 def _record(sequence: str, contig: str, call: _Call) -> Record:
@@ -159,11 +173,24 @@ def _record(sequence: str, contig: str, call: _Call) -> Record:
         alts.append(alt or "<DEL>")
     source = call.source.fields
     genotype = "/".join(map(str, call.genotype))
-    fields = (contig, str(first + 1), ".", ref, ",".join(alts), str(_qual(call.source)), source[6], ".", "GT", genotype)
+    fields = (
+        contig,
+        str(first + 1),
+        ".",
+        ref,
+        ",".join(alts),
+        str(_qual(call.source)),
+        source[6],
+        ".",
+        "GT",
+        genotype,
+    )
     return Record(first, ref, tuple(alts), call.genotype, fields)
 
 
-def normalize_contig(sequence: str, contig: str, records: Sequence[Record], *, is_haploid_x: bool) -> list[Record]:
+def normalize_contig(
+    sequence: str, contig: str, records: Sequence[Record], *, is_haploid_x: bool
+) -> list[Record]:
     """hap.py's query records of one contig, sorted.
 
     Parameters
@@ -173,10 +200,14 @@ def normalize_contig(sequence: str, contig: str, records: Sequence[Record], *, i
     is_haploid_x
         The truth has haploid genotypes on X, so haploid calls on X and Y count as homozygous.
     """
-    calls = [call for record in records for call in _single_alleles(record, is_haploid_x=is_haploid_x)]
+    calls = [
+        call for record in records for call in _single_alleles(record, is_haploid_x=is_haploid_x)
+    ]
     calls = [call for call in calls if call.changes[0].end <= len(sequence)]
     calls.sort(key=lambda call: (call.changes[0].start, -call.changes[0].end, call.changes[0].alt))
-    pieces = sorted((piece for call in calls for piece in _primitives(sequence, call)), key=_Call.rank)
+    pieces = sorted(
+        (piece for call in calls for piece in _primitives(sequence, call)), key=_Call.rank
+    )
     joined = _joined(sorted(_shifted(sequence, pieces), key=_Call.rank))
     padded = sorted((_padded(sequence, call) for call in joined), key=_Call.rank)
     return [_record(sequence, contig, call) for call in padded]

@@ -40,7 +40,9 @@ class EvalOptions:
     plots: bool = True
     sdf: Path | None = None
     rtg_memory: str | None = None
-    ref_mismatch: str | None = None  # "error" or "warn"; None is "error" unless only counts are wanted
+    ref_mismatch: str | None = (
+        None  # "error" or "warn"; None is "error" unless only counts are wanted
+    )
     threads: int = 1
     extra: tuple[str, ...] = field(default=())
 
@@ -50,7 +52,9 @@ class EvalOptions:
         if self.engine not in ENGINES:
             raise UsageError(f"--engine {self.engine!r} is none of {', '.join(ENGINES)}")
         if self.sort_order not in SORT_ORDERS:
-            raise UsageError(f"--sort-order {self.sort_order!r} is none of {', '.join(SORT_ORDERS)}")
+            raise UsageError(
+                f"--sort-order {self.sort_order!r} is none of {', '.join(SORT_ORDERS)}"
+            )
         if self.output is None and self.counts is None:
             raise UsageError("give -o PREFIX for the report or --counts FILE.json")
         if len(self.queries) > 1 and self.counts is not None:

@@ -97,7 +97,10 @@ def _position(row, side, ploidy, hap_size):
 @njit(cache=True)
 def _in_sync(row, side_size, ploidy, hap_size):
     """True when all haplotypes of both sides stand on one reference base with nothing half played."""
-    if _trailing(row, 0, ploidy, hap_size) != -1 or _trailing(row, side_size, ploidy, hap_size) != -1:
+    if (
+        _trailing(row, 0, ploidy, hap_size) != -1
+        or _trailing(row, side_size, ploidy, hap_size) != -1
+    ):
         return False
     position = _position(row, 0, ploidy, hap_size)
     if position != _position(row, side_size, ploidy, hap_size):
@@ -134,7 +137,9 @@ def _matches(row, side_size, ploidy, hap_size, template, a_offset, bases):
         truth = side_size + query
         if row[query + FINISHED] or row[truth + FINISHED]:
             continue
-        if _base(row, query, template, a_offset, bases) != _base(row, truth, template, a_offset, bases):
+        if _base(row, query, template, a_offset, bases) != _base(
+            row, truth, template, a_offset, bases
+        ):
             return False
     return True
 
@@ -179,7 +184,9 @@ def _next_record(row, side, ploidy, hap_size, v_start, a_length):
         return -1
     if v_start[record] <= _position(row, side, ploidy, hap_size) + 1:
         return record
-    if v_start[record] <= row[side + ADDED_END] and _wants_bases(row, side, ploidy, hap_size, a_length):
+    if v_start[record] <= row[side + ADDED_END] and _wants_bases(
+        row, side, ploidy, hap_size, a_length
+    ):
         return record
     return -1
 
@@ -275,7 +282,10 @@ def _heap_pop(heap, n, pool, side_size, ploidy, hap_size):
         child = 2 * i + 1
         if child >= n:
             break
-        if child + 1 < n and _compare(pool, heap[child + 1], heap[child], side_size, ploidy, hap_size) < 0:
+        if (
+            child + 1 < n
+            and _compare(pool, heap[child + 1], heap[child], side_size, ploidy, hap_size) < 0
+        ):
             child += 1
         if _compare(pool, last, heap[child], side_size, ploidy, hap_size) <= 0:
             break
@@ -308,7 +318,9 @@ def _move_to(row, side, ploidy, hap_size, position, template_length, a_start, a_
 
 
 @njit(cache=True)
-def _include(row, side, ploidy, hap_size, queue_size, orientation, alleles, a_start, a_end, a_length):
+def _include(
+    row, side, ploidy, hap_size, queue_size, orientation, alleles, a_start, a_end, a_length
+):
     """Queue the alleles of an oriented record; False when a queue overflows."""
     for h in range(ploidy):
         allele = alleles[orientation, h]
@@ -413,11 +425,17 @@ def search(
         if alone:
             iterations = 0
             sync_position = _position(pool[head], 0, ploidy, hap_size)
-            if best < 0:  # nothing decided so far can change any more: write it down and forget the lists
+            if (
+                best < 0
+            ):  # nothing decided so far can change any more: write it down and forget the lists
                 _collect(pool[head, INCLUDED_NODE], node_value, node_next, query, 0, q_record)
                 _collect(pool[head, EXCLUDED_NODE], node_value, node_next, query, 1, q_record)
-                _collect(pool[head, side_size + INCLUDED_NODE], node_value, node_next, truth, 0, t_record)
-                _collect(pool[head, side_size + EXCLUDED_NODE], node_value, node_next, truth, 1, t_record)
+                _collect(
+                    pool[head, side_size + INCLUDED_NODE], node_value, node_next, truth, 0, t_record
+                )
+                _collect(
+                    pool[head, side_size + EXCLUDED_NODE], node_value, node_next, truth, 1, t_record
+                )
                 first = n_syncs
                 node = pool[head, g + SYNC_NODE]
                 while node >= 0:
@@ -454,10 +472,22 @@ def search(
                 side = s * side_size
                 starts = q_start if s == 0 else t_start
                 record = pool[head, side + RECORD]
-                while record < starts.shape[0] and (record == -1 or starts[record] < max_position + 1):
+                while record < starts.shape[0] and (
+                    record == -1 or starts[record] < max_position + 1
+                ):
                     record += 1
                 pool[head, side + RECORD] = record - 1
-                _move_to(pool[head], side, ploidy, hap_size, min(max_position + 1, length - 1), length, a_start, a_end, a_length)
+                _move_to(
+                    pool[head],
+                    side,
+                    ploidy,
+                    hap_size,
+                    min(max_position + 1, length - 1),
+                    length,
+                    a_start,
+                    a_end,
+                    a_length,
+                )
 
         n_children = 0
         enqueued = False
@@ -516,7 +546,16 @@ def search(
                     n_nodes += 1
             for orientation in range(orientations[record] - 1, orientations[record + 1]):
                 leave_out = orientation < orientations[record]
-                if not leave_out and not _fits(pool[head], side, ploidy, hap_size, v_start[record], orientation, alleles, a_start):
+                if not leave_out and not _fits(
+                    pool[head],
+                    side,
+                    ploidy,
+                    hap_size,
+                    v_start[record],
+                    orientation,
+                    alleles,
+                    a_start,
+                ):
                     continue
                 n_free -= 1
                 child = free[n_free]
@@ -529,12 +568,25 @@ def search(
                 pool[child, side + RECORD] = record
                 pool[child, side + ADDED_END] = max(pool[head, side + ADDED_END], v_end[record])
                 if not leave_out:
-                    pool[child, side + INCLUDED_END] = max(pool[head, side + INCLUDED_END], v_end[record])
+                    pool[child, side + INCLUDED_END] = max(
+                        pool[head, side + INCLUDED_END], v_end[record]
+                    )
                     pool[child, side + INCLUDED] += 1
                     pool[child, side + SINCE_SYNC] += 1
                     if s == 1:
                         pool[child, g + TRUTH_ALLELE] = first_allele[orientation]
-                    if not _include(pool[child], side, ploidy, hap_size, queue_size, orientation, alleles, a_start, a_end, a_length):
+                    if not _include(
+                        pool[child],
+                        side,
+                        ploidy,
+                        hap_size,
+                        queue_size,
+                        orientation,
+                        alleles,
+                        a_start,
+                        a_end,
+                        a_length,
+                    ):
                         return QUEUE_FULL, query, truth, syncs[:0], hard
                 children[n_children] = child
                 n_children += 1
@@ -547,7 +599,11 @@ def search(
             at_end = _position(row, 0, ploidy, hap_size) >= length - 1
             before = row.copy() if at_end else saved
             _step(row, side_size, ploidy, hap_size, length, a_start, a_end, a_length)
-            if at_end and np.array_equal(before, row) and not _finished(row, side_size, ploidy, hap_size):
+            if (
+                at_end
+                and np.array_equal(before, row)
+                and not _finished(row, side_size, ploidy, hap_size)
+            ):
                 # A haplotype behind the last base waits for one that cannot get there; vcfeval steps on until it gives the region up.
                 iterations = max_iterations
                 if alone:
@@ -566,7 +622,17 @@ def search(
                     target -= 1
                     if target > _position(row, 0, ploidy, hap_size):
                         _move_to(row, 0, ploidy, hap_size, target, length, a_start, a_end, a_length)
-                        _move_to(row, side_size, ploidy, hap_size, target, length, a_start, a_end, a_length)
+                        _move_to(
+                            row,
+                            side_size,
+                            ploidy,
+                            hap_size,
+                            target,
+                            length,
+                            a_start,
+                            a_end,
+                            a_length,
+                        )
             if keep and not _matches(row, side_size, ploidy, hap_size, template, a_offset, bases):
                 keep = False
             if keep and _finished(row, side_size, ploidy, hap_size):
@@ -602,7 +668,9 @@ def search(
                 _heap_push(heap, n_heap, child, pool, side_size, ploidy, hap_size)
                 n_heap += 1
             else:
-                if _better(pool, child, other, side_size):  # same state, so the same place in heap and table
+                if _better(
+                    pool, child, other, side_size
+                ):  # same state, so the same place in heap and table
                     pool[other] = pool[child]
                 free[n_free] = child
                 n_free += 1

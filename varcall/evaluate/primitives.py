@@ -121,7 +121,11 @@ def split(sequence: str, change: Change) -> list[Change]:
     """Substitutions, insertions and deletions that make up a trimmed allele, from left to right."""
     ref, alt = sequence[change.start : change.end], change.alt
     if len(ref) < 2 or len(alt) < 2:
-        operations = "M" * min(len(ref), len(alt)) + "D" * (len(ref) - len(alt)) + "I" * (len(alt) - len(ref))
+        operations = (
+            "M" * min(len(ref), len(alt))
+            + "D" * (len(ref) - len(alt))
+            + "I" * (len(alt) - len(ref))
+        )
     else:
         operations = align(ref, alt)
     found: list[Change] = []

@@ -34,8 +34,12 @@ class Reference:
         except (OSError, ValueError, pysam.SamtoolsError) as error:
             self._scratch.cleanup()
             reason = str(error).splitlines()[0] if str(error) else "it has no sequence"
-            raise InputError(f"cannot read the reference FASTA {path} ({reason}): is it FASTA, plain or bgzip-compressed?") from error
-        self.lengths: dict[str, int] = dict(zip(self._fasta.references, self._fasta.lengths, strict=True))
+            raise InputError(
+                f"cannot read the reference FASTA {path} ({reason}): is it FASTA, plain or bgzip-compressed?"
+            ) from error
+        self.lengths: dict[str, int] = dict(
+            zip(self._fasta.references, self._fasta.lengths, strict=True)
+        )
 
     def _opened(self) -> pysam.FastaFile:
         index, blocks = Path(f"{self.path}.fai"), Path(f"{self.path}.gzi")
@@ -47,7 +51,11 @@ class Reference:
         blocks = Path(self._scratch.name) / "reference.gzi"
         arguments = ["--fai-idx", str(index)] + (["--gzi-idx", str(blocks)] if compressed else [])
         pysam.faidx(*arguments, str(self.path))
-        return pysam.FastaFile(str(self.path), filepath_index=str(index), filepath_index_compressed=str(blocks) if compressed else None)
+        return pysam.FastaFile(
+            str(self.path),
+            filepath_index=str(index),
+            filepath_index_compressed=str(blocks) if compressed else None,
+        )
 
     def sequence(self, contig: str) -> str:
         """The upper-case sequence of a whole contig."""

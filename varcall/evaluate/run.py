@@ -2,17 +2,46 @@
 
 import json
 import logging
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
-from varcall.atomic import AtomicOutput
-from varcall.evaluate.comparator import TypeCounts
-from varcall.evaluate.evaluation import evaluate
-from varcall.evaluate.matching import MatchOptions
+from varcall.atomic import AtomicOutput, check_writable
+from varcall.errors import InputError
+from varcall.evaluate.comparator import Comparison, TypeCounts, compare
+from varcall.evaluate.evaluation import Inputs, read_inputs
+from varcall.evaluate.ga4gh_vcf import write_annotated, write_split
+from varcall.evaluate.happy import HappyOptions, HappyResult, Matcher, run_happy
+from varcall.evaluate.happy_rows import Row
+from varcall.evaluate.happy_tables import (
+    csv_text,
+    extended_rows,
+    summary_rows,
+    write_tables,
+)
+from varcall.evaluate.intervals import read_bed
+from varcall.evaluate.matching import MatchOptions, Verdict
+from varcall.evaluate.metrics import (
+    INTERVAL_COLUMNS,
+    CalibrationBin,
+    calibration,
+    interval_row,
+)
 from varcall.evaluate.options import EvalOptions
+from varcall.evaluate.plots import plot_calibration, plot_precision_recall
+from varcall.evaluate.rtg import Rtg, find_rtg
+from varcall.evaluate.rtg_engine import RtgEngine
+from varcall.evaluate.strata import read_stratification
+from varcall.evaluate.table import summary_table
 
 logger = logging.getLogger(__name__)
 
+HAPPY_COUNTS = ("TRUTH.TP", "TRUTH.FN", "QUERY.FP", "QUERY.UNK", "FP.gt", "FP.al")
 
-def _match_options(options: EvalOptions) -> MatchOptions:
+
+def match_options(options: EvalOptions) -> MatchOptions:
+    """The user's options as the built-in comparator takes them."""
     truth_sample, query_sample = options.samples
     return MatchOptions(
         all_records=options.all_records,
@@ -25,25 +54,212 @@ def _match_options(options: EvalOptions) -> MatchOptions:
     )
 
 
-def _counts_json(counts: dict[str, TypeCounts]) -> dict[str, object]:
-    rows: dict[str, object] = {
-        kind: {"TRUTH.TP": c.truth_tp, "TRUTH.FN": c.truth_fn, "QUERY.TP": c.query_tp, "QUERY.FP": c.query_fp}
-        for kind, c in counts.items()
+@dataclass(slots=True)
+class CallerResult:
+    """What the evaluation of one call set gave."""
+
+    name: str
+    counts: dict[str, TypeCounts]
+    happy: HappyResult | None = None
+    calibration: list[CalibrationBin] | None = None
+
+    @property
+    def table(self) -> list[Row]:
+        """Rows of hap.py's tables; none when only counts were wanted."""
+        return self.happy.table if self.happy else []
+
+
+def _counts_json(result: CallerResult) -> dict[str, object]:
+    document: dict[str, object] = {
+        kind: {
+            "TRUTH.TP": c.truth_tp,
+            "TRUTH.FN": c.truth_fn,
+            "QUERY.TP": c.query_tp,
+            "QUERY.FP": c.query_fp,
+        }
+        for kind, c in result.counts.items()
     }
-    total = counts["SNP"] + counts["INDEL"]
-    return rows | {"tp_baseline": total.truth_tp, "tp_call": total.query_tp, "fp": total.query_fp, "fn": total.truth_fn}
+    total = result.counts["SNP"] + result.counts["INDEL"]
+    document |= {"tp_baseline": total.truth_tp, "tp_call": total.query_tp}
+    document |= {"fp": total.query_fp, "fn": total.truth_fn}
+    if result.happy is not None:
+        document["happy"] = {
+            row["Type"]: {name: int(row[name]) for name in HAPPY_COUNTS}
+            for row in summary_rows(result.table)
+            if row["Filter"] == "ALL"
+        }
+    return document
+
+
+def _choose_engine(options: EvalOptions) -> RtgEngine | None:
+    """rtg where it is asked for or there, with the formatted reference; None for the built-in comparator."""
+    program = None if options.engine == "builtin" else find_rtg()
+    if program is None:
+        if options.engine == "rtg":
+            raise InputError(
+                "there is no rtg on PATH: install RTG Tools (Java 8 or later), or use --engine builtin"
+            )
+        logger.info("engine: built-in comparator")
+        return None
+    rtg = Rtg(program, options.rtg_memory, options.threads)
+    logger.info("engine: %s at %s", rtg.version(), program)
+    beside = options.output or options.counts
+    assert beside is not None
+    sdf = options.sdf or beside.parent / f"{options.reference.name}.sdf"
+    return RtgEngine(rtg, rtg.formatted(options.reference, sdf), Path(f"{beside}.rtg"))
+
+
+def _scored(inputs: Inputs, comparison: Comparison) -> Iterable[tuple[float, bool]]:
+    """GQ and correctness of the query records that count."""
+    for match in comparison.contigs:
+        for item in match.query:
+            if item.verdict in (Verdict.MATCH, Verdict.MISMATCH):
+                text = inputs.query.value(item.record, "GQ")
+                if text is not None:
+                    try:
+                        yield float(text), item.verdict == Verdict.MATCH
+                    except ValueError:
+                        continue
+
+
+def _rtg_matcher(engine: RtgEngine, *, all_records: bool) -> Matcher:
+    return lambda truth, query: (engine.rows(truth, query, all_records=all_records), [])
+
+
+def _evaluate_caller(
+    options: EvalOptions, name: str, prefix: Path | None, engine: RtgEngine | None
+) -> CallerResult:
+    """Compare one call set and write its files."""
+    mismatch = options.ref_mismatch or ("error" if options.counts is None else "warn")
+    inputs, warnings = read_inputs(
+        options.truth,
+        options.queries[0],
+        options.reference,
+        confident=options.confident,
+        regions=options.regions,
+        bed_regions=options.bed_regions,
+        samples=options.samples,
+        ref_mismatch=mismatch,
+    )
+    try:
+        comparison = None
+        if engine is not None:
+            counts, run = engine.counts(inputs, options)
+            warnings.extend(run.warnings)
+        else:
+            comparison = compare(
+                inputs.truth,
+                inputs.query,
+                inputs.reference,
+                match_options(options),
+                regions=inputs.confident,
+                ranges=inputs.ranges,
+                threads=options.threads,
+            )
+            counts = comparison.counts()
+            warnings.extend(comparison.warnings)
+        result = CallerResult(name, counts)
+        if comparison is not None:
+            result.calibration = calibration(_scored(inputs, comparison))
+        if prefix is not None:
+            _write_report(options, prefix, inputs, comparison, engine, result, warnings)
+    finally:
+        inputs.reference.close()
+    for warning in dict.fromkeys(warnings):
+        logger.warning(warning)
+    return result
+
+
+def _write_report(
+    options: EvalOptions,
+    prefix: Path,
+    inputs: Inputs,
+    comparison: Comparison | None,
+    engine: RtgEngine | None,
+    result: CallerResult,
+    warnings: list[str],
+) -> None:
+    if options.split_vcfs and comparison is not None:
+        write_split(prefix, comparison, inputs.truth, inputs.query)
+    if "ALT" in options.samples or options.sample_ploidy != 2:
+        warnings.append("no tables are written: they need diploid genotypes in both files")
+        return
+    happy_options = HappyOptions(
+        use_filtered_truth=options.all_records,
+        pass_only=options.pass_only,
+        squash_ploidy=options.squash_ploidy,
+    )
+    rows = read_bed(options.confident) if options.confident else {}
+    matcher = _rtg_matcher(engine, all_records=not options.pass_only) if engine else None
+    happy = run_happy(
+        inputs,
+        happy_options,
+        stratification=read_stratification(options.stratification)
+        if options.stratification
+        else None,
+        confident_size=sum(end - start for items in rows.values() for start, end in items),
+        threads=options.threads,
+        matcher=matcher,
+    )
+    result.happy = happy
+    warnings.extend(happy.warnings)
+    write_tables(prefix, happy.table)
+    with AtomicOutput(f"{prefix}.intervals.csv") as output:
+        items = [interval_row(row) for row in extended_rows(happy.table)]
+        output.path.write_text(csv_text(items, INTERVAL_COLUMNS))
+    filters = sorted({name for row in happy.rows for name in row.filters})
+    pairs = zip(happy.rows, happy.records, strict=True)
+    write_annotated(Path(f"{prefix}.vcf.gz"), pairs, inputs.reference.lengths, filters)
+
+
+def _names(options: EvalOptions) -> list[str]:
+    """Names of the callers: as given, or from the files."""
+    if options.names:
+        return list(options.names)
+    stems = [path.name.removesuffix(".gz").removesuffix(".vcf") for path in options.queries]
+    if len(set(stems)) == len(stems):
+        return stems
+    return [f"{stem}.{i}" for i, stem in enumerate(stems, 1)]
+
+
+def _side_by_side(callers: Mapping[str, list[Row]]) -> list[Row]:
+    return [{"Caller": name} | row for name, rows in callers.items() for row in rows]
 
 
 def run_eval(options: EvalOptions) -> None:
-    """Evaluate and write what the options ask for."""
-    evaluation = evaluate(
-        options.truth, options.queries[0], options.reference,
-        confident=options.confident, regions=options.regions, bed_regions=options.bed_regions,
-        samples=options.samples, options=_match_options(options),
-        ref_mismatch=options.ref_mismatch or ("error" if options.counts is None else "warn"), threads=options.threads,
-    )  # fmt: skip
-    for warning in evaluation.warnings:
-        logger.warning(warning)
+    """Evaluate each call set, write what the options ask for, and print the table.
+
+    Raises
+    ------
+    VarcallError
+        An input is malformed, rtg failed, or an output cannot be written.
+    """
+    for target in (options.counts, options.output and Path(f"{options.output}.summary.csv")):
+        if target is not None:
+            check_writable(target)
+    engine = _choose_engine(options)
+    results = []
+    for name, query in zip(_names(options), options.queries, strict=True):
+        prefix = options.output
+        if prefix is not None and len(options.queries) > 1:
+            prefix = Path(f"{prefix}.{name}")
+        own = engine and replace(engine, folder=Path(f"{prefix or options.counts}.rtg"))
+        results.append(
+            _evaluate_caller(replace(options, queries=(query,), names=()), name, prefix, own)
+        )
     if options.counts is not None:
         with AtomicOutput(options.counts) as output:
-            output.path.write_text(json.dumps(_counts_json(evaluation.counts), indent=1) + "\n")
+            output.path.write_text(json.dumps(_counts_json(results[0]), indent=1) + "\n")
+    if options.output is None:
+        return
+    tables = {result.name: result.table for result in results}
+    summaries = {name: summary_rows(rows) for name, rows in tables.items()}
+    if len(results) > 1:
+        columns = ("Caller", *INTERVAL_COLUMNS)
+        rows = {name: [interval_row(row) for row in items] for name, items in summaries.items()}
+        with AtomicOutput(f"{options.output}.callers.csv") as output:
+            output.path.write_text(csv_text(_side_by_side(rows), columns))
+    if options.plots and any(tables.values()):
+        plot_precision_recall(options.output, tables)
+        plot_calibration(options.output, {item.name: item.calibration or [] for item in results})
+    sys.stdout.write(summary_table(summaries) + "\n")

@@ -67,13 +67,19 @@ def _renumbered(genotype: Genotype, numbers: dict[int, int]) -> Genotype:
     return tuple(numbers[i] if i > 0 else i for i in genotype)
 
 
-def _merged(contig: str, truth: JudgedRecord | None, query: JudgedRecord | None, score: float) -> Row:
+def _merged(
+    contig: str, truth: JudgedRecord | None, query: JudgedRecord | None, score: float
+) -> Row:
     """One row of a truth record, a query record, or both with the same span; unused ALTs are dropped."""
     first = query or truth
     assert first is not None
     record = first.record
     ref = record.ref.upper()
-    filters = tuple(name for name in record.fields[6].split(";") if name not in (".", "PASS")) if query else ()
+    filters = (
+        tuple(name for name in record.fields[6].split(";") if name not in (".", "PASS"))
+        if query
+        else ()
+    )
     row = Row(contig, record.start, record.end, ref, [], filters)
     alts: list[str] = []
     used: set[int] = set()
@@ -97,9 +103,16 @@ def _merged(contig: str, truth: JudgedRecord | None, query: JudgedRecord | None,
     kept = sorted(used)
     row.alts = [alts[i - 1] for i in kept]
     for _, side, numbers in sides:
-        side.genotype = _renumbered(side.genotype, {old: kept.index(new) + 1 for old, new in numbers.items() if new in used})
+        side.genotype = _renumbered(
+            side.genotype, {old: kept.index(new) + 1 for old, new in numbers.items() if new in used}
+        )
     for item in (truth, query):  # the truth's block comes first
-        if item is not None and item.verdict in _IN_BLOCK and item.sync and item.sync not in row.superloci:
+        if (
+            item is not None
+            and item.verdict in _IN_BLOCK
+            and item.sync
+            and item.sync not in row.superloci
+        ):
             row.superloci.append(item.sync)
     return row
 

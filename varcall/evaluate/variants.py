@@ -94,7 +94,14 @@ def _called_genotype(record: Record, ploidy: int) -> tuple[int, ...] | None:
     if len(genotype) != ploidy:
         raise SkippedRecordError(f"the genotype has {len(genotype)} alleles, not {ploidy}")
     anchor = 1 if has_anchor_base(record) else 0
-    same = next((alt for alt in record.alts if (alt[anchor:] if alt[0] != "*" else alt) == record.ref[anchor:]), None)
+    same = next(
+        (
+            alt
+            for alt in record.alts
+            if (alt[anchor:] if alt[0] != "*" else alt) == record.ref[anchor:]
+        ),
+        None,
+    )
     if same is not None:
         raise ValueError(f"ALT allele {same} is the same as REF")
     called = [record.alts[i - 1] for i in genotype if i > 0]
@@ -118,7 +125,9 @@ def sample_variant(record: Record, index: int, ploidy: int) -> Variant | None:
         return None
     anchor = 1 if has_anchor_base(record) else 0
     wanted = {0} | {i for i in genotype if i > 0}
-    alleles = {i: allele for i in sorted(wanted) if (allele := _allele(record, i, anchor)) is not None}
+    alleles = {
+        i: allele for i in sorted(wanted) if (allele := _allele(record, i, anchor)) is not None
+    }
     return Variant(index, alleles, genotype)
 
 
@@ -184,7 +193,9 @@ def _trimmed(ref: str, allele: Allele, *, left_first: bool) -> Allele:
     else:
         right = _shared_prefix(ref[::-1], alt[::-1])
         left = _shared_prefix(ref[: len(ref) - right], alt[: len(alt) - right])
-    return Allele(allele.start + left, allele.end - right, allele.bases[left : len(allele.bases) - right])
+    return Allele(
+        allele.start + left, allele.end - right, allele.bases[left : len(allele.bases) - right]
+    )
 
 
 def trim_variant(variant: Variant, *, left_first: bool = True) -> None:

@@ -20,7 +20,9 @@ COLUMN_NAMES = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 
 _GENOTYPE = re.compile(r"(?:\.|\d+)(?:[/|](?:\.|\d+))*")
 _REF = re.compile(r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv]+")
-_ALT = re.compile(r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv*]+|<[^<>\s]+>|.*[\[\]].*|\.[ACGTNacgtn]+|[ACGTNacgtn]+\.|[ACGTNacgtn]+<[^<>\s]+>")
+_ALT = re.compile(
+    r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv*]+|<[^<>\s]+>|.*[\[\]].*|\.[ACGTNacgtn]+|[ACGTNacgtn]+\.|[ACGTNacgtn]+<[^<>\s]+>"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,37 +81,55 @@ def _checked_stream(path: Path, label: str) -> Iterator[str]:
             handle.seek(max(0, size - len(BGZF_EOF)))
             tail = handle.read()
     except OSError as error:
-        raise InputError(f"cannot read the {label} file {path}: {error.strerror or error}") from error
+        raise InputError(
+            f"cannot read the {label} file {path}: {error.strerror or error}"
+        ) from error
     if size == 0:
         raise InputError(f"the {label} file {path} is empty: a VCF file starts with ##fileformat")
     if start[:2] != GZIP_MAGIC:
         if start[:3] == b"BCF":
-            raise InputError(f"the {label} file {path} is BCF: convert it with 'bcftools view -Oz -W'")
+            raise InputError(
+                f"the {label} file {path} is BCF: convert it with 'bcftools view -Oz -W'"
+            )
         yield from _decoded(path, label, compressed=False)
         return
     if len(start) < 18 or not start[3] & 4 or start[12:14] != b"BC":
-        raise InputError(f"the {label} file {path} is plain gzip, not BGZF: recompress it with 'gunzip' and 'bgzip'")
+        raise InputError(
+            f"the {label} file {path} is plain gzip, not BGZF: recompress it with 'gunzip' and 'bgzip'"
+        )
     if tail != BGZF_EOF:
-        raise InputError(f"the {label} file {path} has no BGZF end block, so it was cut: copy or write it again")
+        raise InputError(
+            f"the {label} file {path} has no BGZF end block, so it was cut: copy or write it again"
+        )
     if not any(Path(f"{path}{suffix}").exists() for suffix in (".tbi", ".csi")):
-        raise InputError(f"the {label} file {path} has no index: run 'tabix -p vcf {path}' (the file must be sorted)")
+        raise InputError(
+            f"the {label} file {path} has no index: run 'tabix -p vcf {path}' (the file must be sorted)"
+        )
     yield from _decoded(path, label, compressed=True)
 
 
 def _decoded(path: Path, label: str, *, compressed: bool) -> Iterator[str]:
     number = 0
     try:
-        opener = gzip.open(path, "rt", encoding="utf-8") if compressed else path.open(encoding="utf-8")
+        opener = (
+            gzip.open(path, "rt", encoding="utf-8") if compressed else path.open(encoding="utf-8")
+        )
         with opener as handle:
             for line in handle:
                 number += 1
                 yield line
             if number and not line.endswith("\n"):
-                raise InputError(f"the {label} file {path} ends in the middle of line {number}: copy or write it again")
+                raise InputError(
+                    f"the {label} file {path} ends in the middle of line {number}: copy or write it again"
+                )
     except (OSError, EOFError, zlib.error) as error:
-        raise InputError(f"the {label} file {path} is damaged after line {number}: {error}") from error
+        raise InputError(
+            f"the {label} file {path} is damaged after line {number}: {error}"
+        ) from error
     except UnicodeDecodeError as error:
-        raise InputError(f"the {label} file {path} is not text after line {number}: is it a VCF file?") from error
+        raise InputError(
+            f"the {label} file {path} is not text after line {number}: is it a VCF file?"
+        ) from error
 
 
 def _sample_column(samples: list[str], wanted: str | None, path: Path, label: str) -> int:
@@ -118,10 +138,14 @@ def _sample_column(samples: list[str], wanted: str | None, path: Path, label: st
     if wanted is not None:
         if wanted not in samples:
             names = ", ".join(samples) or "none"
-            raise InputError(f"the {label} file {path} has no sample {wanted!r} (it has: {names}): choose another with --sample")
+            raise InputError(
+                f"the {label} file {path} has no sample {wanted!r} (it has: {names}): choose another with --sample"
+            )
         return FIXED_COLUMNS + 1 + samples.index(wanted)
     if len(samples) > 1:
-        raise InputError(f"the {label} file {path} has {len(samples)} samples ({', '.join(samples[:5])}): choose one with --sample")
+        raise InputError(
+            f"the {label} file {path} has {len(samples)} samples ({', '.join(samples[:5])}): choose one with --sample"
+        )
     if not samples:
         raise InputError(
             f"the {label} file {path} has no sample column: give genotypes, or compare all ALT alleles with --sample ALT"
@@ -144,9 +168,13 @@ def _parsed(line: str, columns: int, column: int, where: str) -> tuple[str, Reco
     """One record; ``column`` is that of the sample or -1."""
     fields = tuple(line.rstrip("\r\n").split("\t"))
     if len(fields) != columns:
-        raise InputError(f"{where} has {len(fields)} columns where the header has {columns}: write the file again")
+        raise InputError(
+            f"{where} has {len(fields)} columns where the header has {columns}: write the file again"
+        )
     if not all(fields):
-        raise InputError(f"{where} has an empty column ({fields.index('') + 1}): write '.' for a missing value")
+        raise InputError(
+            f"{where} has an empty column ({fields.index('') + 1}): write '.' for a missing value"
+        )
     if not fields[1].isdigit():
         raise InputError(f"{where} has POS {fields[1]!r}, which is not a number")
     ref, alt_text = fields[3], fields[4]
@@ -177,6 +205,11 @@ def _parsed(line: str, columns: int, column: int, where: str) -> tuple[str, Reco
     return fields[0], Record(int(fields[1]) - 1, ref, alts, genotype, fields)
 
 
+def parse_record(line: str, column: int) -> Record:
+    """One line of a VCF file that a program wrote; ``column`` is that of the sample or -1."""
+    return _parsed(line, line.count("\t") + 1, column, "a line")[1]
+
+
 def read_call_set(path: Path, label: str, sample: str | None = None) -> CallSet:
     """Read a whole VCF file (plain text, or BGZF with an index), checking every line.
 
@@ -202,30 +235,44 @@ def read_call_set(path: Path, label: str, sample: str | None = None) -> CallSet:
     for number, line in enumerate(_checked_stream(path, label), 1):
         if line.startswith("##"):
             if columns:
-                raise InputError(f"line {number} of the {label} file {path} is a header line after #CHROM")
+                raise InputError(
+                    f"line {number} of the {label} file {path} is a header line after #CHROM"
+                )
             header.append(line.rstrip("\r\n"))
             continue
         if line.startswith("#"):
             names = line.rstrip("\r\n").split("\t")
-            if names[:FIXED_COLUMNS] != COLUMN_NAMES or (len(names) > FIXED_COLUMNS and names[8] != "FORMAT"):
-                raise InputError(f"line {number} of the {label} file {path} is no #CHROM line: tabs and the eight fixed columns are needed")
+            if names[:FIXED_COLUMNS] != COLUMN_NAMES or (
+                len(names) > FIXED_COLUMNS and names[8] != "FORMAT"
+            ):
+                raise InputError(
+                    f"line {number} of the {label} file {path} is no #CHROM line: tabs and the eight fixed columns are needed"
+                )
             samples = names[9:]
             columns, column = len(names), _sample_column(samples, sample, path, label)
             continue
         if not columns:
-            raise InputError(f"the {label} file {path} has no #CHROM line before line {number}: is it a VCF file?")
+            raise InputError(
+                f"the {label} file {path} has no #CHROM line before line {number}: is it a VCF file?"
+            )
         where = f"line {number} of the {label} file {path}"
         contig, record = _parsed(line, columns, column, where)
         if contig != current:
             if contig in contigs:
-                raise InputError(f"{where} comes back to contig {contig!r}: sort the file with 'bcftools sort'")
+                raise InputError(
+                    f"{where} comes back to contig {contig!r}: sort the file with 'bcftools sort'"
+                )
             contigs[contig] = []
             current, last_start = contig, -1
         if record.start < last_start:
-            raise InputError(f"{where} is out of order (POS {record.start + 1} after {last_start + 1}): sort the file with 'bcftools sort'")
+            raise InputError(
+                f"{where} is out of order (POS {record.start + 1} after {last_start + 1}): sort the file with 'bcftools sort'"
+            )
         last_start = record.start
         contigs[contig].append(record)
     if not columns:
         raise InputError(f"the {label} file {path} has no #CHROM line: is it a VCF file?")
-    declared = tuple(match[1] for line in header if (match := re.match(r"##contig=<(?:.*,)?ID=([^,>]+)", line)))
+    declared = tuple(
+        match[1] for line in header if (match := re.match(r"##contig=<(?:.*,)?ID=([^,>]+)", line))
+    )
     return CallSet(path, tuple(header), tuple(samples), column, contigs, declared)

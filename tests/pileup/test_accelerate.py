@@ -1,0 +1,20 @@
+"""Where compiled kernels are cached is one switch, and a typo in it is an error."""
+
+import pytest
+
+from pileup.accelerate import kernel
+
+
+def double(value: int) -> int:
+    return 2 * value
+
+
+def test_a_kernel_is_compiled_without_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VARCALL_NUMBA_CACHE", "0")
+    assert kernel(double)(21) == 42
+
+
+def test_a_typo_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VARCALL_NUMBA_CACHE", "yes")
+    with pytest.raises(ValueError, match="VARCALL_NUMBA_CACHE must be 0 or 1, not 'yes'"):
+        kernel(double)

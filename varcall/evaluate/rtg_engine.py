@@ -1,0 +1,168 @@
+"""The two comparisons made by rtg: counts as vcfeval prints them, and the rows of its GA4GH VCF."""
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pysam
+
+from varcall.evaluate.comparator import TypeCounts
+from varcall.evaluate.evaluation import Inputs
+from varcall.evaluate.options import LOOSE_MATCH_DISTANCE, EvalOptions
+from varcall.evaluate.rtg import Rtg, RtgRun
+from varcall.evaluate.superloci import Row, RowSide
+from varcall.evaluate.variants import is_snp
+from varcall.evaluate.vcf_records import COLUMN_NAMES, CallSet, parse_genotype, parse_record
+
+SPLIT = (("tp-baseline", 0, 0), ("fn", 1, 0), ("tp", 2, 1), ("fp", 3, 1))
+
+
+@dataclass(frozen=True, slots=True)
+class RtgEngine:
+    """rtg with its formatted reference and a folder for what it writes."""
+
+    rtg: Rtg
+    sdf: Path
+    folder: Path
+
+    def counts(self, inputs: Inputs, options: EvalOptions) -> tuple[dict[str, TypeCounts], RtgRun]:
+        """Run vcfeval on the inputs with the options given; counts by type."""
+        with _scratch(self.folder) as scratch:
+            run = self.rtg.vcfeval(
+                _indexed(options.truth, scratch, "truth"),
+                _indexed(options.queries[0], scratch, "query"),
+                self.sdf,
+                self.folder / "vcfeval",
+                vcfeval_options(options),
+            )
+        numbers = {kind: [0, 0, 0, 0] for kind in ("SNP", "INDEL")}
+        names = options.samples
+        for name, column, side in SPLIT:
+            calls = (inputs.truth, inputs.query)[side]
+            for line in run.lines(f"{name}.vcf"):
+                if not line.startswith("#"):
+                    record = parse_record(line, calls.sample_column)
+                    kind = "SNP" if is_snp(record, use_all_alts=names[side] == "ALT") else "INDEL"
+                    numbers[kind][column] += 1
+        return {kind: TypeCounts(*row) for kind, row in numbers.items()}, run
+
+    def rows(self, truth: CallSet, query: CallSet, *, all_records: bool) -> dict[str, list[Row]]:
+        """Run vcfeval in GA4GH mode on prepared call sets; rows by contig."""
+        options = ["-m", "ga4gh", "--ref-overlap", "-f", "QUAL"]
+        options += [f"--Xloose-match-distance={LOOSE_MATCH_DISTANCE}"]
+        options += ["--all-records"] if all_records else []
+        with _scratch(self.folder) as scratch:
+            run = self.rtg.vcfeval(
+                _written(truth, scratch / "truth.vcf.gz", "TRUTH"),
+                _written(query, scratch / "query.vcf.gz", "QUERY"),
+                self.sdf,
+                self.folder / "vcfeval_ga4gh",
+                options,
+            )
+        rows: dict[str, list[Row]] = {}
+        for line in run.lines("output.vcf"):
+            if not line.startswith("#"):
+                row = parse_ga4gh(line)
+                rows.setdefault(row.contig, []).append(row)
+        return rows
+
+
+def vcfeval_options(options: EvalOptions) -> list[str]:
+    """The user's options as vcfeval takes them."""
+    found: list[str] = []
+    if options.confident is not None:
+        found += ["-e", str(options.confident)]
+    if options.bed_regions is not None:
+        found += ["--bed-regions", str(options.bed_regions)]
+    for region in options.regions[:1]:
+        found += ["--region", region]
+    if options.sample is not None:
+        found += ["--sample", options.sample]
+    if options.sample_ploidy != 2:
+        found += ["--sample-ploidy", str(options.sample_ploidy)]
+    for name in ("squash_ploidy", "all_records", "decompose", "ref_overlap"):
+        if getattr(options, name):
+            found.append("--" + name.replace("_", "-"))
+    if options.score_field is not None:
+        found += ["-f", options.score_field]
+    if options.sort_order != "descending":
+        found += ["-O", options.sort_order]
+    return found
+
+
+def parse_ga4gh(line: str) -> Row:
+    """One record of vcfeval's GA4GH VCF."""
+    fields = line.split("\t")
+    keys = fields[8].split(":")
+    info = dict(item.partition("=")[::2] for item in fields[7].split(";"))
+    start = int(fields[1]) - 1
+    row = Row(
+        fields[0],
+        start,
+        start + len(fields[3]),
+        fields[3],
+        [] if fields[4] == "." else fields[4].split(","),
+        tuple(name for name in fields[6].split(";") if name not in (".", "PASS")),
+        [int(text) for text in info.get("BS", "").split(",") if text],
+    )
+    row.truth, row.query = (_side(dict(zip(keys, text.split(":")))) for text in fields[9:11])
+    return row
+
+
+def _side(values: dict[str, str]) -> RowSide:
+    genotype = values.get("GT", ".")
+    score = values.get("QQ", ".")
+    return RowSide(
+        parse_genotype(genotype) or (-1,),
+        "|" in genotype,
+        values.get("BD", "."),
+        values.get("BK", "."),
+        float("nan") if score == "." else float(np.float32(score)),
+    )
+
+
+@contextmanager
+def _scratch(folder: Path) -> Iterator[Path]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="inputs.", dir=folder) as name:
+        yield Path(name)
+
+
+def _indexed(path: Path, scratch: Path, label: str) -> Path:
+    """The file itself when rtg can read it, else a compressed and indexed copy."""
+    if Path(f"{path}.tbi").exists():
+        return path
+    copy = scratch / f"{label}.vcf.gz"
+    with path.open("rb") as handle:
+        is_compressed = handle.read(2) == b"\x1f\x8b"
+    if is_compressed:
+        copy.symlink_to(path.resolve())
+        pysam.tabix_index(str(copy), preset="vcf", force=True)
+    else:
+        pysam.tabix_compress(str(path), str(copy), force=True)
+        pysam.tabix_index(str(copy), preset="vcf", force=True)
+    return copy
+
+
+def _written(calls: CallSet, path: Path, sample: str) -> Path:
+    """Write a prepared call set, compressed and indexed."""
+    plain = path.with_suffix("")
+    kept: Sequence[str] = [
+        line for line in calls.header if line.startswith(("##contig", "##FILTER", "##fileformat"))
+    ]
+    with plain.open("w") as handle:
+        handle.writelines(f"{line}\n" for line in kept)
+        handle.write('##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n')
+        handle.write("\t".join([*COLUMN_NAMES, "FORMAT", sample]) + "\n")
+        for contig, records in calls.contigs.items():
+            for record in records:
+                genotype = "/".join("." if i < 0 else str(i) for i in record.genotype or (-1,))
+                columns = [contig, str(record.start + 1), ".", record.ref]
+                columns += [",".join(record.alts) or ".", *record.fields[5:7], ".", "GT", genotype]
+                handle.write("\t".join(columns) + "\n")
+    pysam.tabix_compress(str(plain), str(path), force=True)
+    pysam.tabix_index(str(path), preset="vcf", force=True)
+    return path

@@ -1,0 +1,39 @@
+"""The stratification file: a name and a BED file in each line, as hap.py takes it."""
+
+from pathlib import Path
+
+from varcall.errors import InputError
+from varcall.evaluate.intervals import read_bed
+
+Rows = dict[str, list[tuple[int, int]]]
+
+
+def read_stratification(path: Path) -> dict[str, Rows]:
+    """BED rows of each named region, by contig.
+
+    Paths are taken as they stand or, where there is no such file, from the folder of the TSV.
+
+    Raises
+    ------
+    InputError
+        A line has no two columns, a name comes twice, or a file is missing or malformed.
+    """
+    found: dict[str, Rows] = {}
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise InputError(f"cannot read the stratification file {path}: {error.strerror}") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        name, _, bed = (part.strip() for part in line.partition("\t"))
+        where = f"line {number} of the stratification file {path}"
+        if not name or not bed:
+            raise InputError(f"{where} needs a name, a tab and a BED file")
+        if name in found or name in ("CONF", "*"):
+            raise InputError(f"{where} has the name {name!r}, which is taken: choose another")
+        file = Path(bed) if Path(bed).exists() else path.parent / bed
+        if not file.exists():
+            raise InputError(f"{where} names {bed}, which is not there")
+        found[name] = read_bed(file)
+    return found
