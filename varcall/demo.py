@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pysam
+
 from varcall.errors import OutputError, UsageError
 from varcall.evaluate.comparator import TypeCounts
 from varcall.options import DEFAULT_MODEL, CallOptions
@@ -39,11 +41,12 @@ class DemoOptions:
 
 @dataclass(frozen=True, slots=True)
 class DemoResult:
-    """What the demo made: the sample, its calls, and their counts by kind of variant."""
+    """The sample, its calls, their counts by kind of variant, and the picture of one call."""
 
     sample: SimulatedSample
     calls: Path
     counts: Mapping[str, TypeCounts]
+    picture: Path
 
 
 def run_demo(options: DemoOptions) -> DemoResult:
@@ -56,6 +59,7 @@ def run_demo(options: DemoOptions) -> DemoResult:
     """
     from varcall.evaluate.evaluation import evaluate
     from varcall.pipeline import call_variants
+    from varcall.show import ShowOptions, run_show
     from varcall.simulate import simulate_demo
 
     try:
@@ -82,7 +86,27 @@ def run_demo(options: DemoOptions) -> DemoResult:
     called = time.perf_counter()
     counts = evaluate(sample.truth, calls, sample.reference, confident=sample.bed).counts
     logger.info("simulated in %.1f s, called in %.1f s", simulated - started, called - simulated)
-    return DemoResult(sample, calls, counts)
+    (picture,) = run_show(
+        ShowOptions(
+            reads=sample.bam,
+            reference=sample.reference,
+            position=_first_het(calls),
+            output=options.output / "pileup.png",
+            model=options.model,
+        )
+    )
+    return DemoResult(sample, calls, counts, picture)
+
+
+def _first_het(calls: Path) -> str:
+    """Return contig:pos of the first heterozygous SNV, else of the first record."""
+    with pysam.VariantFile(str(calls)) as records:
+        found = list(records)
+    for record in found:
+        alleles = record.alleles or ()
+        if record.samples[0]["GT"] == (0, 1) and [len(allele) for allele in alleles] == [1, 1]:
+            return f"{record.contig}:{record.pos}"
+    return f"{found[0].contig}:{found[0].pos}"
 
 
 def score_table(counts: Mapping[str, TypeCounts]) -> str:
@@ -107,6 +131,7 @@ def report(result: DemoResult) -> str:
     lines = [
         f"sample   {result.sample.bam}: {GENOME_SIZE // 1000} kb at {DEPTH:.0f}x, {truth} variants",
         f"calls    {result.calls}",
+        f"picture  {result.picture}",
         "",
         score_table(result.counts),
         "",

@@ -219,8 +219,9 @@ class _Labeller:
         free = [record for record in inside if not record.phased and record.first != record.second]
         if len(free) > _MAX_UNPHASED:
             return None
-        for flips in product((False, True), repeat=max(0, len(free) - 1)):
-            swapped = {id(r) for r, flip in zip(free[1:], flips, strict=True) if flip}
+        answers = []
+        for flips in product((False, True), repeat=len(free)):
+            swapped = {id(r) for r, flip in zip(free, flips, strict=True) if flip}
             answer = np.zeros((2, len(candidates)), bool)
             for side in (0, 1):
                 alleles = [
@@ -233,8 +234,10 @@ class _Labeller:
                     break
                 answer[side, list(chosen)] = True
             else:
-                return answer
-        return None
+                answers.append(answer)
+        # Phasings that work but give other copies leave the label open.
+        agreed = len({tuple(answer.sum(0)) for answer in answers}) == 1
+        return answers[0] if agreed else None
 
     def _spelling(
         self,

@@ -22,6 +22,7 @@ from varcall.cli.eval import eval_
 from varcall.cli.examples import examples
 from varcall.cli.merge import merge
 from varcall.cli.profile import profile
+from varcall.cli.show import show
 from varcall.cli.simulate import simulate
 from varcall.cli.train import train
 from varcall.errors import VarcallError
@@ -65,7 +66,7 @@ def _root(
 
 
 # In the order of a user's needs, which is the order of `varcall --help`.
-COMMANDS = (call, check, profile, merge, eval_, simulate, examples, train, demo)
+COMMANDS = (call, check, profile, show, merge, eval_, simulate, examples, train, demo)
 for _command in COMMANDS:
     app.command(_command.__name__.rstrip("_"))(_command)
 

@@ -6,6 +6,17 @@ from typing import Annotated
 import typer
 
 from varcall import options as defaults
+from varcall.cli.arguments import (
+    Index,
+    NoWriteIndex,
+    OutputType,
+    Reference,
+    Regions,
+    RegionsFile,
+    Sample,
+    Threads,
+    VcfOutput,
+)
 from varcall.errors import UsageError
 
 
@@ -18,43 +29,15 @@ def call(
     reads_option: Annotated[
         Path | None, typer.Option("--reads", help="The same as READS.", show_default=False)
     ] = None,
-    reference: Annotated[
-        Path, typer.Option("-f", "--ref", "--reference", help="Reference FASTA with its .fai.")
-    ],
-    index: Annotated[
-        Path | None, typer.Option(help="Index of READS, where it does not lie beside it.")
-    ] = None,
-    regions: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-r",
-            "--regions",
-            metavar="REGION",
-            help="contig[:start-end], comma list; may be repeated.",
-        ),
-    ] = None,
-    regions_file: Annotated[
-        Path | None, typer.Option("-R", "--regions-file", help="BED of regions to call.")
-    ] = None,
-    output: Annotated[
-        str, typer.Option("-o", "--output", help="VCF or BCF to write; - is standard output.")
-    ] = defaults.STDOUT,
-    output_type: Annotated[
-        str | None,
-        typer.Option(
-            "-O", "--output-type", help="v|z[0-9]|u|b[0-9]; the output's suffix when absent."
-        ),
-    ] = None,
-    no_write_index: Annotated[
-        bool, typer.Option("--no-write-index", help="Do not index a compressed output.")
-    ] = False,
-    threads: Annotated[
-        int, typer.Option("-t", "--threads", "-@", help="Worker processes, a hard cap.")
-    ] = 1,
-    sample: Annotated[
-        str | None,
-        typer.Option("-s", "--sample", help="Which sample (SM) of READS, where it has several."),
-    ] = None,
+    reference: Reference,
+    index: Index = None,
+    regions: Regions = None,
+    regions_file: RegionsFile = None,
+    output: VcfOutput = defaults.STDOUT,
+    output_type: OutputType = None,
+    no_write_index: NoWriteIndex = False,
+    threads: Threads = 1,
+    sample: Sample = None,
     sample_name: Annotated[
         str | None, typer.Option(help="Name written into the output, instead of SM.")
     ] = None,

@@ -1,36 +1,18 @@
 """``varcall check``: are these inputs fit to be called, and if not, how to mend them."""
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
+
+from varcall.cli.arguments import Index, Reads, Reference, Regions, RegionsFile, Sample
 
 
 def check(
-    reads: Annotated[Path, typer.Argument(metavar="READS", help="Sorted, indexed BAM or CRAM.")],
+    reads: Reads,
     *,
-    reference: Annotated[
-        Path, typer.Option("-f", "--ref", "--reference", help="Reference FASTA with its .fai.")
-    ],
-    index: Annotated[
-        Path | None, typer.Option(help="Index of READS, where it does not lie beside it.")
-    ] = None,
-    sample: Annotated[
-        str | None,
-        typer.Option("-s", "--sample", help="Which sample (SM) of READS, where it has several."),
-    ] = None,
-    regions: Annotated[
-        list[str] | None,
-        typer.Option(
-            "-r",
-            "--regions",
-            metavar="REGION",
-            help="contig[:start-end], comma list; may be repeated.",
-        ),
-    ] = None,
-    regions_file: Annotated[
-        Path | None, typer.Option("-R", "--regions-file", help="BED of regions.")
-    ] = None,
+    reference: Reference,
+    index: Index = None,
+    sample: Sample = None,
+    regions: Regions = None,
+    regions_file: RegionsFile = None,
 ) -> None:
     """Run all checks of the inputs, print each result, and exit 1 where something is wrong."""
     from varcall.inputs import check_inputs

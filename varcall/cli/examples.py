@@ -5,13 +5,15 @@ from typing import Annotated
 
 import typer
 
+from varcall.cli.arguments import Reference, Regions, Threads
+
 
 def examples(
     reads: Annotated[
         Path | None, typer.Argument(help="Coordinate-sorted, indexed BAM or CRAM.")
     ] = None,
     *,
-    reference: Annotated[Path, typer.Option("-f", "--ref", "--reference", help="Indexed FASTA.")],
+    reference: Reference,
     output: Annotated[Path, typer.Option("-o", "--output", help="Folder for the example files.")],
     truth: Annotated[
         Path | None, typer.Option("--truth", help="Truth VCF of the reads, indexed.")
@@ -23,12 +25,9 @@ def examples(
         Path | None,
         typer.Option("--samples", help="Instead of READS: a folder made by varcall simulate."),
     ] = None,
-    regions: Annotated[
-        list[str] | None,
-        typer.Option("-r", "--regions", help="Regions, samtools syntax; repeatable, comma lists."),
-    ] = None,
+    regions: Regions = None,
     span: Annotated[int, typer.Option("--span", help="Bases a file.")] = 100_000,
-    threads: Annotated[int, typer.Option("-t", "--threads", "-@", help="Processes.")] = 1,
+    threads: Threads = 1,
 ) -> None:
     """Cut reads with known truth into examples to train on."""
     from varcall.make_examples import ExamplesOptions, run_examples

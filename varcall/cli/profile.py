@@ -1,24 +1,18 @@
 """``varcall profile``: measure what a library's reads are like."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from varcall.cli.arguments import Index, Reads, Reference, Sample
+
 
 def profile(
-    reads: Annotated[Path, typer.Argument(metavar="READS", help="Sorted, indexed BAM or CRAM.")],
+    reads: Reads,
     *,
-    reference: Annotated[
-        Path, typer.Option("-f", "--ref", "--reference", help="Reference FASTA with its .fai.")
-    ],
-    index: Annotated[
-        Path | None, typer.Option(help="Index of READS, where it does not lie beside it.")
-    ] = None,
-    sample: Annotated[
-        str | None,
-        typer.Option("-s", "--sample", help="Which sample (SM) of READS, where it has several."),
-    ] = None,
+    reference: Reference,
+    index: Index = None,
+    sample: Sample = None,
     output: Annotated[
         str, typer.Option("-o", "--output", help="JSON to write; - is standard output.")
     ] = "-",

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
+from varcall.cli.arguments import Index, Reads, Reference, Sample
+
 
 def show(
-    reads: Annotated[Path, typer.Argument(metavar="READS", help="Sorted, indexed BAM or CRAM.")],
+    reads: Reads,
     *,
-    reference: Annotated[
-        Path, typer.Option("-f", "--ref", "--reference", help="Reference FASTA with its .fai.")
-    ],
+    reference: Reference,
     position: Annotated[
         str,
         typer.Option("-r", "--position", metavar="CONTIG:POS", help="Where to look (1-based)."),
@@ -23,13 +23,8 @@ def show(
         str | None,
         typer.Option(help="ALT to ask about, or two with a comma; all where absent."),
     ] = None,
-    index: Annotated[
-        Path | None, typer.Option(help="Index of READS, where it does not lie beside it.")
-    ] = None,
-    sample: Annotated[
-        str | None,
-        typer.Option("-s", "--sample", help="Which sample (SM) of READS, where it has several."),
-    ] = None,
+    index: Index = None,
+    sample: Sample = None,
     model: Annotated[
         str | None,
         typer.Option("-m", "--model", help="Who answers: a bundled model's name, or a path."),

@@ -1,0 +1,38 @@
+"""Arguments that several commands share: one spelling, one help text."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Reads = Annotated[Path, typer.Argument(metavar="READS", help="Sorted, indexed BAM or CRAM.")]
+Reference = Annotated[
+    Path, typer.Option("-f", "--ref", "--reference", help="Reference FASTA with its .fai.")
+]
+Index = Annotated[
+    Path | None, typer.Option(help="Index of READS, where it does not lie beside it.")
+]
+Sample = Annotated[
+    str | None,
+    typer.Option("-s", "--sample", help="Which sample (SM) of READS, where it has several."),
+]
+Regions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-r", "--regions", metavar="REGION", help="contig[:start-end], comma list; may be repeated."
+    ),
+]
+RegionsFile = Annotated[Path | None, typer.Option("-R", "--regions-file", help="BED of regions.")]
+VcfOutput = Annotated[
+    str, typer.Option("-o", "--output", help="VCF or BCF to write; - is standard output.")
+]
+OutputType = Annotated[
+    str | None,
+    typer.Option("-O", "--output-type", help="v|z[0-9]|u|b[0-9]; the output's suffix when absent."),
+]
+NoWriteIndex = Annotated[
+    bool, typer.Option("--no-write-index", help="Do not index a compressed output.")
+]
+Threads = Annotated[
+    int, typer.Option("-t", "--threads", "-@", help="Worker processes, a hard cap.")
+]
