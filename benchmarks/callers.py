@@ -67,8 +67,13 @@ def _varcall(job: Job) -> str:
     return (
         f"{shlex.quote(sys.executable)} -m varcall call {_quote(job.reads)} "
         f"--ref {_quote(job.reference)} -r {job.region} -t {job.threads} {model}"
-        f"-o {_quote(job.output)}"
+        f"-o {_quote(job.output)} --timings {_quote(timings_path(job))}"
     )
+
+
+def timings_path(job: Job) -> Path:
+    """Return where varcall writes its CPU seconds by stage."""
+    return job.output.with_suffix(".timings.tsv")
 
 
 def _bcftools(job: Job) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks.callers import PEERS, VARCALL, Job, Usage
+from benchmarks.callers import PEERS, VARCALL, Job, Usage, timings_path
 from benchmarks.machine import RESULTS, ROOT, commit, describe
 from benchmarks.slices import SLICES, stage
 
@@ -37,6 +37,15 @@ def table(usages: dict[str, Usage]) -> str:
         for name, usage in usages.items()
     ]
     return "\n".join(lines) + "\n"
+
+
+def stage_table(timings: Path) -> str:
+    """Format varcall's CPU seconds by stage (`varcall call --timings`) as markdown."""
+    rows = [line.split("\t") for line in timings.read_text().splitlines()]
+    seen = ", ".join(f"{row[1]} {row[0][2:]}" for row in rows if row[0].startswith("#"))
+    lines = ["| stage | CPU s | share |", "| --- | --- | --- |"]
+    lines += [f"| {' | '.join(row)} |" for row in rows[1:] if not row[0].startswith("#")]
+    return "\n".join([*lines, "", f"One run of varcall: {seen}."]) + "\n"
 
 
 def _arguments() -> argparse.Namespace:
@@ -77,7 +86,8 @@ def main() -> None:
             reads, reference, region, Path(), threads=arguments.threads, model=arguments.model
         )
         usages = time_callers(job, arguments.repeats, directory)
-    text = table(usages)
+        stages = stage_table(timings_path(replace(job, output=directory / "varcall.vcf.gz")))
+    text = f"{table(usages)}\n{stages}"
     print(text)
     if not arguments.no_append:
         title = f"{datetime.now(UTC):%Y-%m-%d}, commit {commit(ROOT)}, {describe()}"

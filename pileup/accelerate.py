@@ -21,7 +21,13 @@ def _cache_enabled() -> bool:
 def kernel(function: F) -> F:
     """Compile a function in nopython mode, cached on disk unless VARCALL_NUMBA_CACHE=0.
 
+    Where no folder can be written to, it is compiled anew in every process.
+
     The interpreter lock is released so that a caller may run kernels in threads.
     """
-    jitted: Any = numba.njit(cache=_cache_enabled(), nogil=True)(function)
+    try:
+        jitted: Any = numba.njit(cache=_cache_enabled(), nogil=True)(function)
+    except RuntimeError:
+        # No folder to cache in: a read-only install for a user without a home.
+        jitted = numba.njit(nogil=True)(function)
     return cast(F, jitted)

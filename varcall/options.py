@@ -21,7 +21,7 @@ DEFAULT_MIN_ALT_FRACTION_INDEL = 0.06
 # DeepVariant 1.9, postprocess_variants.py: records of a lower QUAL are marked LowQual.
 DEFAULT_MIN_QUAL = 1.0
 DEFAULT_MAX_DEPTH = 1000
-DEFAULT_MODEL = "default"
+DEFAULT_MODEL = "tiny"
 DEFAULT_WINDOW = 25_000
 DEFAULT_BATCH_SIZE = 64
 MAX_MAPQ = 255
@@ -63,6 +63,8 @@ class CallOptions:
         An allele becomes a candidate where at least so many reads, and this share of them, show it.
     min_qual
         Records of a lower QUAL are marked LowQual.
+    write_gl
+        Write GL beside PL.
     ploidy, haploid_contigs
         Ploidy of the sample (1 or 2), and the contigs called as haploid whatever it is.
     model
@@ -99,6 +101,7 @@ class CallOptions:
     min_alt_fraction_snv: float = DEFAULT_MIN_ALT_FRACTION_SNV
     min_alt_fraction_indel: float = DEFAULT_MIN_ALT_FRACTION_INDEL
     min_qual: float = DEFAULT_MIN_QUAL
+    write_gl: bool = False
     ploidy: int = 2
     haploid_contigs: tuple[str, ...] = ()
     model: str = DEFAULT_MODEL

@@ -71,6 +71,7 @@ def call(
     min_qual: Annotated[
         float, typer.Option(help="Mark records of a lower QUAL as LowQual.")
     ] = defaults.DEFAULT_MIN_QUAL,
+    write_gl: Annotated[bool, typer.Option("--write-gl", help="Write GL beside PL.")] = False,
     ploidy: Annotated[int, typer.Option(help="Ploidy of the sample: 1 or 2.")] = 2,
     haploid_contigs: Annotated[
         str, typer.Option(help="Comma list of contigs to call as haploid.", show_default=False)
@@ -128,6 +129,7 @@ def call(
         min_alt_fraction_snv=min_alt_fraction_snv,
         min_alt_fraction_indel=min_alt_fraction_indel,
         min_qual=min_qual,
+        write_gl=write_gl,
         ploidy=ploidy,
         haploid_contigs=tuple(name for name in haploid_contigs.split(",") if name),
         model=model,

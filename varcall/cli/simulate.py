@@ -53,7 +53,7 @@ def simulate(
     ] = None,
     paralog_rate: Annotated[
         float, typer.Option(min=0, max=1, help="Share of samples with a hidden paralog.")
-    ] = 0.2,
+    ] = 0.07,
     library: Annotated[
         str | None, typer.Option(help="random or typical. [typical; random for a set]")
     ] = None,
