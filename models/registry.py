@@ -30,7 +30,9 @@ SIZES = {
     "base": ModelSize((64, 128, 256, 512), (1, 1, 2, 2), 192, 4, 6, 256, 16, 8),
 }
 
-BUNDLED_SHA256: dict[str, str] = {}
+BUNDLED_SHA256: dict[str, str] = {
+    "tiny": "c9a20c826b01c7ddd11e901474cc026e5691ec03c23253053669fcffe7c34158",
+}
 """Weights in `models/weights/NAME.safetensors`, and the SHA-256 of each file."""
 
 

@@ -5,18 +5,19 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
 from pileup.encode import encode
 from pileup.kernels.surroundings import FAR
 from varcall.candidates import (
     REFERENCE_MARGIN,
     CandidateThresholds,
     Scan,
-    Sites,
     find_candidates,
     scan_window,
+    spell_alleles,
 )
 from varcall.features import measure
-from varcall.observations import Observations, Questions, observe, pose_questions
+from varcall.observations import observe, pose_questions
 from varcall.profile import LibraryProfile
 from varcall.reads import ReadBatch
 
@@ -34,48 +35,40 @@ class Evidence:
     about those that start inside it.
     """
 
-    reads: ReadBatch
+    reads: ReadArrays
     scan: Scan
-    sites: Sites
-    observations: Observations
-    questions: Questions
+    sites: SiteArrays
+    observations: ShownArrays
+    questions: QuestionArrays
 
     def images(self, chosen: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.uint8]:
         """Draw the images of the chosen questions: uint8 [q, 224, 224, 3]."""
-        return encode(
-            self.reads,
-            self.sites,
-            self.observations,
-            self.questions.site[chosen],
-            self.questions.alleles[chosen],
-            self.scan.reference,
-            self.scan.reference_start,
-        )
+        asked = QuestionArrays(self.questions.site[chosen], self.questions.alleles[chosen])
+        return encode(asked, self.scan.reference, self.reads, self.sites, self.observations)
 
     def features(self, profile: LibraryProfile) -> NDArray[np.float32]:
         """Measure every question's candidate: float32 [q, N_FEATURES]."""
         return measure(
-            self.reads, self.scan, self.sites, self.observations, self.questions, profile
+            self.questions, self.reads, self.scan, self.sites, self.observations, profile
         )
 
     def alleles(self, site: int) -> tuple[str, tuple[str, ...]]:
         """Return REF and the ALTs of a site as VCF strings."""
-        return self.sites.alleles(site, self.scan.reference, self.scan.reference_start)
+        return spell_alleles(self.sites, site, self.scan.reference)
 
 
 def reference_span(reads: ReadBatch) -> tuple[int, int]:
     """Return the stretch of reference (0-based half-open) that a batch of reads needs."""
     start, end = reads.start, reads.end
     if len(reads):
-        start = min(start, int(reads.read_start.min()))
-        end = max(end, int(reads.read_end.max()))
+        start = min(start, int(reads.arrays.read_start.min()))
+        end = max(end, int(reads.arrays.read_end.max()))
     return start - REFERENCE_MARGIN, end + REFERENCE_MARGIN
 
 
 def gather(
-    reads: ReadBatch,
-    reference: NDArray[np.uint8],
-    reference_start: int,
+    batch: ReadBatch,
+    reference: ReferenceArrays,
     start: int,
     end: int,
     thresholds: CandidateThresholds,
@@ -84,21 +77,17 @@ def gather(
 
     Parameters
     ----------
-    reads
+    batch
         All reads that overlap [start - WINDOW_MARGIN, end + WINDOW_MARGIN).
-    reference, reference_start
-        uint8 codes of the span that `reference_span` names.
+    reference
+        The span that `reference_span` names.
     """
-    scan = scan_window(reads, reference, reference_start, thresholds)
+    reads = batch.arrays
+    scan = scan_window(reads, reference, thresholds)
     sites = find_candidates(reads, scan, start - FAR, end + FAR, thresholds)
-    observations = observe(reads, scan, sites, thresholds.min_base_quality)
+    shown = observe(reads, scan.events, reference, sites, thresholds.min_base_quality)
     questions = pose_questions(sites)
     owned = (sites.start >= start) & (sites.start < end)
     mine = owned[questions.site]
-    return Evidence(
-        reads,
-        scan,
-        sites,
-        observations,
-        Questions(questions.site[mine], questions.alleles[mine]),
-    )
+    asked = QuestionArrays(questions.site[mine], questions.alleles[mine])
+    return Evidence(reads, scan, sites, shown, asked)

@@ -19,13 +19,13 @@ from safetensors.numpy import save_file
 
 from models.batch import Batch
 from models.prompt import PromptContext
+from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays
 from varcall.alleles import Allele
 from varcall.atomic import AtomicOutput
 from varcall.candidates import CandidateThresholds
 from varcall.errors import InputError
 from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
 from varcall.labels import TruthRecord, label_questions, read_truth
-from varcall.observations import Questions
 from varcall.profile import LibraryProfile
 from varcall.prompts import question_tokens
 from varcall.reads import ReadBatch, ReadFilter, load_reads
@@ -33,21 +33,7 @@ from varcall.reference import Reference
 from varcall.regions import Region
 
 FORMAT_VERSION = 1
-_READ_ARRAYS = (
-    "read_start",
-    "read_end",
-    "mapq",
-    "flag",
-    "fragment",
-    "name_hash",
-    "template_length",
-    "base_offset",
-    "bases",
-    "qualities",
-    "cigar_offset",
-    "cigar_op",
-    "cigar_length",
-)
+_ARRAYS = (*ReadArrays._fields, "reference")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +47,7 @@ class ExampleSpan:
     start: int
     end: int
     reads: ReadBatch
-    reference: NDArray[np.uint8]
-    reference_start: int
+    reference: ReferenceArrays
     profile: LibraryProfile
     truth: tuple[TruthRecord, ...]
     confident: tuple[tuple[int, int], ...]
@@ -81,7 +66,7 @@ def cut_span(
     length = reference.length(contig)
     low, high = max(0, window.start - WINDOW_MARGIN), min(window.end + WINDOW_MARGIN, length)
     reads = load_reads(alignments, contig, low, high, ReadFilter())
-    reference_start, reference_end = reference_span(reads)
+    first, last = reference_span(reads)
 
     def fetch(start: int, end: int) -> str:
         return reference.fetch_string(contig, max(0, start), min(end, length))
@@ -90,8 +75,7 @@ def cut_span(
         start=window.start,
         end=window.end,
         reads=reads,
-        reference=reference.fetch(contig, reference_start, reference_end),
-        reference_start=reference_start,
+        reference=ReferenceArrays(reference.fetch(contig, first, last), first),
         profile=profile,
         truth=tuple(read_truth(truth, contig, low, high, fetch)),
         confident=tuple(confident),
@@ -106,13 +90,12 @@ def save_span(span: ExampleSpan, path: Path) -> None:
         "fetched": [span.reads.start, span.reads.end],
         "start": span.start,
         "end": span.end,
-        "reference_start": span.reference_start,
+        "reference_start": span.reference.start,
         "profile": asdict(span.profile),
         "truth": [asdict(record) for record in span.truth],
         "confident": span.confident,
     }
-    arrays = {name: getattr(span.reads, name) for name in _READ_ARRAYS}
-    arrays["reference"] = span.reference
+    arrays = span.reads.arrays._asdict() | {"reference": span.reference.codes}
     with AtomicOutput(path) as output:
         save_file(arrays, output.path, metadata={"varcall_span": json.dumps(about)})
 
@@ -128,7 +111,7 @@ def load_span(path: Path) -> ExampleSpan:
     try:
         with safe_open(path, framework="numpy") as file:
             about = json.loads((file.metadata() or {})["varcall_span"])
-            arrays = {name: file.get_tensor(name) for name in (*_READ_ARRAYS, "reference")}
+            arrays = {name: file.get_tensor(name) for name in _ARRAYS}
         if about["version"] != FORMAT_VERSION:
             raise InputError(
                 f"{path} has examples of format {about['version']}, not {FORMAT_VERSION}; "
@@ -136,16 +119,15 @@ def load_span(path: Path) -> ExampleSpan:
             )
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise InputError(f"{path} is no file of varcall examples ({error})") from None
-    reference = arrays.pop("reference")
+    reference = ReferenceArrays(arrays.pop("reference"), about["reference_start"])
     fetched_start, fetched_end = about["fetched"]
     about["profile"]["slippage"] = tuple(about["profile"]["slippage"])
     about["profile"]["slippage_reads"] = tuple(about["profile"]["slippage_reads"])
     return ExampleSpan(
         start=about["start"],
         end=about["end"],
-        reads=ReadBatch(about["contig"], fetched_start, fetched_end, **arrays),
+        reads=ReadBatch(about["contig"], fetched_start, fetched_end, ReadArrays(**arrays)),
         reference=reference,
-        reference_start=about["reference_start"],
         profile=LibraryProfile(**about["profile"]),
         truth=tuple(_truth_record(record) for record in about["truth"]),
         confident=tuple((low, high) for low, high in about["confident"]),
@@ -184,19 +166,18 @@ def make_examples(
     reads = span.reads
     if kept_share < 1:
         rng = np.random.default_rng(seed)
-        n_fragments = int(reads.fragment.max(initial=-1)) + 1
-        reads = reads.subset((rng.random(n_fragments) < kept_share)[reads.fragment])
+        fragment = reads.arrays.fragment
+        n_fragments = int(fragment.max(initial=-1)) + 1
+        reads = reads.subset((rng.random(n_fragments) < kept_share)[fragment])
         profile = replace(profile, depth=profile.depth * kept_share)
-    evidence = gather(reads, span.reference, span.reference_start, span.start, span.end, thresholds)
-    labels = label_questions(
-        evidence.sites, evidence.questions, span.truth, span.reference, span.reference_start
-    )
+    evidence = gather(reads, span.reference, span.start, span.end, thresholds)
+    labels = label_questions(evidence.sites, evidence.questions, span.truth, span.reference)
     starts = evidence.sites.start[evidence.questions.site]
     inside = np.zeros(len(starts), bool)
     for low, high in span.confident:
         inside |= (starts >= low) & (starts < high)
     chosen = np.flatnonzero(labels.certain & inside)
-    asked = Questions(evidence.questions.site[chosen], evidence.questions.alleles[chosen])
+    asked = QuestionArrays(evidence.questions.site[chosen], evidence.questions.alleles[chosen])
     evidence = replace(evidence, questions=asked)
     return Examples(
         evidence=evidence,

@@ -5,11 +5,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pileup.arrays import (
+    INDEL,
+    QuestionArrays,
+    ReadArrays,
+    ReferenceArrays,
+    ShownArrays,
+    SiteArrays,
+)
 from pileup.kernels import lengths, surroundings, tally
-from varcall.candidates import INDEL, Scan, Sites
-from varcall.observations import Observations, Questions
+from varcall.candidates import Scan
 from varcall.profile import LibraryProfile
-from varcall.reads import ReadBatch
 
 # Stated qualities promise more than real bases keep; no witness is trusted further than this.
 _MIN_BASE_ERROR = 0.002
@@ -38,18 +44,18 @@ class _Measured:
 
 
 def measure(
-    reads: ReadBatch,
+    questions: QuestionArrays,
+    reads: ReadArrays,
     scan: Scan,
-    sites: Sites,
-    observations: Observations,
-    questions: Questions,
+    sites: SiteArrays,
+    shown: ShownArrays,
     profile: LibraryProfile,
 ) -> NDArray[np.float32]:
     """Return float32 [q, N_FEATURES]; every value is finite and about unit scale."""
-    raw = _sum_up(reads, scan, sites, observations, questions, profile)
+    raw = _sum_up(questions, reads, scan, sites, shown, profile)
     columns = {
         **_witness_features(raw, profile),
-        **_allele_features(raw, scan, sites, questions),
+        **_allele_features(raw, questions, scan.reference, sites),
         **_length_features(raw),
         **_context_features(raw, profile),
     }
@@ -57,15 +63,15 @@ def measure(
 
 
 def _sum_up(
-    reads: ReadBatch,
+    questions: QuestionArrays,
+    reads: ReadArrays,
     scan: Scan,
-    sites: Sites,
-    observations: Observations,
-    questions: Questions,
+    sites: SiteArrays,
+    shown: ShownArrays,
     profile: LibraryProfile,
 ) -> _Measured:
-    n = len(questions)
     site = questions.site
+    n = len(site)
     raw = _Measured(
         sums=np.zeros((n, tally.N_LEVELS, tally.N_SUMS)),
         extras=np.zeros((n, tally.N_EXTRAS)),
@@ -83,76 +89,17 @@ def _sum_up(
         run=np.zeros(n),
     )
     delta = np.zeros((n, 2), np.int64)
-    tally.tally_witnesses(
-        site,
-        questions.alleles,
-        reads.read_start,
-        reads.read_end,
-        reads.mapq,
-        reads.flag,
-        scan.mismatches,
-        scan.clipped,
-        sites.start,
-        sites.kind,
-        sites.ref_length,
-        sites.alt_offset,
-        observations.offset,
-        observations.read,
-        observations.allele,
-        observations.quality,
-        observations.counts,
-        raw.sums,
-        raw.extras,
-    )
-    lengths.describe_alleles(
-        site,
-        questions.alleles,
-        scan.reference,
-        scan.reference_start,
-        sites.start,
-        sites.kind,
-        sites.alt_offset,
-        sites.alt_deleted,
-        sites.alt_inserted,
-        sites.alt_base_offset,
-        sites.alt_bases,
-        raw.asked,
-        delta,
-        raw.unit,
-    )
+    tally.tally_witnesses(questions, reads, scan.counts, sites, shown, raw.sums, raw.extras)
+    lengths.describe_alleles(questions, scan.reference, sites, raw.asked, delta, raw.unit)
     raw.slip[:] = expected_slippage(profile, raw.repeat_length, raw.unit)
-    tally.log_likelihoods(
-        site,
-        questions.alleles,
-        reads.mapq,
-        sites.kind,
-        observations.offset,
-        observations.read,
-        observations.allele,
-        observations.quality,
-        observations.counts,
-        raw.slip,
-        raw.base_likelihood,
-    )
+    tally.log_likelihoods(questions, reads, sites, shown, raw.slip, raw.base_likelihood)
     lengths.tally_lengths(
-        site,
-        observations.offset,
-        observations.delta,
-        observations.counts,
-        delta,
-        raw.unit,
-        raw.slip,
-        raw.spans,
-        raw.length_likelihood,
+        questions, shown, delta, raw.unit, raw.slip, raw.spans, raw.length_likelihood
     )
-    fractions = np.zeros(len(sites), np.float32)
-    surroundings.site_fractions(
-        observations.offset, observations.allele, observations.counts, fractions
-    )
-    surroundings.look_around(site, sites.start, fractions, raw.neighbours)
-    surroundings.describe_reference(
-        site, sites.start, scan.reference, scan.reference_start, raw.gc_share, raw.run
-    )
+    fractions = np.zeros(len(sites.start), np.float32)
+    surroundings.site_fractions(shown, fractions)
+    surroundings.look_around(questions, sites, fractions, raw.neighbours)
+    surroundings.describe_reference(questions, scan.reference, sites, raw.gc_share, raw.run)
     return raw
 
 
@@ -251,20 +198,20 @@ def _strand_bias(putative: Values, ref: Values) -> Values:
 
 
 def _allele_features(
-    raw: _Measured, scan: Scan, sites: Sites, questions: Questions
+    raw: _Measured, questions: QuestionArrays, reference: ReferenceArrays, sites: SiteArrays
 ) -> dict[str, Values]:
     """What kind of variant is asked about."""
-    site, first = questions.site, raw.asked[:, 0]
+    site, first, codes = questions.site, raw.asked[:, 0], reference.codes
     is_indel = sites.kind[site] == INDEL
     change = (sites.alt_inserted - sites.alt_deleted)[raw.asked]
-    column = sites.start[site] - scan.reference_start
+    column = sites.start[site] - reference.start
     # A deletion puts no base; the one appended stands for it (and is not used).
     bases = np.append(sites.alt_bases, 4).astype(np.int64)
     put = bases[np.where(is_indel, -1, sites.alt_base_offset[first])]
     is_snv = ~is_indel & (sites.ref_length[site] == 1)
-    extends = (scan.reference[column - 1] == put) * 0.5 + (scan.reference[column + 1] == put) * 0.5
+    extends = (codes[column - 1] == put) * 0.5 + (codes[column + 1] == put) * 0.5
     # Codes 0 A, 1 C, 2 G, 3 T: transitions are two apart.
-    is_transition = is_snv & (np.abs(put - scan.reference[column]) == 2)
+    is_transition = is_snv & (np.abs(put - codes[column]) == 2)
     return {
         "is_snv": is_snv.astype(float),
         "is_mnv": (~is_indel & ~is_snv).astype(float),

@@ -9,10 +9,10 @@ import numpy as np
 import pysam
 from numpy.typing import NDArray
 
+from pileup.arrays import QuestionArrays, ReferenceArrays, SiteArrays
 from varcall.alleles import Allele, decompose, left_align, split
-from varcall.candidates import Sites, spell
+from varcall.candidates import spell, spell_alleles
 from varcall.errors import InputError
-from varcall.observations import Questions
 
 # Alleles closer than this may be two spellings of one haplotype.
 _CLUSTER_DISTANCE = 30
@@ -104,11 +104,10 @@ class Labels:
 
 
 def label_questions(
-    sites: Sites,
-    questions: Questions,
+    sites: SiteArrays,
+    questions: QuestionArrays,
     truth: Sequence[TruthRecord],
-    reference: NDArray[np.uint8],
-    reference_start: int,
+    reference: ReferenceArrays,
 ) -> Labels:
     """Count the copies of each question's allele(s) in the truth.
 
@@ -116,11 +115,11 @@ def label_questions(
     unexplained truth are combined until they spell the truth's haplotype; where no combination
     does, those candidates are not certain.
     """
-    labeller = _Labeller(sites, reference, reference_start)
+    labeller = _Labeller(sites, reference)
     present, certain = labeller.label(truth)
-    copies = np.zeros(len(questions), np.int64)
-    sure = np.ones(len(questions), bool)
-    for index in range(len(questions)):
+    copies = np.zeros(len(questions.site), np.int64)
+    sure = np.ones(len(questions.site), bool)
+    for index in range(len(questions.site)):
         first = int(sites.alt_offset[questions.site[index]])
         asked = [first + bit for bit in range(8) if int(questions.alleles[index]) >> bit & 1]
         copies[index] = min(2, int(present[:, asked].sum()))
@@ -129,13 +128,12 @@ def label_questions(
 
 
 class _Labeller:
-    def __init__(self, sites: Sites, reference: NDArray[np.uint8], reference_start: int) -> None:
+    def __init__(self, sites: SiteArrays, reference: ReferenceArrays) -> None:
         self._reference = reference
-        self._origin = reference_start
         self._alleles: list[Allele] = []
         self._span: list[tuple[int, int]] = []
-        for site in range(len(sites)):
-            ref, alts = sites.alleles(site, reference, reference_start)
+        for site in range(len(sites.start)):
+            ref, alts = spell_alleles(sites, site, reference)
             start = int(sites.start[site])
             for part in split(start, ref, alts):
                 self._alleles.append(part)
@@ -263,7 +261,7 @@ class _Labeller:
     def _spell(self, alleles: Iterable[Allele], low: int, high: int) -> str | None:
         """Return the reference of [low, high) with the alleles in place; None if they overlap."""
         pieces = []
-        at = max(low, self._origin)
+        at = max(low, self._reference.start)
         for start, end, alt in sorted(map(_without_anchor, set(alleles))):
             if start < at:
                 return None
@@ -273,7 +271,8 @@ class _Labeller:
         return "".join(pieces)
 
     def _bases(self, start: int, end: int) -> str:
-        return spell(self._reference[max(0, start - self._origin) : max(0, end - self._origin)])
+        codes, origin = self._reference
+        return spell(codes[max(0, start - origin) : max(0, end - origin)])
 
 
 def _without_anchor(allele: Allele) -> tuple[int, int, str]:

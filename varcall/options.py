@@ -75,6 +75,8 @@ class CallOptions:
         Reference bases that a worker processes at a time.
     threads
         Worker processes: a hard cap.
+    workdir, resume
+        Folder that keeps finished windows, and whether those of an earlier run are used again.
     timings
         TSV that receives CPU seconds by stage.
     no_version
@@ -110,6 +112,8 @@ class CallOptions:
     batch_size: int = DEFAULT_BATCH_SIZE
     window: int = DEFAULT_WINDOW
     threads: int = 1
+    workdir: Path | None = None
+    resume: bool = False
     timings: Path | None = None
     no_version: bool = False
 
@@ -147,6 +151,8 @@ class CallOptions:
             raise UsageError("--output is empty: give a path, or - for standard output")
         if self.sample_name is not None and not self.sample_name.strip():
             raise UsageError("--sample-name is empty: give the name to write into the VCF")
+        if self.resume and self.workdir is None:
+            raise UsageError("--resume needs --workdir: name the folder of the earlier run")
 
 
 def _within(option: str, value: float, least: float, most: float | None) -> None:

@@ -8,7 +8,9 @@ What stands in brackets is `varcall.worker`, done window by window, in as many p
 import hashlib
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
+from contextlib import closing
+from functools import partial
 
 from models.registry import weights_path
 from varcall.atomic import check_writable
@@ -22,6 +24,7 @@ from varcall.profile import LibraryProfile, measure_profile
 from varcall.provenance import ModelIdentity, header_lines, normalised_command
 from varcall.reads import TILE, ReadFilter
 from varcall.regions import Region, shard, windows
+from varcall.resume import Compute, FinishedWindows, fingerprint
 from varcall.timings import Timings
 from varcall.vcf import HeaderContig, HeaderShard, OutputType, VcfHeader, open_vcf
 from varcall.worker import WindowResult, Worker, WorkerPlan
@@ -51,14 +54,24 @@ def call_variants(options: CallOptions) -> None:
     todo = windows(inputs.regions, options.window)
     if options.shard is not None:
         todo = shard(todo, options.shard[0], options.shard[1])
+    model = _model_identity(options.model)
+    header = _header(options, inputs, model)
+    finished = None
+    if options.workdir is not None:
+        run = fingerprint(options, inputs, model)
+        finished = FinishedWindows(options.workdir, run, resume=options.resume)
     with timings.stage("profile"):
-        profile = measure_profile(inputs)
-    plan = _plan(options, inputs, profile)
-    header = _header(options, inputs)
-    with open_vcf(
-        options.output, header.text(), output_type, write_index=options.write_index
-    ) as writer:
-        for window, result in _results(plan, todo, options.threads):
+        plan = _plan(options, inputs, measure_profile(inputs))
+    compute = partial(run_in_order, Worker, plan, processes=options.threads)
+    if finished is not None:
+        compute = partial(finished.completed, compute=compute)
+    with (
+        open_vcf(
+            options.output, header.text(), output_type, write_index=options.write_index
+        ) as writer,
+        closing(_results(compute, todo)) as results,
+    ):
+        for window, result in results:
             timings.add(result)
             with timings.stage("write"):
                 writer.write_window(result.lines, contig=window.contig, end=window.end)
@@ -68,11 +81,11 @@ def call_variants(options: CallOptions) -> None:
 
 
 def _results(
-    plan: WorkerPlan, todo: Sequence[Region], threads: int
-) -> Iterator[tuple[Region, WindowResult]]:
+    compute: Compute, todo: Sequence[Region]
+) -> Generator[tuple[Region, WindowResult], None, None]:
     started = time.monotonic()
     with Progress(len(todo)) as progress:
-        for window, result in run_in_order(Worker, plan, todo, threads):
+        for window, result in compute(todo):
             progress.advance(str(window))
             yield window, result
     _log.info("%d windows in %.1f s", len(todo), time.monotonic() - started)
@@ -100,13 +113,16 @@ def _plan(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -> Work
         batch_size=options.batch_size,
         ploidy=options.ploidy,
         haploid_contigs=frozenset(options.haploid_contigs),
-        genotype=GenotypeOptions(min_qual=options.min_qual),
+        genotype=GenotypeOptions(min_qual=options.min_qual, write_gl=options.write_gl),
     )
 
 
-def _header(options: CallOptions, inputs: Inputs) -> VcfHeader:
-    weights, _ = weights_path(options.model)
-    identity = ModelIdentity(weights.stem, hashlib.sha256(weights.read_bytes()).hexdigest())
+def _model_identity(model: str) -> ModelIdentity:
+    weights, _ = weights_path(model)
+    return ModelIdentity(weights.stem, hashlib.sha256(weights.read_bytes()).hexdigest())
+
+
+def _header(options: CallOptions, inputs: Inputs, model: ModelIdentity) -> VcfHeader:
     return VcfHeader(
         contigs=tuple(
             HeaderContig(name, length, inputs.md5.get(name))
@@ -115,7 +131,7 @@ def _header(options: CallOptions, inputs: Inputs) -> VcfHeader:
         sample=options.sample_name or inputs.sample,
         provenance=header_lines(
             reference=str(options.reference),
-            model=identity,
+            model=model,
             command=None if options.no_version else normalised_command("call", options),
         ),
         shard=None if options.shard is None else HeaderShard(*options.shard),

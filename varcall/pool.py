@@ -1,10 +1,16 @@
 """One pool of worker processes; results come back in the order of the work."""
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import partial
+from multiprocessing.connection import wait
 from typing import Any, Protocol, TypeVar
 
 from varcall.errors import WorkerError
@@ -16,6 +22,7 @@ Result = TypeVar("Result", covariant=True)
 # Items handed out ahead of the one whose result is waited for, per process.
 _AHEAD = 4
 
+_make: Callable[[], Any]
 _caller: Any = None
 
 
@@ -28,11 +35,24 @@ class Caller(Protocol[Item, Result]):
 
 
 def _initialise(make: Callable[[Any], Any], plan: object) -> None:
-    global _caller
-    _caller = make(plan)
+    global _make
+    # Made by the first call: an error raised here would only say that the pool is broken.
+    _make = partial(make, plan)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Leave no worker behind when the parent is killed: it would wait for work for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)
 
 
 def _call(item: object) -> object:
+    global _caller
+    if _caller is None:
+        _caller = _make()
     return _caller.call(item)
 
 
@@ -45,7 +65,8 @@ def run_in_order(
     """Yield (item, result) in the order of the items.
 
     With one process everything runs in this one, which is simpler to debug and to profile. More
-    are spawned, never forked: a fork after threads have started can hang torch.
+    are spawned, never forked: a fork after threads have started can hang torch. What an item's work
+    raises is raised here; on the way out, for whatever reason, the processes are ended.
 
     Raises
     ------
@@ -58,26 +79,53 @@ def run_in_order(
             yield item, caller.call(item)
         return
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(
+    others = set(multiprocessing.active_children())
+    executor = ProcessPoolExecutor(
         processes, mp_context=context, initializer=_initialise, initargs=(make, plan)
-    ) as executor:
-        waiting: deque[tuple[Item, Future[Any]]] = deque()
-        try:
-            for item in items:
-                waiting.append((item, executor.submit(_call, item)))
-                if len(waiting) > _AHEAD * processes:
-                    yield _finished(*waiting.popleft())
-            while waiting:
-                yield _finished(*waiting.popleft())
-        finally:
-            executor.shutdown(wait=True, cancel_futures=True)
-
-
-def _finished(item: Item, future: Future[Result]) -> tuple[Item, Result]:
+    )
+    waiting: deque[tuple[Item, Future[Any]]] = deque()
     try:
-        return item, future.result()
+        for item in items:
+            with _death_on(item), _interrupts_held():
+                waiting.append((item, executor.submit(_call, item)))
+            if len(waiting) > _AHEAD * processes:
+                yield _finished(*waiting.popleft())
+        while waiting:
+            yield _finished(*waiting.popleft())
+    except BaseException:
+        # What still runs is not wanted any more, and a window may take a minute.
+        for child in set(multiprocessing.active_children()) - others:
+            child.terminate()
+        raise
+    finally:
+        executor.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Ctrl-C back, for good in processes started inside: ending them is the parent's task.
+
+    A terminal sends it to all of them, and each would print a traceback.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _death_on(item: object) -> Iterator[None]:
+    """Say of a dead worker what it, or another one, was working on."""
+    try:
+        yield
     except BrokenProcessPool:
         raise WorkerError(
             f"a worker process died on {item} or nearby: it may have run out of memory; "
             f"try fewer --threads"
         ) from None
+
+
+def _finished(item: Item, future: Future[Result]) -> tuple[Item, Result]:
+    with _death_on(item):
+        return item, future.result()

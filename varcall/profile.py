@@ -14,6 +14,7 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
+from pileup.arrays import ReadArrays
 from pileup.kernels.library import shown_lengths, tally_bases
 from varcall.alignment_index import occupied_spans
 from varcall.inputs import Inputs, open_alignments
@@ -174,9 +175,10 @@ class _Tally:
         self._slipped = np.zeros(len(RUN_BINS), dtype=np.int64)
         self._spanning = np.zeros(len(RUN_BINS), dtype=np.int64)
 
-    def add(self, reads: ReadBatch, reference: Reference) -> None:
+    def add(self, batch: ReadBatch, reference: Reference) -> None:
         """Count the reads that overlap one cell (the span of the batch)."""
-        own = reads.read_start >= reads.start  # the others are counted by the cell before
+        reads = batch.arrays
+        own = reads.read_start >= batch.start  # the others are counted by the cell before
         self.reads += int(own.sum())
         self.bases += len(reads.bases)
         self._paired += int((reads.flag[own] & PAIRED > 0).sum())
@@ -185,21 +187,23 @@ class _Tally:
         proper = own & (reads.flag & PROPER > 0) & (reads.template_length > 0)
         self._templates.append(reads.template_length[proper])
         self._qualities += np.bincount(reads.qualities, minlength=256)
-        codes = reference.fetch(reads.contig, reads.start - 1, reads.end + 1)
-        self._add_bases(reads, codes[1:-1])
-        self._add_runs(reads, codes)
+        codes = reference.fetch(batch.contig, batch.start - 1, batch.end + 1)
+        self._add_bases(reads, codes[1:-1], batch.start)
+        self._add_runs(reads, codes, batch.start - 1)
 
-    def _add_bases(self, reads: ReadBatch, reference: NDArray[np.uint8]) -> None:
+    def _add_bases(self, reads: ReadArrays, reference: NDArray[np.uint8], start: int) -> None:
         """Depth, and mismatches at positions that do not look variant."""
         unique = reads.flag & DUPLICATE == 0
         counts = np.zeros((len(reference), 4), dtype=np.int32)
         coverage = np.zeros(len(reference), dtype=np.int32)
-        _tally(reads, unique & (reads.mapq >= _MIN_MAPQ_DEPTH), counts, coverage)
+        used = unique & (reads.mapq >= _MIN_MAPQ_DEPTH)
+        tally_bases(reads, used, start, MIN_ERROR_QUALITY, counts, coverage)
         covered = int((coverage > 0).sum())
         if covered:
             self._depths.append((float(coverage.sum()) / covered, int(coverage.sum())))
         counts[:] = 0
-        _tally(reads, unique & (reads.mapq >= _MIN_MAPQ_ERRORS), counts, coverage)
+        used = unique & (reads.mapq >= _MIN_MAPQ_ERRORS)
+        tally_bases(reads, used, start, MIN_ERROR_QUALITY, counts, coverage)
         known = np.flatnonzero(reference < 4)
         counts = counts[known]
         depth = counts.sum(axis=1)
@@ -210,27 +214,17 @@ class _Tally:
         self._errors += int(counts[usable].sum())
         self._compared += int(depth[usable].sum())
 
-    def _add_runs(self, reads: ReadBatch, codes: NDArray[np.uint8]) -> None:
-        """Run lengths that reads show; `codes` reaches one base beyond the cell on both sides."""
+    def _add_runs(self, reads: ReadArrays, codes: NDArray[np.uint8], origin: int) -> None:
+        """Run lengths that reads show; `codes` reaches one base beyond the cell on both sides.
+
+        It begins at the contig position `origin`.
+        """
         start, end = _runs(codes)
         if not len(start):
             return
         histogram = np.zeros((len(start), 2 * _MAX_CHANGE + 1), dtype=np.int32)
-        shown_lengths(
-            reads.read_start,
-            reads.read_end,
-            reads.base_offset,
-            reads.bases,
-            reads.cigar_offset,
-            reads.cigar_op,
-            reads.cigar_length,
-            (reads.flag & DUPLICATE == 0) & (reads.mapq >= _MIN_MAPQ_ERRORS),
-            start + reads.start - 1,
-            end + reads.start - 1,
-            codes[start],
-            RUN_FLANK,
-            histogram,
-        )
+        used = (reads.flag & DUPLICATE == 0) & (reads.mapq >= _MIN_MAPQ_ERRORS)
+        shown_lengths(reads, used, start + origin, end + origin, codes[start], RUN_FLANK, histogram)
         depth = histogram.sum(axis=1)
         ranked = np.sort(histogram, axis=1)
         usable = (depth >= MIN_RUN_DEPTH) & (ranked[:, -2] < HET_SHARE * depth)
@@ -264,28 +258,6 @@ class _Tally:
             slippage=tuple(round(float(rate), 5) for rate in slippage),
             slippage_reads=tuple(int(count) for count in self._spanning),
         )
-
-
-def _tally(
-    reads: ReadBatch,
-    used: NDArray[np.bool_],
-    counts: NDArray[np.int32],
-    coverage: NDArray[np.int32],
-) -> None:
-    tally_bases(
-        reads.read_start,
-        reads.base_offset,
-        reads.bases,
-        reads.qualities,
-        reads.cigar_offset,
-        reads.cigar_op,
-        reads.cigar_length,
-        used,
-        reads.start,
-        MIN_ERROR_QUALITY,
-        counts,
-        coverage,
-    )
 
 
 def _runs(codes: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -22,10 +22,12 @@ NEUTRAL_OPTIONS = frozenset(
         "batch_size",
         "output",
         "output_type",
+        "resume",
         "shard",
         "threads",
         "timings",
         "no_version",
+        "workdir",
         "write_index",
     }
 )

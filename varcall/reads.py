@@ -2,12 +2,13 @@
 
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pysam
 from numpy.typing import NDArray
 
+from pileup.arrays import ReadArrays
 from varcall.errors import InputError
 from varcall.options import DEFAULT_EXCLUDE_FLAGS, DEFAULT_MIN_MAPQ
 
@@ -15,6 +16,8 @@ from varcall.options import DEFAULT_EXCLUDE_FLAGS, DEFAULT_MIN_MAPQ
 # depend on windows, shards or regions. 6,000 reads of 150 bases a kilobase are 900x.
 TILE = 1000
 MAX_READS_PER_TILE = 6000
+# CIGAR operations (BAM codes of M, =, X) that align bases to the reference.
+_ALIGNED = (0, 7, 8)
 # Alignments without base qualities (SAM QUAL `*`) are given this one.
 MISSING_QUALITY = 25
 
@@ -37,70 +40,40 @@ class ReadFilter:
 class ReadBatch:
     """The alignments that overlap one span of a contig, ordered as in the file.
 
-    Attributes
-    ----------
-    contig, start, end
-        The span that was fetched, 0-based half-open.
-    read_start, read_end
-        int32 [n], reference span of each alignment.
-    mapq, flag
-        uint8 [n], uint16 [n].
-    fragment
-        int32 [n], the same number for both mates, 0-based.
-    name_hash
-        uint64 [n], CRC-32 of the read name: stable over runs.
-    template_length
-        int32 [n], TLEN.
-    base_offset
-        int64 [n + 1] into `bases` (uint8; 0 A, 1 C, 2 G, 3 T, 4 other) and `qualities` (uint8).
-    cigar_offset
-        int64 [n + 1] into `cigar_op` (uint8, BAM codes) and `cigar_length` (int32).
+    `contig`, `start`, `end` are the span that was fetched, 0-based half-open.
     """
 
     contig: str
     start: int
     end: int
-    read_start: NDArray[np.int32]
-    read_end: NDArray[np.int32]
-    mapq: NDArray[np.uint8]
-    flag: NDArray[np.uint16]
-    fragment: NDArray[np.int32]
-    name_hash: NDArray[np.uint64]
-    template_length: NDArray[np.int32]
-    base_offset: NDArray[np.int64]
-    bases: NDArray[np.uint8]
-    qualities: NDArray[np.uint8]
-    cigar_offset: NDArray[np.int64]
-    cigar_op: NDArray[np.uint8]
-    cigar_length: NDArray[np.int32]
+    arrays: ReadArrays
 
     def __len__(self) -> int:
-        return len(self.read_start)
+        return len(self.arrays.read_start)
 
     def subset(self, keep: NDArray[np.bool_]) -> "ReadBatch":
         """Return the batch with only the reads where `keep` (bool [n]) is true."""
-        base_lengths = np.diff(self.base_offset)
-        cigar_lengths = np.diff(self.cigar_offset)
+        reads = self.arrays
+        base_lengths = np.diff(reads.base_offset)
+        cigar_lengths = np.diff(reads.cigar_offset)
         keep_base = np.repeat(keep, base_lengths)
         keep_cigar = np.repeat(keep, cigar_lengths)
-        return ReadBatch(
-            contig=self.contig,
-            start=self.start,
-            end=self.end,
-            read_start=self.read_start[keep],
-            read_end=self.read_end[keep],
-            mapq=self.mapq[keep],
-            flag=self.flag[keep],
-            fragment=self.fragment[keep],
-            name_hash=self.name_hash[keep],
-            template_length=self.template_length[keep],
+        kept = ReadArrays(
+            read_start=reads.read_start[keep],
+            read_end=reads.read_end[keep],
+            mapq=reads.mapq[keep],
+            flag=reads.flag[keep],
+            fragment=reads.fragment[keep],
+            name_hash=reads.name_hash[keep],
+            template_length=reads.template_length[keep],
             base_offset=_offsets(base_lengths[keep]),
-            bases=self.bases[keep_base],
-            qualities=self.qualities[keep_base],
+            bases=reads.bases[keep_base],
+            qualities=reads.qualities[keep_base],
             cigar_offset=_offsets(cigar_lengths[keep]),
-            cigar_op=self.cigar_op[keep_cigar],
-            cigar_length=self.cigar_length[keep_cigar],
+            cigar_op=reads.cigar_op[keep_cigar],
+            cigar_length=reads.cigar_length[keep_cigar],
         )
+        return replace(self, arrays=kept)
 
 
 def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -148,7 +121,7 @@ def load_reads(
             f"the file may be damaged: re-copy it and run samtools quickcheck"
         ) from None
     kept = [read for read in kept if _overlaps(read, start, end)]
-    return _to_arrays(kept, contig, start, end)
+    return ReadBatch(contig, start, end, _to_arrays(kept))
 
 
 def _overlaps(read: pysam.AlignedSegment, start: int, end: int) -> bool:
@@ -163,7 +136,8 @@ def _accepted(
     for read in alignments:
         if read.flag & read_filter.exclude_flags or read.mapping_quality < read_filter.min_mapq:
             continue
-        if read.query_length == 0 or not read.cigartuples or read.reference_length == 0:
+        cigar = read.cigartuples or ()
+        if read.query_length == 0 or not any(op in _ALIGNED for op, _ in cigar):
             continue
         if read_groups is not None and (
             not read.has_tag("RG") or read.get_tag("RG") not in read_groups
@@ -201,7 +175,7 @@ def _name_hash(name: str | None) -> int:
     return zlib.crc32((name or "").encode())
 
 
-def _to_arrays(reads: list[pysam.AlignedSegment], contig: str, start: int, end: int) -> ReadBatch:
+def _to_arrays(reads: list[pysam.AlignedSegment]) -> ReadArrays:
     fragments: dict[str | None, int] = {}
     sequences: list[bytes] = []
     qualities: list[bytes] = []
@@ -230,10 +204,7 @@ def _to_arrays(reads: list[pysam.AlignedSegment], contig: str, start: int, end: 
         )
     cigar_array = np.array(cigars, dtype=np.int32).reshape(-1, 2)
     lengths = np.fromiter(map(len, sequences), np.int64, len(sequences))
-    return ReadBatch(
-        contig=contig,
-        start=start,
-        end=end,
+    return ReadArrays(
         read_start=fixed[:, 0].astype(np.int32),
         read_end=fixed[:, 1].astype(np.int32),
         mapq=fixed[:, 2].astype(np.uint8),

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from models.engine import load_engine
 from models.prompt import PromptContext, decode
 from models.registry import BUNDLED_SHA256
+from pileup.arrays import ReferenceArrays
 from varcall.alleles import trim
 from varcall.atomic import AtomicOutput, check_writable
 from varcall.candidates import CandidateThresholds
@@ -146,7 +147,7 @@ def _look(inputs: Inputs, place: Region) -> Evidence:
         )
         span = reference_span(reads)
         codes = reference.fetch(place.contig, *span)
-    return gather(reads, codes, span[0], start, end, CandidateThresholds())
+    return gather(reads, ReferenceArrays(codes, span[0]), start, end, CandidateThresholds())
 
 
 def _chosen(evidence: Evidence, place: Region, options: ShowOptions) -> list[_Question]:

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from models.engine import Engine, load_engine
 from models.prompt import PromptContext
 from models.weights import ModelCard
+from pileup.arrays import ReferenceArrays
 from pileup.kernels.count import count_alleles
 from pileup.spec import SPEC
-from varcall.candidates import CandidateThresholds
+from varcall.candidates import CandidateThresholds, spell_alts
 from varcall.errors import ModelError
 from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
 from varcall.features import FEATURES
@@ -108,12 +109,11 @@ class Worker:
         if not len(reads):
             return result
         with result.timed("candidates"):
-            reference_start, reference_end = reference_span(reads)
-            reference = self._reference.fetch(window.contig, reference_start, reference_end)
-            evidence = gather(
-                reads, reference, reference_start, window.start, window.end, plan.thresholds
-            )
-        if not len(evidence.questions):
+            first, last = reference_span(reads)
+            codes = self._reference.fetch(window.contig, first, last)
+            reference = ReferenceArrays(codes, first)
+            evidence = gather(reads, reference, window.start, window.end, plan.thresholds)
+        if not len(evidence.questions.site):
             return result
         ploidy = 1 if window.contig in plan.haploid_contigs else plan.ploidy
         with result.timed("features"):
@@ -124,7 +124,7 @@ class Worker:
         with result.timed("genotype"):
             result.lines = list(self._records(window, evidence, answers, ploidy))
         result.sites = len(result.lines)
-        result.questions = len(evidence.questions)
+        result.questions = len(evidence.questions.site)
         return result
 
     def _ask(
@@ -149,20 +149,13 @@ class Worker:
     ) -> Iterator[str]:
         asked_sites, firsts = np.unique(evidence.questions.site, return_index=True)
         ends = np.append(firsts[1:], len(answers))
-        counts = count_alleles(
-            evidence.observations.offset,
-            evidence.observations.read,
-            evidence.observations.allele,
-            evidence.observations.counts,
-            evidence.reads.flag,
-            evidence.sites.alt_offset,
-        )
+        counts = count_alleles(evidence.reads, evidence.sites, evidence.observations)
         for site, first, end in zip(asked_sites, firsts, ends, strict=True):
             start = int(evidence.sites.start[site])
             ref = self._reference.fetch_string(
                 window.contig, start, start + int(evidence.sites.ref_length[site])
             )
-            alts = evidence.sites.alts(int(site), ref)
+            alts = spell_alts(evidence.sites, int(site), ref)
             column = int(evidence.sites.alt_offset[site] + site)
             forward, reverse = counts[:, column : column + len(alts) + 1].tolist()
             shown = slice(*evidence.observations.offset[site : site + 2])

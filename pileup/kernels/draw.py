@@ -3,6 +3,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel
+from pileup.arrays import INDEL
 from pileup.spec import (
     ALLELE_ROWS,
     BASE_A,
@@ -56,70 +57,63 @@ def support_level(allele, mask):
 
 
 @kernel
-def choose_rows(
-    observation_read, observation_allele, first, last, mask, site_start, read_start, name_hash
-):
-    """Return the observations to draw, in row order."""
+def choose_rows(site, mask, reads, sites, shown):
+    """Return the observations of a site to draw, in row order."""
+    first = shown.offset[site]
+    last = shown.offset[site + 1]
     total = last - first
     chosen = np.arange(first, last)
     if total > READ_ROWS:
-        salt = mix(np.uint64(site_start) + np.uint64(0x9E3779B97F4A7C15))
+        salt = mix(np.uint64(sites.start[site]) + np.uint64(0x9E3779B97F4A7C15))
         ranks = np.empty(total, np.uint64)
         for index in range(total):
-            ranks[index] = mix(name_hash[observation_read[first + index]] ^ salt)
+            ranks[index] = mix(reads.name_hash[shown.read[first + index]] ^ salt)
         order = np.argsort(ranks, kind="mergesort")
         chosen = np.sort(chosen[order[:READ_ROWS]])
     keys = np.empty(len(chosen), np.int64)
     for index in range(len(chosen)):
         observation = chosen[index]
-        level = np.int64(support_level(observation_allele[observation], mask))
-        keys[index] = (level << 40) + read_start[observation_read[observation]]
+        level = np.int64(support_level(shown.allele[observation], mask))
+        keys[index] = (level << 40) + reads.read_start[shown.read[observation]]
     return chosen[np.argsort(keys, kind="mergesort")]
 
 
 @kernel
-def _draw_header(
-    image,
-    reference,
-    reference_start,
-    site_start,
-    kind,
-    first_alt,
-    last_alt,
-    mask,
-    alt_deleted,
-    alt_base_offset,
-    alt_bases,
-):
-    left = site_start - CENTRE - reference_start
+def _draw_header(image, site, mask, reference, sites):
+    """Draw the rows of the reference and of the putative allele(s), in both panels."""
+    codes = reference.codes
+    left = sites.start[site] - CENTRE - reference.start
     for column in range(WIDTH):
         source = left + column
-        if source < 0 or source >= len(reference):
+        if source < 0 or source >= len(codes):
             continue
         for row in range(REFERENCE_ROWS):
-            image[row, column, 0] = _BASE_PIXEL[reference[source]]
+            image[row, column, 0] = _BASE_PIXEL[codes[source]]
             image[row, column, 1] = MAX_PIXEL
             image[row, column, 2] = MAX_PIXEL
             image[PANEL_HEIGHT + row, column, 2] = DIFFERS_NOT
+    # Where the alleles' own bases begin.
+    begin = CENTRE + (1 if sites.kind[site] == INDEL else 0)
+    # A lone allele fills both rows, so that "two alleles asked" looks different.
+    copies = ALLELE_ROWS if mask & (mask - 1) == 0 else 1
+    first_alt = sites.alt_offset[site]
     row = REFERENCE_ROWS
-    for alt in range(first_alt, last_alt):
+    for alt in range(first_alt, sites.alt_offset[site + 1]):
         if not mask >> (alt - first_alt) & 1 or row >= REFERENCE_ROWS + ALLELE_ROWS:
             continue
-        put = alt_base_offset[alt + 1] - alt_base_offset[alt]
-        # Where the allele's own bases begin, and by how much the rest of it is shifted.
-        begin = CENTRE + (1 if kind == 1 else 0)
-        shift = put - alt_deleted[alt]
-        # A lone allele fills both rows, so that "two alleles asked" looks different.
-        copies = ALLELE_ROWS if mask & (mask - 1) == 0 else 1
+        first_base = sites.alt_base_offset[alt]
+        put = sites.alt_base_offset[alt + 1] - first_base
+        # By how much what follows the allele's own bases is shifted.
+        shift = put - sites.alt_deleted[alt]
         for column in range(WIDTH):
             if column < begin or column >= begin + put:
                 source = left + column - (shift if column >= begin else 0)
-                if source < 0 or source >= len(reference):
+                if source < 0 or source >= len(codes):
                     continue
-                base = reference[source]
+                base = codes[source]
                 differs = DIFFERS_NOT
             else:
-                base = alt_bases[alt_base_offset[alt] + column - begin]
+                base = sites.alt_bases[first_base + column - begin]
                 differs = DIFFERS_MISMATCH
             for copy in range(copies):
                 image[row + copy, column, 0] = _BASE_PIXEL[base]
@@ -131,32 +125,17 @@ def _draw_header(
 
 
 @kernel
-def _draw_read(
-    image,
-    row,
-    read,
-    support,
-    left,
-    reference,
-    reference_start,
-    read_start,
-    mapq,
-    flag,
-    base_offset,
-    bases,
-    qualities,
-    cigar_offset,
-    cigar_op,
-    cigar_length,
-):
-    mapq_pixel = min(mapq[read], MAPQ_CAP) * MAX_PIXEL // MAPQ_CAP
-    strand_pixel = STRAND_REVERSE if flag[read] & _REVERSE_FLAG else STRAND_FORWARD
+def _draw_read(image, row, read, support, left, reference, reads):
+    """Draw a read into a row of both panels; `left` is the contig position of column 0."""
+    codes = reference.codes
+    mapq_pixel = min(reads.mapq[read], MAPQ_CAP) * MAX_PIXEL // MAPQ_CAP
+    strand_pixel = STRAND_REVERSE if reads.flag[read] & _REVERSE_FLAG else STRAND_FORWARD
     lower = PANEL_HEIGHT + row
-    position = np.int64(read_start[read])
-    query = base_offset[read]
-    for index in range(cigar_offset[read], cigar_offset[read + 1]):
-        op = cigar_op[index]
-        size = np.int64(cigar_length[index])
+    position = np.int64(reads.read_start[read])
+    query = reads.base_offset[read]
+    for index in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
+        op = reads.cigar_op[index]
+        size = np.int64(reads.cigar_length[index])
         if op == 0 or op == 7 or op == 8 or op == 2:
             begin = max(0, left - position)
             end = min(size, left + WIDTH - position)
@@ -168,19 +147,19 @@ def _draw_read(
                 if op == 2:
                     image[lower, column, 2] = DIFFERS_DELETION
                     continue
-                base = bases[query + step]
-                quality = min(np.int64(qualities[query + step]), BASE_QUALITY_CAP)
+                base = reads.bases[query + step]
+                quality = min(np.int64(reads.qualities[query + step]), BASE_QUALITY_CAP)
                 image[row, column, 0] = _BASE_PIXEL[base]
                 image[row, column, 1] = quality * MAX_PIXEL // BASE_QUALITY_CAP
-                source = position + step - reference_start
-                same = 0 <= source < len(reference) and reference[source] == base
+                source = position + step - reference.start
+                same = 0 <= source < len(codes) and codes[source] == base
                 image[lower, column, 2] = DIFFERS_NOT if same else DIFFERS_MISMATCH
             position += size
             if op != 2:
                 query += size
         elif op == 1:
             column = position - 1 - left
-            if 0 <= column < WIDTH and position > read_start[read]:
+            if 0 <= column < WIDTH and position > reads.read_start[read]:
                 image[lower, column, 2] = DIFFERS_INSERTION + DIFFERS_INSERTION_STEP * min(
                     size, DIFFERS_INSERTION_CAP
                 )
@@ -194,63 +173,18 @@ def _draw_read(
 
 
 @kernel
-def draw_images(
-    images,
-    question_site,
-    question_mask,
-    reference,
-    reference_start,
-    read_start,
-    mapq,
-    flag,
-    name_hash,
-    base_offset,
-    bases,
-    qualities,
-    cigar_offset,
-    cigar_op,
-    cigar_length,
-    start,
-    kind,
-    alt_offset,
-    alt_deleted,
-    alt_base_offset,
-    alt_bases,
-    observation_offset,
-    observation_read,
-    observation_allele,
-):
+def draw_images(images, questions, reference, reads, sites, shown):
     """Draw one image per question into `images` (uint8 [q, 224, 224, 3], zeroed)."""
-    for question in range(len(question_site)):
-        site = question_site[question]
-        mask = np.int64(question_mask[question])
+    for question in range(len(questions.site)):
+        site = questions.site[question]
+        mask = np.int64(questions.alleles[question])
         image = images[question]
-        _draw_header(
-            image,
-            reference,
-            reference_start,
-            start[site],
-            kind[site],
-            alt_offset[site],
-            alt_offset[site + 1],
-            mask,
-            alt_deleted,
-            alt_base_offset,
-            alt_bases,
-        )
-        rows = choose_rows(
-            observation_read,
-            observation_allele,
-            observation_offset[site],
-            observation_offset[site + 1],
-            mask,
-            start[site],
-            read_start,
-            name_hash,
-        )
+        _draw_header(image, site, mask, reference, sites)
+        left = sites.start[site] - CENTRE
+        rows = choose_rows(site, mask, reads, sites, shown)
         for index in range(len(rows)):
             observation = rows[index]
-            level = support_level(observation_allele[observation], mask)
+            level = support_level(shown.allele[observation], mask)
             if level == 0:
                 support = SUPPORT_PUTATIVE
             elif level == 1:
@@ -259,21 +193,5 @@ def draw_images(
                 support = SUPPORT_REFERENCE
             else:
                 support = SUPPORT_UNKNOWN
-            _draw_read(
-                image,
-                HEADER_ROWS + index,
-                observation_read[observation],
-                support,
-                start[site] - CENTRE,
-                reference,
-                reference_start,
-                read_start,
-                mapq,
-                flag,
-                base_offset,
-                bases,
-                qualities,
-                cigar_offset,
-                cigar_op,
-                cigar_length,
-            )
+            read = shown.read[observation]
+            _draw_read(image, HEADER_ROWS + index, read, support, left, reference, reads)

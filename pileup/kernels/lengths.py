@@ -3,6 +3,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel
+from pileup.arrays import INDEL
 from pileup.kernels.observe import NOT_SPANNING
 
 # A stutter step changes the length by one more unit with this probability.
@@ -29,22 +30,7 @@ def unit_length(bases, offset, length):
 
 
 @kernel
-def describe_alleles(
-    question_site,
-    question_mask,
-    reference,
-    reference_start,
-    start,
-    kind,
-    alt_offset,
-    alt_deleted,
-    alt_inserted,
-    alt_base_offset,
-    alt_bases,
-    asked,
-    delta,
-    unit,
-):
+def describe_alleles(questions, reference, sites, asked, delta, unit):
     """Fill, by question, its first and last asked ALT and what they do to the length.
 
     Parameters
@@ -56,24 +42,27 @@ def describe_alleles(
     unit
         int64 [q], repeat unit of the first asked indel; 0 for a substitution.
     """
-    for question in range(len(question_site)):
-        site = question_site[question]
-        mask = np.int64(question_mask[question])
+    for question in range(len(questions.site)):
+        site = questions.site[question]
+        mask = np.int64(questions.alleles[question])
+        first_alt = sites.alt_offset[site]
         found = 0
-        for alt in range(alt_offset[site], alt_offset[site + 1]):
-            if not mask >> (alt - alt_offset[site]) & 1:
+        for alt in range(first_alt, sites.alt_offset[site + 1]):
+            if not mask >> (alt - first_alt) & 1:
                 continue
             for side in range(found, 2):
                 asked[question, side] = alt
-                delta[question, side] = alt_inserted[alt] - alt_deleted[alt]
+                delta[question, side] = sites.alt_inserted[alt] - sites.alt_deleted[alt]
             found = 1
-        if kind[site] == 1:
+        if sites.kind[site] == INDEL:
             first = asked[question, 0]
-            if alt_inserted[first] > 0:
-                unit[question] = unit_length(alt_bases, alt_base_offset[first], alt_inserted[first])
+            inserted = sites.alt_inserted[first]
+            if inserted > 0:
+                offset = sites.alt_base_offset[first]
+                unit[question] = unit_length(sites.alt_bases, offset, inserted)
             else:
-                column = start[site] + 1 - reference_start
-                unit[question] = unit_length(reference, column, alt_deleted[first])
+                column = sites.start[site] + 1 - reference.start
+                unit[question] = unit_length(reference.codes, column, sites.alt_deleted[first])
 
 
 @kernel
@@ -90,17 +79,7 @@ def stutter_probability(delta, allele_delta, unit, slip):
 
 
 @kernel
-def tally_lengths(
-    question_site,
-    observation_offset,
-    observation_delta,
-    observation_counts,
-    delta,
-    unit,
-    slip,
-    spans,
-    likelihood,
-):
+def tally_lengths(questions, shown, delta, unit, slip, spans, likelihood):
     """Count the spanning reads of indel questions by length, and what 0, 1, 2 copies explain.
 
     Parameters
@@ -115,15 +94,15 @@ def tally_lengths(
     likelihood
         float64 [q, 3], zeroed: log P(lengths | 0, 1, 2 copies), the other allele being REF.
     """
-    for question in range(len(question_site)):
+    for question in range(len(questions.site)):
         if unit[question] == 0:
             continue
-        site = question_site[question]
+        site = questions.site[question]
         first, second = delta[question, 0], delta[question, 1]
-        for index in range(observation_offset[site], observation_offset[site + 1]):
-            if not observation_counts[index] or observation_delta[index] == NOT_SPANNING:
+        for index in range(shown.offset[site], shown.offset[site + 1]):
+            if not shown.counts[index] or shown.delta[index] == NOT_SPANNING:
                 continue
-            change = np.int64(observation_delta[index])
+            change = np.int64(shown.delta[index])
             spans[question, SPANNING] += 1
             if change == first or change == second:
                 spans[question, SPAN_PUTATIVE] += 1

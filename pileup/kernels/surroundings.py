@@ -10,27 +10,28 @@ NEAR_FRACTION, FAR_FRACTION, NEIGHBOURS, NEAREST, N_NEIGHBOUR_VALUES = range(5)
 
 
 @kernel
-def site_fractions(observation_offset, observation_allele, observation_counts, fractions):
+def site_fractions(shown, fractions):
     """Fill `fractions` (float32 [m]): the share of informative fragments that do not show REF."""
     for site in range(len(fractions)):
         informative = 0
         different = 0
-        for index in range(observation_offset[site], observation_offset[site + 1]):
-            if observation_counts[index] and observation_allele[index] != -2:
+        for index in range(shown.offset[site], shown.offset[site + 1]):
+            if shown.counts[index] and shown.allele[index] != -2:
                 informative += 1
-                different += observation_allele[index] != 0
+                different += shown.allele[index] != 0
         fractions[site] = different / informative if informative > 0 else 0.0
 
 
 @kernel
-def look_around(question_site, start, fractions, neighbours):
+def look_around(questions, sites, fractions, neighbours):
     """Fill `neighbours` (float64 [q, 4], zeroed) from the other candidate sites nearby.
 
     The largest of their `fractions` within NEAR and within FAR bases, how many lie within FAR,
     and the distance of the nearest (FAR where there is none).
     """
-    for question in range(len(question_site)):
-        site = question_site[question]
+    start = sites.start
+    for question in range(len(questions.site)):
+        site = questions.site[question]
         row = neighbours[question]
         row[NEAREST] = FAR
         for step in (-1, 1):
@@ -46,31 +47,32 @@ def look_around(question_site, start, fractions, neighbours):
 
 
 @kernel
-def run_length(reference, column):
+def run_length(codes, column):
     """Return the longest homopolymer run that holds `column` or the base after it."""
     longest = 1
-    for origin in range(max(0, column), min(column + 2, len(reference))):
-        if reference[origin] > 3:
+    for origin in range(max(0, column), min(column + 2, len(codes))):
+        if codes[origin] > 3:
             continue
         low = origin
-        while low > 0 and reference[low - 1] == reference[origin]:
+        while low > 0 and codes[low - 1] == codes[origin]:
             low -= 1
         high = origin + 1
-        while high < len(reference) and reference[high] == reference[origin]:
+        while high < len(codes) and codes[high] == codes[origin]:
             high += 1
         longest = max(longest, high - low)
     return longest
 
 
 @kernel
-def describe_reference(question_site, start, reference, reference_start, gc_share, run):
+def describe_reference(questions, reference, sites, gc_share, run):
     """Fill `gc_share` (float64 [q], of 101 bases) and `run` (float64 [q], see `run_length`)."""
-    for question in range(len(question_site)):
-        column = start[question_site[question]] - reference_start
+    codes = reference.codes
+    for question in range(len(questions.site)):
+        column = sites.start[questions.site[question]] - reference.start
         known = 0
         gc = 0
-        for at in range(max(0, column - _GC_REACH), min(len(reference), column + _GC_REACH + 1)):
-            known += reference[at] <= 3
-            gc += reference[at] == 1 or reference[at] == 2
+        for at in range(max(0, column - _GC_REACH), min(len(codes), column + _GC_REACH + 1)):
+            known += codes[at] <= 3
+            gc += codes[at] == 1 or codes[at] == 2
         gc_share[question] = gc / known if known > 0 else 0.5
-        run[question] = run_length(reference, column)
+        run[question] = run_length(codes, column)

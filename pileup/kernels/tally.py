@@ -3,6 +3,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel
+from pileup.arrays import INDEL
 from pileup.kernels.draw import support_level
 
 _REVERSE_FLAG, _PROPER_PAIR_FLAG = 16, 2
@@ -19,27 +20,7 @@ NEAR_END, BEST_QUALITY, DISTINCT_STARTS, OTHER_ALTS, COMMONEST_ALT, N_EXTRAS = r
 
 
 @kernel
-def tally_witnesses(
-    question_site,
-    question_mask,
-    read_start,
-    read_end,
-    mapq,
-    flag,
-    mismatches,
-    clipped,
-    start,
-    kind,
-    ref_length,
-    alt_offset,
-    observation_offset,
-    observation_read,
-    observation_allele,
-    observation_quality,
-    observation_counts,
-    sums,
-    extras,
-):
+def tally_witnesses(questions, reads, counts, sites, shown, sums, extras):
     """Fill `sums` (float64 [q, N_LEVELS, N_SUMS]) and `extras` (float64 [q, N_EXTRAS]), zeroed.
 
     Sums are over fragments: count, forward strand, base quality, mapping quality (at most 60),
@@ -48,60 +29,50 @@ def tally_witnesses(
     Extras: putative reads within 6 bases of an end, their best base quality and their distinct
     starts; reads of ALTs that are not asked about, and of the site's commonest ALT.
     """
-    for question in range(len(question_site)):
-        site = question_site[question]
-        mask = np.int64(question_mask[question])
-        shown = np.zeros(alt_offset[site + 1] - alt_offset[site] + 1, np.int64)
-        for index in range(observation_offset[site], observation_offset[site + 1]):
-            if not observation_counts[index]:
+    for question in range(len(questions.site)):
+        site = questions.site[question]
+        mask = np.int64(questions.alleles[question])
+        start = sites.start[site]
+        by_allele = np.zeros(sites.alt_offset[site + 1] - sites.alt_offset[site] + 1, np.int64)
+        for index in range(shown.offset[site], shown.offset[site + 1]):
+            if not shown.counts[index]:
                 continue
-            read = observation_read[index]
-            allele = observation_allele[index]
+            read = shown.read[index]
+            allele = shown.allele[index]
             level = support_level(allele, mask)
             row = sums[question, level]
             row[COUNT] += 1
-            row[FORWARD] += flag[read] & _REVERSE_FLAG == 0
-            row[QUALITY] += observation_quality[index]
-            row[MAPQ] += min(mapq[read], _MAPQ_CAP)
-            row[LOW_MAPQ] += mapq[read] < _LOW_MAPQ
-            to_end = min(start[site] - read_start[read], read_end[read] - start[site] - 1)
+            row[FORWARD] += reads.flag[read] & _REVERSE_FLAG == 0
+            row[QUALITY] += shown.quality[index]
+            row[MAPQ] += min(reads.mapq[read], _MAPQ_CAP)
+            row[LOW_MAPQ] += reads.mapq[read] < _LOW_MAPQ
+            to_end = min(start - reads.read_start[read], reads.read_end[read] - start - 1)
             row[TO_END] += min(max(to_end, 0), _END_CAP)
             own = 0
             if allele > 0:
-                own = 1 if kind[site] == 1 else ref_length[site]
-                shown[allele] += 1
+                own = 1 if sites.kind[site] == INDEL else sites.ref_length[site]
+                by_allele[allele] += 1
                 extras[question, OTHER_ALTS] += level != PUTATIVE
-            row[MISMATCHES] += min(max(mismatches[read] - own, 0), _MISMATCH_CAP)
-            row[CLIPPED] += clipped[read] > 0
-            row[IMPROPER] += flag[read] & _PROPER_PAIR_FLAG == 0
+            row[MISMATCHES] += min(max(counts.mismatches[read] - own, 0), _MISMATCH_CAP)
+            row[CLIPPED] += counts.clipped[read] > 0
+            row[IMPROPER] += reads.flag[read] & _PROPER_PAIR_FLAG == 0
             if level == PUTATIVE:
                 extras[question, NEAR_END] += to_end < _NEAR_END
                 extras[question, BEST_QUALITY] = max(
-                    extras[question, BEST_QUALITY], observation_quality[index]
+                    extras[question, BEST_QUALITY], shown.quality[index]
                 )
-        extras[question, COMMONEST_ALT] = shown.max()
-        extras[question, DISTINCT_STARTS] = _distinct_starts(
-            site, mask, read_start, observation_offset, observation_read, observation_allele,
-            observation_counts,
-        )  # fmt: skip
+        extras[question, COMMONEST_ALT] = by_allele.max()
+        extras[question, DISTINCT_STARTS] = _distinct_starts(site, mask, reads, shown)
 
 
 @kernel
-def _distinct_starts(
-    site,
-    mask,
-    read_start,
-    observation_offset,
-    observation_read,
-    observation_allele,
-    observation_counts,
-):
+def _distinct_starts(site, mask, reads, shown):
     """Count the different starts of the putative reads; reads come sorted by start."""
     distinct = 0
     last = -1
-    for index in range(observation_offset[site], observation_offset[site + 1]):
-        if observation_counts[index] and support_level(observation_allele[index], mask) == PUTATIVE:
-            begin = read_start[observation_read[index]]
+    for index in range(shown.offset[site], shown.offset[site + 1]):
+        if shown.counts[index] and support_level(shown.allele[index], mask) == PUTATIVE:
+            begin = reads.read_start[shown.read[index]]
             if begin != last:
                 distinct += 1
                 last = begin
@@ -109,38 +80,26 @@ def _distinct_starts(
 
 
 @kernel
-def log_likelihoods(
-    question_site,
-    question_mask,
-    mapq,
-    kind,
-    observation_offset,
-    observation_read,
-    observation_allele,
-    observation_quality,
-    observation_counts,
-    least_error,
-    likelihood,
-):
+def log_likelihoods(questions, reads, sites, shown, least_error, likelihood):
     """Fill `likelihood` (float64 [q, 3]): log P(witnesses | 0, 1, 2 copies), up to a constant.
 
     A witness errs with the larger of what its base and mapping qualities say and `least_error`
     (float64 [q]); a wrong SNV base is one of three.
     """
-    for question in range(len(question_site)):
-        site = question_site[question]
-        mask = np.int64(question_mask[question])
+    for question in range(len(questions.site)):
+        site = questions.site[question]
+        mask = np.int64(questions.alleles[question])
         row = likelihood[question]
-        for index in range(observation_offset[site], observation_offset[site + 1]):
-            level = support_level(observation_allele[index], mask)
-            if not observation_counts[index] or level == UNKNOWN_LEVEL:
+        for index in range(shown.offset[site], shown.offset[site + 1]):
+            level = support_level(shown.allele[index], mask)
+            if not shown.counts[index] or level == UNKNOWN_LEVEL:
                 continue
             error = max(
-                10.0 ** (-np.float64(observation_quality[index]) / 10.0),
-                10.0 ** (-np.float64(mapq[observation_read[index]]) / 10.0),
+                10.0 ** (-np.float64(shown.quality[index]) / 10.0),
+                10.0 ** (-np.float64(reads.mapq[shown.read[index]]) / 10.0),
             )
             error = min(max(error, least_error[question]), 0.75)
-            spurious = error if kind[site] == 1 else error / 3.0
+            spurious = error if sites.kind[site] == INDEL else error / 3.0
             if level == PUTATIVE:
                 row[0] += np.log(spurious)
                 row[1] += np.log(0.5 * (1.0 - error) + 0.5 * spurious)

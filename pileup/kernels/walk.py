@@ -8,16 +8,16 @@ OUTSIDE = -2
 
 
 @kernel
-def query_index(read, position, read_start, base_offset, cigar_offset, cigar_op, cigar_length):
+def query_index(read, position, reads):
     """Return where in `bases` the read's base at a contig position lies, or DELETED or OUTSIDE.
 
     A position in a skip (N) or beyond the alignment is OUTSIDE.
     """
-    at = read_start[read]
-    query = base_offset[read]
-    for index in range(cigar_offset[read], cigar_offset[read + 1]):
-        op = cigar_op[index]
-        size = cigar_length[index]
+    at = reads.read_start[read]
+    query = reads.base_offset[read]
+    for index in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
+        op = reads.cigar_op[index]
+        size = reads.cigar_length[index]
         if op == 0 or op == 7 or op == 8:
             if position < at + size:
                 return query + (position - at) if position >= at else OUTSIDE
@@ -37,14 +37,23 @@ def query_index(read, position, read_start, base_offset, cigar_offset, cigar_op,
 
 
 @kernel
-def first_overlapping(read_start, longest, position):
-    """Return the first read that may overlap `position`, given the longest reference span."""
+def longest_span(reads):
+    """Return the longest reference span of the reads."""
+    longest = 0
+    for read in range(len(reads.read_start)):
+        longest = max(longest, reads.read_end[read] - reads.read_start[read])
+    return longest
+
+
+@kernel
+def first_overlapping(reads, longest, position):
+    """Return the first read that may overlap `position`, given their `longest_span`."""
     low = 0
-    high = len(read_start)
+    high = len(reads.read_start)
     target = position - longest
     while low < high:
         middle = (low + high) // 2
-        if read_start[middle] < target:
+        if reads.read_start[middle] < target:
             low = middle + 1
         else:
             high = middle

@@ -1,9 +1,11 @@
 """Reads and sites as plain objects, unpacked from the arrays that the kernels take."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pileup.arrays import INDEL, ReadArrays, ReferenceArrays, SiteArrays
 from pileup.kernels.walk import DELETED, OUTSIDE
 
 UNKNOWN_BASE = 4
@@ -102,25 +104,25 @@ class Stretch:
         return tuple(self.base(position) for position in range(start, end))
 
 
-def unpack_reads(batch: Any) -> list[Read]:
-    """Return the reads of a batch of arrays (see varcall.reads.ReadBatch)."""
+def unpack_reads(arrays: ReadArrays) -> list[Read]:
+    """Return the reads of a window."""
     reads = []
-    for index in range(len(batch.read_start)):
-        bases = slice(batch.base_offset[index], batch.base_offset[index + 1])
-        cigar = range(batch.cigar_offset[index], batch.cigar_offset[index + 1])
+    for index in range(len(arrays.read_start)):
+        bases = slice(arrays.base_offset[index], arrays.base_offset[index + 1])
+        cigar = range(arrays.cigar_offset[index], arrays.cigar_offset[index + 1])
         reads.append(
             Read(
-                start=int(batch.read_start[index]),
-                end=int(batch.read_end[index]),
-                mapq=int(batch.mapq[index]),
-                flag=int(batch.flag[index]),
-                fragment=int(batch.fragment[index]),
-                name_hash=int(batch.name_hash[index]),
-                first_base=int(batch.base_offset[index]),
-                bases=_integers(batch.bases[bases]),
-                qualities=_integers(batch.qualities[bases]),
+                start=int(arrays.read_start[index]),
+                end=int(arrays.read_end[index]),
+                mapq=int(arrays.mapq[index]),
+                flag=int(arrays.flag[index]),
+                fragment=int(arrays.fragment[index]),
+                name_hash=int(arrays.name_hash[index]),
+                first_base=int(arrays.base_offset[index]),
+                bases=_integers(arrays.bases[bases]),
+                qualities=_integers(arrays.qualities[bases]),
                 cigar=tuple(
-                    (_CIGAR_LETTERS[batch.cigar_op[at]], int(batch.cigar_length[at]))
+                    (_CIGAR_LETTERS[arrays.cigar_op[at]], int(arrays.cigar_length[at]))
                     for at in cigar
                 ),
             )
@@ -128,15 +130,15 @@ def unpack_reads(batch: Any) -> list[Read]:
     return reads
 
 
-def unpack_sites(sites: Any) -> list[Site]:
-    """Return the sites of a struct of arrays (see varcall.candidates.Sites)."""
+def unpack_sites(sites: SiteArrays) -> list[Site]:
+    """Return the sites of a window."""
     unpacked = []
     for index in range(len(sites.start)):
         alts = range(sites.alt_offset[index], sites.alt_offset[index + 1])
         unpacked.append(
             Site(
                 start=int(sites.start[index]),
-                is_indel=bool(sites.kind[index] == 1),
+                is_indel=bool(sites.kind[index] == INDEL),
                 ref_length=int(sites.ref_length[index]),
                 repeat_end=int(sites.repeat_end[index]),
                 alts=tuple(
@@ -155,5 +157,10 @@ def unpack_sites(sites: Any) -> list[Site]:
     return unpacked
 
 
-def _integers(values: Sequence[Any]) -> tuple[int, ...]:
+def unpack_reference(reference: ReferenceArrays) -> Stretch:
+    """Return a stretch of reference."""
+    return Stretch(reference.start, _integers(reference.codes))
+
+
+def _integers(values: NDArray[np.uint8]) -> tuple[int, ...]:
     return tuple(int(value) for value in values)

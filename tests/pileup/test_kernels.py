@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pileup.arrays import QuestionArrays, ReferenceArrays
 from pileup.encode import encode
 from pileup.kernels import lengths as length_kernels
 from pileup.kernels import surroundings as surrounding_kernels
@@ -17,7 +18,7 @@ from pileup.kernels.draw import mix
 from pileup.kernels.library import shown_lengths, tally_bases
 from pileup.kernels.observe import count_overlaps
 from pileup.kernels.scan import hash_sequence, shift_deletion, shift_insertion
-from pileup.kernels.walk import first_overlapping, query_index
+from pileup.kernels.walk import first_overlapping, longest_span, query_index
 from pileup.reference import (
     adjacent,
     draw,
@@ -65,16 +66,9 @@ def test_every_kernel_file_has_a_twin(root) -> None:
 @repeatable
 def test_draw(seed: int, count: int) -> None:
     window = random_window(seed, count)
-    chosen = np.random.default_rng(seed).permutation(len(window.questions))[:6]
-    images = encode(
-        window.reads,
-        window.sites,
-        window.observations,
-        window.questions.site[chosen],
-        window.questions.alleles[chosen],
-        window.reference,
-        window.scan.reference_start,
-    )
+    chosen = np.random.default_rng(seed).permutation(len(window.questions.site))[:6]
+    asked = QuestionArrays(window.questions.site[chosen], window.questions.alleles[chosen])
+    images = encode(asked, window.reference, window.reads, window.sites, window.observations)
     reads, sites = unpack_reads(window.reads), unpack_sites(window.sites)
     shown = twin_observations(window)
     for image, question in zip(images, chosen, strict=True):
@@ -100,7 +94,7 @@ def test_observe(seed: int, count: int) -> None:
 @repeatable
 def test_scan(seed: int, count: int) -> None:
     window = random_window(seed, count)
-    fast, slow = window.scan, twin_scan(window)
+    fast, slow = window.scan.counts, twin_scan(window)
     positions = range(window.stretch.start, window.stretch.end)
     assert fast.depth.tolist() == [slow.depth[position] for position in positions]
     assert fast.base_counts.tolist() == [
@@ -108,20 +102,19 @@ def test_scan(seed: int, count: int) -> None:
     ]
     assert fast.mismatches.tolist() == slow.mismatches
     assert fast.clipped.tolist() == slow.clipped
-    assert np.diff(fast.event_offset).tolist() == [len(events) for events in slow.events]
+    found = window.scan.events
+    assert np.diff(found.offset).tolist() == [len(events) for events in slow.events]
     for index, event in enumerate(event for events in slow.events for event in events):
-        source, size = int(fast.event_source[index]), int(fast.event_inserted[index])
-        inserted = np.roll(
-            window.reads.bases[source : source + size], int(fast.event_rotation[index])
-        )
+        source, size = int(found.source[index]), int(found.inserted[index])
+        inserted = np.roll(window.reads.bases[source : source + size], int(found.rotation[index]))
         assert (
-            int(fast.event_anchor[index]),
-            int(fast.event_deleted[index]),
+            int(found.anchor[index]),
+            int(found.deleted[index]),
             tuple(inserted.tolist()),
-            int(fast.event_quality[index]),
+            int(found.quality[index]),
         ) == (event.anchor, event.deleted, event.inserted, event.quality)
         expected = scan.hash_sequence(event.inserted) if event.inserted else 0
-        assert int(fast.event_hash[index]) == expected
+        assert int(found.hash[index]) == expected
 
 
 def questions_of(window: Window) -> list[tally.Question]:
@@ -138,47 +131,14 @@ def questions_of(window: Window) -> list[tally.Question]:
 @repeatable
 def test_tally(seed: int, count: int) -> None:
     window = random_window(seed, count)
-    reads, scanned, sites = window.reads, window.scan, window.sites
-    shown, asked = window.observations, window.questions
-    n = len(asked)
+    reads, sites, shown, asked = window.reads, window.sites, window.observations, window.questions
+    n = len(asked.site)
     sums = np.zeros((n, tally_kernels.N_LEVELS, tally_kernels.N_SUMS))
     extras = np.zeros((n, tally_kernels.N_EXTRAS))
-    tally_kernels.tally_witnesses(
-        asked.site,
-        asked.alleles,
-        reads.read_start,
-        reads.read_end,
-        reads.mapq,
-        reads.flag,
-        scanned.mismatches,
-        scanned.clipped,
-        sites.start,
-        sites.kind,
-        sites.ref_length,
-        sites.alt_offset,
-        shown.offset,
-        shown.read,
-        shown.allele,
-        shown.quality,
-        shown.counts,
-        sums,
-        extras,
-    )
+    tally_kernels.tally_witnesses(asked, reads, window.scan.counts, sites, shown, sums, extras)
     least_error = np.random.default_rng(seed).choice([0.0, 0.004, 0.1], n)
     likelihood = np.zeros((n, 3))
-    tally_kernels.log_likelihoods(
-        asked.site,
-        asked.alleles,
-        reads.mapq,
-        sites.kind,
-        shown.offset,
-        shown.read,
-        shown.allele,
-        shown.quality,
-        shown.counts,
-        least_error,
-        likelihood,
-    )
+    tally_kernels.log_likelihoods(asked, reads, sites, shown, least_error, likelihood)
     for index, question in enumerate(questions_of(window)):
         slow = [astuple(tally.sums(question, group)) for group in tally.GROUPS]
         assert sums[index].tolist() == [list(row) for row in slow]
@@ -192,29 +152,12 @@ def test_tally(seed: int, count: int) -> None:
 def test_lengths(seed: int, count: int) -> None:
     window = random_window(seed, count)
     shown, asked, sites = window.observations, window.questions, window.sites
-    n = len(asked)
+    n = len(asked.site)
     alts, delta, unit = np.zeros((n, 2), np.int64), np.zeros((n, 2), np.int64), np.zeros(n, int)
-    length_kernels.describe_alleles(
-        asked.site,
-        asked.alleles,
-        window.reference,
-        window.scan.reference_start,
-        sites.start,
-        sites.kind,
-        sites.alt_offset,
-        sites.alt_deleted,
-        sites.alt_inserted,
-        sites.alt_base_offset,
-        sites.alt_bases,
-        alts,
-        delta,
-        unit,
-    )
+    length_kernels.describe_alleles(asked, window.reference, sites, alts, delta, unit)
     slip = np.random.default_rng(seed).uniform(0.004, 0.6, n)
     spans, likelihood = np.zeros((n, length_kernels.N_SPANS)), np.zeros((n, 3))
-    length_kernels.tally_lengths(
-        asked.site, shown.offset, shown.delta, shown.counts, delta, unit, slip, spans, likelihood
-    )
+    length_kernels.tally_lengths(asked, shown, delta, unit, slip, spans, likelihood)
     for index, question in enumerate(questions_of(window)):
         first = sites.alt_offset[asked.site[index]]
         numbers = (question.asked[0], question.asked[-1])
@@ -232,16 +175,15 @@ def test_lengths(seed: int, count: int) -> None:
 def test_surroundings(seed: int, count: int) -> None:
     window = random_window(seed, count)
     shown, asked, sites = window.observations, window.questions, window.sites
-    fractions = np.zeros(len(sites), np.float32)
-    surrounding_kernels.site_fractions(shown.offset, shown.allele, shown.counts, fractions)
+    n = len(asked.site)
+    fractions = np.zeros(len(sites.start), np.float32)
+    surrounding_kernels.site_fractions(shown, fractions)
     slow = [surroundings.fraction(site) for site in twin_observations(window)]
     assert fractions.tolist() == pytest.approx(slow)
-    neighbours = np.zeros((len(asked), surrounding_kernels.N_NEIGHBOUR_VALUES))
-    surrounding_kernels.look_around(asked.site, sites.start, fractions, neighbours)
-    gc, run = np.zeros(len(asked)), np.zeros(len(asked))
-    surrounding_kernels.describe_reference(
-        asked.site, sites.start, window.reference, window.scan.reference_start, gc, run
-    )
+    neighbours = np.zeros((n, surrounding_kernels.N_NEIGHBOUR_VALUES))
+    surrounding_kernels.look_around(asked, sites, fractions, neighbours)
+    gc, run = np.zeros(n), np.zeros(n)
+    surrounding_kernels.describe_reference(asked, window.reference, sites, gc, run)
     plain = unpack_sites(sites)
     for index, site in enumerate(asked.site.tolist()):
         expected = surroundings.look_around(site, plain, fractions.tolist())
@@ -254,10 +196,8 @@ def test_surroundings(seed: int, count: int) -> None:
 @repeatable
 def test_count(seed: int, count: int) -> None:
     window = random_window(seed, count)
-    shown, sites = window.observations, window.sites
-    fast = count_alleles(
-        shown.offset, shown.read, shown.allele, shown.counts, window.reads.flag, sites.alt_offset
-    )
+    sites = window.sites
+    fast = count_alleles(window.reads, sites, window.observations)
     reads = unpack_reads(window.reads)
     slow: tuple[list[int], list[int]] = ([], [])
     for site, observations in zip(unpack_sites(sites), twin_observations(window), strict=True):
@@ -284,20 +224,7 @@ def test_adjacent(seed: int) -> None:
     random = np.random.default_rng(seed)
     for position in random.integers(window.stretch.start, window.stretch.end, 20).tolist():
         left, right = random.integers(0, 4, 2).tolist()
-        fast = count_adjacent(
-            reads.read_start,
-            reads.read_end,
-            reads.base_offset,
-            reads.bases,
-            reads.qualities,
-            reads.cigar_offset,
-            reads.cigar_op,
-            reads.cigar_length,
-            position,
-            left,
-            right,
-            EAGER.min_base_quality,
-        )
+        fast = count_adjacent(reads, position, left, right, EAGER.min_base_quality)
         slow = adjacent.count_adjacent(
             unpack_reads(reads), position, left, right, EAGER.min_base_quality
         )
@@ -307,22 +234,15 @@ def test_adjacent(seed: int) -> None:
 @given(seeds)
 @repeatable
 def test_walk(seed: int) -> None:
-    batch = random_window(seed, 12).reads
-    reads = unpack_reads(batch)
+    window = random_window(seed, 12)
+    arrays, reads = window.reads, unpack_reads(window.reads)
     longest = max(read.end - read.start for read in reads)
-    for position in range(batch.start - 3, batch.end + 3, 7):
-        first = first_overlapping(batch.read_start, longest, position)
+    assert longest_span(arrays) == longest
+    for position in range(window.stretch.start - 3, window.stretch.end + 3, 7):
+        first = first_overlapping(arrays, longest, position)
         assert all(read.end <= position for read in reads[:first])
         for index, read in enumerate(reads):
-            at = query_index(
-                index,
-                position,
-                batch.read_start,
-                batch.base_offset,
-                batch.cigar_offset,
-                batch.cigar_op,
-                batch.cigar_length,
-            )
+            at = query_index(index, position, arrays)
             expected = read.index_at(position)
             assert at == (expected + read.first_base if expected >= 0 else expected)
 
@@ -332,8 +252,8 @@ def test_walk(seed: int) -> None:
 def test_overlaps(seed: int, count: int) -> None:
     window = random_window(seed, count)
     reads, sites = window.reads, window.sites
-    fast = np.zeros(len(sites), np.int64)
-    count_overlaps(reads.read_start, reads.read_end, sites.start, sites.repeat_end, fast)
+    fast = np.zeros(len(sites.start), np.int64)
+    count_overlaps(reads, sites, fast)
     assert fast.tolist() == [
         int(((reads.read_start < end) & (reads.read_end > start)).sum())
         for start, end in zip(sites.start, sites.repeat_end, strict=True)
@@ -347,21 +267,8 @@ def test_library(seed: int, count: int) -> None:
     reads, start = window.reads, window.stretch.start
     random = np.random.default_rng(seed)
     used = random.random(count) < 0.8
-    bases, coverage = np.zeros((len(window.reference), 4), np.int32), np.zeros(260, np.int32)
-    tally_bases(
-        reads.read_start,
-        reads.base_offset,
-        reads.bases,
-        reads.qualities,
-        reads.cigar_offset,
-        reads.cigar_op,
-        reads.cigar_length,
-        used,
-        start,
-        20,
-        bases,
-        coverage,
-    )
+    bases, coverage = np.zeros((260, 4), np.int32), np.zeros(260, np.int32)
+    tally_bases(reads, used, start, 20, bases, coverage)
     chosen = [read for read, wanted in zip(unpack_reads(reads), used, strict=True) if wanted]
     slow, covered = library.tally_bases(chosen, 20)
     span = range(start, window.stretch.end)
@@ -371,13 +278,7 @@ def test_library(seed: int, count: int) -> None:
     runs = library.runs(window.stretch, 3)
     histogram = np.zeros((len(runs), 7), np.int32)
     shown_lengths(
-        reads.read_start,
-        reads.read_end,
-        reads.base_offset,
-        reads.bases,
-        reads.cigar_offset,
-        reads.cigar_op,
-        reads.cigar_length,
+        reads,
         used,
         np.array([run[0] for run in runs], np.int64),
         np.array([run[1] for run in runs], np.int64),
@@ -409,20 +310,21 @@ def test_shift_left(data: st.DataObject) -> None:
     codes = data.draw(st.lists(st.sampled_from([0, 0, 0, 1, 1, 4]), min_size=8, max_size=60))
     length = data.draw(st.integers(1, 4))
     start = data.draw(st.integers(100, 100 + len(codes) - length))
-    reference, stretch = np.array(codes, np.uint8), Stretch(100, tuple(codes))
+    reference = ReferenceArrays(np.array(codes, np.uint8), 100)
+    stretch = Stretch(100, tuple(codes))
     moved, _ = scan.left_align(stretch, start, length, ())
-    assert shift_deletion(reference, 100, start, length) == start - moved
+    assert shift_deletion(reference, start, length) == start - moved
     inserted = tuple(data.draw(st.lists(st.integers(0, 1), min_size=length, max_size=length)))
     bases = np.array([3, *inserted, 3], np.uint8)
     moved, _ = scan.left_align(stretch, start, 0, inserted)
-    assert shift_insertion(reference, 100, start, bases, 1, length) == start - moved
+    assert shift_insertion(reference, start, bases, 1, length) == start - moved
 
 
 def test_shift_ends_at_its_limit() -> None:
     stretch = Stretch(0, (0,) * 1000)
-    reference = np.zeros(1000, np.uint8)
+    reference = ReferenceArrays(np.zeros(1000, np.uint8), 0)
     moved, _ = scan.left_align(stretch, 900, 1, ())
-    assert shift_deletion(reference, 0, 900, 1) == 900 - moved == 400
+    assert shift_deletion(reference, 900, 1) == 900 - moved == 400
 
 
 def test_deep_site_draws_the_same_reads_whatever_their_number_of_neighbours() -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.reference.alignment import Stretch
-from varcall.candidates import CandidateThresholds, Scan, Sites, find_candidates, scan_window
-from varcall.observations import Observations, Questions, observe, pose_questions
-from varcall.reads import ReadBatch
+from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
+from pileup.reference.alignment import Stretch, unpack_reference
+from varcall.candidates import CandidateThresholds, Scan, find_candidates, scan_window
+from varcall.observations import observe, pose_questions
 
 QUALITIES = (2, 9, 10, 11, 20, 37, 41, 93)
 MAPQS = (5, 19, 20, 37, 60, 255)
@@ -23,17 +23,13 @@ _OPS = "MIDNSHP=X"
 class Window:
     """Reads over a stretch of reference, with everything the first kernels make of them."""
 
-    reads: ReadBatch
+    reads: ReadArrays
+    reference: ReferenceArrays
     stretch: Stretch
     scan: Scan
-    sites: Sites
-    observations: Observations
-    questions: Questions
-
-    @property
-    def reference(self) -> NDArray[np.uint8]:
-        """The stretch as the kernels take it."""
-        return self.scan.reference
+    sites: SiteArrays
+    observations: ShownArrays
+    questions: QuestionArrays
 
 
 def random_reference(random: np.random.Generator, length: int = 260) -> NDArray[np.uint8]:
@@ -119,7 +115,7 @@ def _add(
 
 def random_batch(
     random: np.random.Generator, reference: NDArray[np.uint8], origin: int, count: int
-) -> ReadBatch:
+) -> ReadArrays:
     """Return `count` reads around a stretch that begins at contig position `origin`."""
     length = len(reference)
     variants: dict[int, tuple[str, int]] = {}
@@ -138,10 +134,7 @@ def random_batch(
     flat = [operation for _, cigar, _ in reads for operation in cigar]
     fragment = random.integers(0, max(1, count * 2 // 3), count).astype(np.int32)
     ends = [s + sum(n for op, n in cigar if op in "M=XDN") for s, cigar, _ in reads]
-    return ReadBatch(
-        contig="chr1",
-        start=origin,
-        end=origin + length,
+    return ReadArrays(
         read_start=np.array([start for start, _, _ in reads], np.int32),
         read_end=np.array(ends, np.int32),
         mapq=random.choice(MAPQS, count).astype(np.uint8),
@@ -166,16 +159,18 @@ def offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 def random_window(seed: int, count: int) -> Window:
     """Return a window of `count` reads; the same for the same seed."""
     random = np.random.default_rng(seed)
-    reference = random_reference(random)
-    origin = int(random.choice([0, 7, 5000]))
-    reads = random_batch(random, reference, origin, count)
-    scan = scan_window(reads, reference, origin, EAGER)
-    sites = find_candidates(reads, scan, origin, origin + len(reference), EAGER)
+    codes = random_reference(random)
+    reference = ReferenceArrays(codes, int(random.choice([0, 7, 5000])))
+    reads = random_batch(random, codes, reference.start, count)
+    scan = scan_window(reads, reference, EAGER)
+    end = reference.start + len(codes)
+    sites = find_candidates(reads, scan, reference.start, end, EAGER)
     return Window(
         reads=reads,
-        stretch=Stretch(origin, tuple(reference.tolist())),
+        reference=reference,
+        stretch=unpack_reference(reference),
         scan=scan,
         sites=sites,
-        observations=observe(reads, scan, sites, EAGER.min_base_quality),
+        observations=observe(reads, scan.events, reference, sites, EAGER.min_base_quality),
         questions=pose_questions(sites),
     )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pysam
 
+from pileup.arrays import ReferenceArrays
 from tests.builders import REVERSE, ReadsBuilder, random_sequence, spell_read, write_reference
 from varcall.candidates import CandidateThresholds
 from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
@@ -100,4 +101,6 @@ def gather_window(
         reads = load_reads(alignments, contig, first, last, ReadFilter())
         span = reference_span(reads)
         codes = fasta.fetch(contig, *span)
-    return gather(reads, codes, span[0], start, end, thresholds or CandidateThresholds())
+    return gather(
+        reads, ReferenceArrays(codes, span[0]), start, end, thresholds or CandidateThresholds()
+    )

@@ -206,7 +206,7 @@ def test_sites_are_sorted_and_of_one_length(plain: Locus) -> None:
     plain.show(6, 201, "60M2D39M").show(6, 202, "20M4I76M", inserted="GTCA")
     sites = plain.evidence().sites
     assert (np.diff(sites.start) >= 0).all()
-    assert len(sites.kind) == len(sites.ref_length) == len(sites.repeat_end) == len(sites)
+    assert len(sites.kind) == len(sites.ref_length) == len(sites.repeat_end) == len(sites.start)
     assert sites.alt_offset[-1] == len(sites.alt_count) == len(sites.alt_hash)
     assert sites.alt_base_offset[-1] == len(sites.alt_bases)
     assert (sites.repeat_end >= sites.start + sites.ref_length).all()

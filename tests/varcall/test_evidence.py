@@ -103,7 +103,7 @@ def test_windows_of_one_base(awkward: Locus) -> None:
 
 def test_no_reads(tmp_path: Path) -> None:
     evidence = Locus(tmp_path, random_sequence(400)).evidence()
-    assert len(evidence.questions) == 0
+    assert len(evidence.questions.site) == 0
     assert evidence.images().shape == (0, 224, 224, 3)
     assert evidence.features(PROFILE).shape[0] == 0
 
@@ -111,7 +111,7 @@ def test_no_reads(tmp_path: Path) -> None:
 def test_only_deletions(tmp_path: Path) -> None:
     """No ALT of such a window has bases of its own."""
     evidence = Locus(tmp_path, random_sequence(400)).show(6, 100, "30M3D30M").evidence()
-    assert len(evidence.questions) == 1
+    assert len(evidence.questions.site) == 1
     assert np.isfinite(evidence.features(PROFILE)).all()
 
 

@@ -56,7 +56,7 @@ def test_a_lower_depth_is_seen_in_reads_and_in_the_prompt(spans: list[Path]) -> 
     span = load_span(spans[0])
     whole = make_examples(span, 1.0, 0, THRESHOLDS)
     thin = make_examples(span, 0.4, 0, THRESHOLDS)
-    assert len(thin.evidence.reads) < 0.6 * len(whole.evidence.reads)
+    assert len(thin.evidence.reads.flag) < 0.6 * len(whole.evidence.reads.flag)
     assert (thin.tokens[0] != whole.tokens[0]).any()
     again = make_examples(span, 0.4, 0, THRESHOLDS)
     np.testing.assert_array_equal(again.features, thin.features)

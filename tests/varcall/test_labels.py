@@ -49,7 +49,6 @@ def answers(locus: Locus, *records: str) -> Answer:
         evidence.questions,
         truth,
         evidence.scan.reference,
-        evidence.scan.reference_start,
     )
     found: Answer = {}
     for index, site in enumerate(evidence.questions.site.tolist()):

@@ -138,3 +138,20 @@ def test_weights_for_other_features_are_refused(
     save_weights(other, caller, replace(card, features=names), torch.float16)
     with pytest.raises(ModelError, match="other features"):
         _call(small_sample, other, tmp_path / "out.vcf")
+
+
+def test_cram_gives_the_records_of_its_bam(
+    whole: bytes, small_sample: SimulatedSample, untrained_model: Path, tmp_path: Path
+) -> None:
+    cram = tmp_path / "reads.cram"
+    with (
+        pysam.AlignmentFile(str(small_sample.bam)) as source,
+        pysam.AlignmentFile(
+            str(cram), "wc", template=source, reference_filename=str(small_sample.reference)
+        ) as target,
+    ):
+        for read in source:
+            target.write(read)
+    pysam.index(str(cram))
+    text = _call(small_sample, untrained_model, tmp_path / "out.vcf", reads=cram)
+    assert _records(text) == _records(whole)

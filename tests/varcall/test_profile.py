@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pileup.arrays import ReadArrays
 from pileup.kernels.library import shown_lengths, tally_bases
 from tests.builders import (
     DUPLICATE,
@@ -232,6 +233,7 @@ def test_kernels_equal_their_slow_twins(reads: list[tuple[int, str]], seed: int)
     codes = [[("MIDNSHP=X".index(op), length) for op, length in read] for read in ops]
     n_bases = [sum(n for op, n in read if op in (0, 1, 4, 7, 8)) for read in codes]
     n_span = [sum(n for op, n in read if op in (0, 2, 3, 7, 8)) for read in codes]
+    n = len(reads)
     start = np.array([at for at, _ in reads], dtype=np.int32)
     end = start + np.array(n_span, dtype=np.int32)
     base_offset = np.concatenate(([0], np.cumsum(n_bases))).astype(np.int64)
@@ -239,23 +241,30 @@ def test_kernels_equal_their_slow_twins(reads: list[tuple[int, str]], seed: int)
     qualities = rng.integers(0, 40, base_offset[-1]).astype(np.uint8)
     flat = [pair for read in codes for pair in read]
     cigar_offset = np.concatenate(([0], np.cumsum([len(read) for read in codes]))).astype(np.int64)
-    cigar_op = np.array([op for op, _ in flat], dtype=np.uint8)
-    cigar_length = np.array([n for _, n in flat], dtype=np.int32)
-    used = rng.random(len(reads)) < 0.8
+    arrays = ReadArrays(
+        read_start=start,
+        read_end=end,
+        mapq=np.zeros(n, np.uint8),
+        flag=np.zeros(n, np.uint16),
+        fragment=np.arange(n, dtype=np.int32),
+        name_hash=np.zeros(n, np.uint64),
+        template_length=np.zeros(n, np.int32),
+        base_offset=base_offset,
+        bases=bases,
+        qualities=qualities,
+        cigar_offset=cigar_offset,
+        cigar_op=np.array([op for op, _ in flat], dtype=np.uint8),
+        cigar_length=np.array([size for _, size in flat], dtype=np.int32),
+    )
+    used = rng.random(n) < 0.8
 
     first, span = 10, 30
     counts, coverage = np.zeros((span, 4), np.int32), np.zeros(span, np.int32)
-    tally_bases(
-        start, base_offset, bases, qualities, cigar_offset, cigar_op, cigar_length, used, first,
-        20, counts, coverage,
-    )  # fmt: skip
+    tally_bases(arrays, used, first, 20, counts, coverage)
     slow_counts, slow_coverage = np.zeros_like(counts), np.zeros_like(coverage)
     run_start, run_end = np.array([14, 25]), np.array([20, 31])
     histogram = np.zeros((2, 7), np.int32)
-    shown_lengths(
-        start, end, base_offset, bases, cigar_offset, cigar_op, cigar_length, used, run_start,
-        run_end, np.zeros(2, np.uint8), 3, histogram,
-    )  # fmt: skip
+    shown_lengths(arrays, used, run_start, run_end, np.zeros(2, np.uint8), 3, histogram)
     slow_histogram = np.zeros_like(histogram)
     for number in np.flatnonzero(used):
         at, query = int(start[number]), int(base_offset[number])

@@ -49,21 +49,22 @@ def test_arrays_of_two_reads(reads: ReadsBuilder) -> None:
     batch = load(reads)
     assert len(batch) == 2
     assert (batch.contig, batch.start, batch.end) == ("chr1", 0, LENGTH)
-    assert batch.read_start.tolist() == [100, 102]
-    assert batch.read_end.tolist() == [103, 115]
-    assert batch.mapq.tolist() == [37, 60]
-    assert batch.flag.tolist() == [0, 16]
-    assert batch.template_length.tolist() == [0, -7]
-    assert batch.base_offset.tolist() == [0, 5, 17]
-    assert batch.bases[:5].tolist() == [0, 1, 2, 3, 4]
-    assert batch.qualities[:5].tolist() == [2, 10, 20, 30, 93]
-    assert batch.cigar_offset.tolist() == [0, 3, 9]
-    assert batch.cigar_op.tolist() == [4, 0, 4, 5, 0, 1, 0, 2, 0]
-    assert batch.cigar_length.tolist() == [1, 3, 1, 2, 4, 1, 4, 2, 3]
-    assert batch.name_hash.tolist() == [zlib.crc32(b"one"), zlib.crc32(b"two")]
+    arrays = batch.arrays
+    assert arrays.read_start.tolist() == [100, 102]
+    assert arrays.read_end.tolist() == [103, 115]
+    assert arrays.mapq.tolist() == [37, 60]
+    assert arrays.flag.tolist() == [0, 16]
+    assert arrays.template_length.tolist() == [0, -7]
+    assert arrays.base_offset.tolist() == [0, 5, 17]
+    assert arrays.bases[:5].tolist() == [0, 1, 2, 3, 4]
+    assert arrays.qualities[:5].tolist() == [2, 10, 20, 30, 93]
+    assert arrays.cigar_offset.tolist() == [0, 3, 9]
+    assert arrays.cigar_op.tolist() == [4, 0, 4, 5, 0, 1, 0, 2, 0]
+    assert arrays.cigar_length.tolist() == [1, 3, 1, 2, 4, 1, 4, 2, 3]
+    assert arrays.name_hash.tolist() == [zlib.crc32(b"one"), zlib.crc32(b"two")]
     types = [np.int32, np.int32, np.uint8, np.uint16, np.int32, np.uint64, np.int32]
-    columns = [batch.read_start, batch.read_end, batch.mapq, batch.flag, batch.fragment]
-    columns += [batch.name_hash, batch.template_length]
+    columns = [arrays.read_start, arrays.read_end, arrays.mapq, arrays.flag, arrays.fragment]
+    columns += [arrays.name_hash, arrays.template_length]
     assert [column.dtype for column in columns] == types
 
 
@@ -72,12 +73,12 @@ def test_arrays_of_two_reads(reads: ReadsBuilder) -> None:
 )
 def test_flags_that_leave_a_read_out(reads: ReadsBuilder, flag: int) -> None:
     reads.add("kept", start=100).add("out", start=100, flag=flag)
-    assert load(reads).name_hash.tolist() == [zlib.crc32(b"kept")]
+    assert load(reads).arrays.name_hash.tolist() == [zlib.crc32(b"kept")]
 
 
 def test_other_flags_may_be_chosen(reads: ReadsBuilder) -> None:
     reads.add(start=100, flag=DUPLICATE).add(start=100, flag=16)
-    assert load(reads, read_filter=ReadFilter(exclude_flags=16)).flag.tolist() == [DUPLICATE]
+    assert load(reads, read_filter=ReadFilter(exclude_flags=16)).arrays.flag.tolist() == [DUPLICATE]
 
 
 @pytest.mark.parametrize(("mapq", "kept"), [(0, 0), (4, 0), (5, 1), (255, 1)])
@@ -90,14 +91,15 @@ def test_read_groups_of_another_sample(tmp_path: Path) -> None:
     reads = ReadsBuilder(reference, read_groups=(ReadGroup("a"), ReadGroup("b", "other")))
     reads.add("mine", start=10, read_group="a").add("theirs", start=10, read_group="b")
     reads.lines.append(reads.lines[0].replace("mine", "nobody's").replace("\tRG:Z:a", ""))
-    assert load(reads, read_groups=frozenset("a")).name_hash.tolist() == [zlib.crc32(b"mine")]
+    assert load(reads, read_groups=frozenset("a")).arrays.name_hash.tolist() == [
+        zlib.crc32(b"mine")
+    ]
     assert len(load(reads)) == 3
 
 
 def test_missing_qualities(reads: ReadsBuilder) -> None:
-    assert (
-        load(reads.add(start=100, cigar="8M", qual="*")).qualities.tolist() == [MISSING_QUALITY] * 8
-    )
+    batch = load(reads.add(start=100, cigar="8M", qual="*"))
+    assert batch.arrays.qualities.tolist() == [MISSING_QUALITY] * 8
 
 
 def test_reads_without_sequence(reads: ReadsBuilder) -> None:
@@ -105,24 +107,29 @@ def test_reads_without_sequence(reads: ReadsBuilder) -> None:
     assert len(load(reads)) == 0
 
 
+@pytest.mark.parametrize("cigar", ["50S", "20S10I20S", "9H30S"])
+def test_reads_without_aligned_bases(reads: ReadsBuilder, cigar: str) -> None:
+    assert len(load(reads.add(start=100, cigar=cigar).add(start=100, cigar="30S1M"))) == 1
+
+
 def test_only_reads_that_overlap(reads: ReadsBuilder) -> None:
     for start in (949, 950, 951, 1999, 2000):
         reads.add(start=start, cigar="50M")
     reads.add(start=900, cigar="20M200N20M")
     batch = load(reads, 1000, 2000)
-    assert batch.read_start.tolist() == [900, 951, 1999]
+    assert batch.arrays.read_start.tolist() == [900, 951, 1999]
     assert len(load(reads, 5000, 6000)) == 0
 
 
 def test_mates_share_a_fragment(reads: ReadsBuilder) -> None:
     reads.add_pair("pair", start=100).add("single", start=110)
-    batch = load(reads)
-    assert batch.fragment.tolist() == [0, 1, 0]
-    assert batch.name_hash[0] == batch.name_hash[2] != batch.name_hash[1]
+    arrays = load(reads).arrays
+    assert arrays.fragment.tolist() == [0, 1, 0]
+    assert arrays.name_hash[0] == arrays.name_hash[2] != arrays.name_hash[1]
 
 
 def names(batch: ReadBatch) -> set[int]:
-    return set(batch.name_hash.tolist())
+    return set(batch.arrays.name_hash.tolist())
 
 
 def test_the_cap_keeps_the_same_reads_in_every_window(reads: ReadsBuilder) -> None:
@@ -130,10 +137,10 @@ def test_the_cap_keeps_the_same_reads_in_every_window(reads: ReadsBuilder) -> No
     for start in random.integers(0, 5900, 900).tolist():
         reads.add(start=start, cigar="80M")
     capped = ReadFilter(max_reads_per_tile=40)
-    whole = load(reads, read_filter=capped)
+    whole = load(reads, read_filter=capped).arrays
     assert np.bincount(whole.read_start // TILE).tolist() == [40] * 6
     for start, end in ((0, 3000), (900, 1100), (2555, 2556), (1999, 5001), (5950, 6000)):
-        part = load(reads, start, end, capped)
+        part = load(reads, start, end, capped).arrays
         inside = (whole.read_end > start) & (whole.read_start < end)
         assert part.name_hash.tolist() == whole.name_hash[inside].tolist()
         assert part.read_start.tolist() == whole.read_start[inside].tolist()
@@ -148,9 +155,9 @@ def test_the_cap_takes_the_smallest_hashes(reads: ReadsBuilder) -> None:
     for number in range(300):
         reads.add(f"read{number}", start=100 + number)
     hashes = sorted(zlib.crc32(f"read{number}".encode()) for number in range(300))
-    batch = load(reads, read_filter=ReadFilter(max_reads_per_tile=7))
-    assert sorted(batch.name_hash.tolist()) == hashes[:7]
-    assert (np.diff(batch.read_start) >= 0).all()
+    kept = load(reads, read_filter=ReadFilter(max_reads_per_tile=7)).arrays
+    assert sorted(kept.name_hash.tolist()) == hashes[:7]
+    assert (np.diff(kept.read_start) >= 0).all()
 
 
 def test_subset(reads: ReadsBuilder) -> None:
@@ -158,12 +165,12 @@ def test_subset(reads: ReadsBuilder) -> None:
     batch = load(reads)
     part = batch.subset(np.array([False, True, True]))
     assert names(part) == {zlib.crc32(b"b"), zlib.crc32(b"c")}
-    assert part.base_offset.tolist() == [0, 9, 59]
-    assert part.bases.tolist() == batch.bases[10:].tolist()
-    assert part.cigar_op.tolist() == [0, 1, 0, 0]
+    assert part.arrays.base_offset.tolist() == [0, 9, 59]
+    assert part.arrays.bases.tolist() == batch.arrays.bases[10:].tolist()
+    assert part.arrays.cigar_op.tolist() == [0, 1, 0, 0]
     everything = batch.subset(np.ones(3, bool))
-    for name in ("read_start", "bases", "qualities", "cigar_offset", "cigar_length", "fragment"):
-        np.testing.assert_array_equal(getattr(everything, name), getattr(batch, name))
+    for copied, array in zip(everything.arrays, batch.arrays, strict=True):
+        np.testing.assert_array_equal(copied, array)
 
 
 def test_a_damaged_file(reads: ReadsBuilder) -> None:

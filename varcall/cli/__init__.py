@@ -73,6 +73,7 @@ for _command in COMMANDS:
 
 def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
     """Turn SIGTERM into an exception, so that temporary files are removed on the way out."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop that
     raise SystemExit(EXIT_TERMINATED)
 
 
@@ -136,6 +137,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return EXIT_INTERRUPTED
     except OSError as error:
         _report(str(error))
+        return 1
+    except MemoryError:
+        _report("out of memory: try fewer --threads, or a smaller --max-depth or --window")
         return 1
 
 

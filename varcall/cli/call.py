@@ -90,6 +90,12 @@ def call(
     shard: Annotated[
         str | None, typer.Option(help="Call part I of N only, as I/N; see varcall merge.")
     ] = None,
+    workdir: Annotated[
+        Path | None, typer.Option(help="Keep finished windows in this folder.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Use the finished windows of --workdir that fit.")
+    ] = False,
     timings: Annotated[Path | None, typer.Option(help="Write CPU seconds by stage (TSV).")] = None,
     no_version: Annotated[
         bool, typer.Option("--no-version", help="Leave version and command out of the header.")
@@ -138,6 +144,8 @@ def call(
         batch_size=batch_size,
         window=window,
         threads=threads,
+        workdir=workdir,
+        resume=resume,
         timings=timings,
         no_version=no_version,
     )

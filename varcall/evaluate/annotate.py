@@ -1,4 +1,4 @@
-"""hap.py's annotation of the GA4GH rows: types, regions, scores of truth records; and what counting needs of them."""
+"""hap.py's annotation of the GA4GH rows: types, regions, scores of truth records."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,7 +15,10 @@ BOUNDARY, CONTAINED = "TS_boundary", "TS_contained"
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """A named set of regions; ``size`` counts the bases of its rows as they stand, overlaps twice, as hap.py does."""
+    """A named set of regions.
+
+    ``size`` counts the bases of its rows as they stand, overlaps twice, as hap.py does.
+    """
 
     name: str
     intervals: Mapping[str, Intervals]
@@ -177,7 +180,7 @@ def _blocks(rows: Sequence[Row]) -> Iterable[list[Row]]:
 
 
 def _set_truth_scores(block: Sequence[Row]) -> None:
-    """A matched truth record has the score of the query record in its row, or the lowest of the block's matches."""
+    """Give matched truth records the score of their row's query, or the block's lowest."""
     scores = [
         row.query.score
         for row in block
@@ -191,7 +194,7 @@ def _set_truth_scores(block: Sequence[Row]) -> None:
 
 
 def _set_filters(block: Sequence[Row]) -> None:
-    """Truth records matched by filtered query records elsewhere in the block carry these filters."""
+    """Give truth records the filters of the query records that match them in the block."""
     filters = sorted({name for row in block for name in row.filters})
     for row in block:
         if filters and row.truth.decision == "TP" and all(i < 0 for i in row.query.genotype):
@@ -224,7 +227,8 @@ def confident_variants(
     Returns
     -------
     list of (int, int)
-        Spans, 0-based half-open; overlapping ones are joined as hap.py joins them (the end of the later one is lost).
+        Spans, 0-based half-open; overlapping ones are joined as hap.py joins them (the end of the
+        later one is lost).
     """
     spans: list[tuple[int, int]] = []
     for position, ref, alts in truth:

@@ -1,8 +1,9 @@
-"""Compare two call sets over all contigs: which contigs, which records, and the counts of the verdicts."""
+"""Compare two call sets over all contigs and count the verdicts."""
 
 import logging
+from collections import deque
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from varcall.contigs import some_names
@@ -102,7 +103,8 @@ def _compared_contigs(
     declared_query = set(query.contigs) | set(query.declared)
     if declared_truth and declared_query and not declared_truth & declared_query:
         raise InputError(
-            f"truth ({some_names(sorted(declared_truth))}) and query ({some_names(sorted(declared_query))}) have no contig "
+            f"truth ({some_names(sorted(declared_truth))}) and query "
+            f"({some_names(sorted(declared_query))}) have no contig "
             "in common: were they made on the same reference?"
         )
     if not used & set(reference):
@@ -115,15 +117,14 @@ def _compared_contigs(
     ]
     if not chosen:
         raise InputError(
-            "the regions hold no contig that the reference and the call sets have: check --region or --bed-regions"
+            "the regions hold no contig that the reference and the call sets have: check "
+            "--region or --bed-regions"
         )
     return chosen
 
 
-def _in_ranges(records: Iterable[Record], ranges: Intervals | None) -> list[Record]:
+def _in_ranges(records: Iterable[Record], ranges: Intervals) -> list[Record]:
     """Records whose REF, with its anchor base, overlaps the ranges."""
-    if ranges is None:
-        return list(records)
     return [record for record in records if ranges.overlap(record.start, record.end)]
 
 
@@ -140,7 +141,8 @@ def _contig_warnings(
         missing = [contig for contig in calls.contigs if contig not in reference]
         if missing:
             found.append(
-                f"{label} records on contigs that the reference lacks are ignored: {some_names(missing)}"
+                f"{label} records on contigs that the reference lacks are ignored: "
+                f"{some_names(missing)}"
             )
     return found
 
@@ -160,7 +162,8 @@ def compare(
     Parameters
     ----------
     regions
-        Where records are counted (``-e``, the confident regions); None counts everywhere, an empty mapping nowhere.
+        Where records are counted (``-e``, the confident regions); None counts everywhere, an empty
+        mapping nowhere.
     ranges
         Where records are read at all (``--bed-regions``, ``--region``).
     threads
@@ -178,47 +181,49 @@ def compare(
         else [],
         options=options,
     )
-    skipped = {"truth": 0, "query": 0}
 
-    def prepared(contig: str) -> tuple[str, str, list[JudgedRecord], list[JudgedRecord]]:
-        sides = []
-        for label, calls, all_alts in (
-            ("truth", truth, options.truth_all_alts),
-            ("query", query, options.query_all_alts),
-        ):
-            records = _in_ranges(
-                calls.contigs.get(contig, []), None if ranges is None else ranges[contig]
-            )
-            try:
-                judged, notes = judged_records(
-                    contig,
-                    records,
-                    options,
-                    reference.lengths[contig],
-                    None if regions is None else regions.get(contig, EMPTY),
-                    all_alts=all_alts,
-                    sample_filter=lambda record, calls=calls: calls.value(record, "FT"),  # type: ignore[misc]
-                )
-            except ValueError as error:
-                raise InputError(
-                    f"the {label} file {calls.path} has a bad record on {contig}: {error}"
-                ) from error
-            skipped[label] += len(notes)
-            for note in notes:
-                logger.info("%s record skipped at %s", label, note)
-            sides.append(judged)
-        return contig, reference.sequence(contig), sides[0], sides[1]
-
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        matches = pool.map(
-            lambda item: match_contig(*item, options), [prepared(contig) for contig in chosen]
+    def side(contig: str, label: str) -> list[JudgedRecord]:
+        calls, all_alts = (
+            (truth, options.truth_all_alts) if label == "truth" else (query, options.query_all_alts)
         )
-        for match in matches:
-            result.contigs.append(match)
-            result.warnings.extend(match.warnings)
-    for label, n in skipped.items():
-        if n:
-            result.warnings.append(
-                f"{n} {label} record{'s' * (n != 1)} could not be compared and {'are' if n != 1 else 'is'} counted nowhere (-v lists them)"
+        records = calls.contigs.get(contig, [])
+        if ranges is not None:
+            records = _in_ranges(records, ranges[contig])
+        try:
+            judged, notes = judged_records(
+                contig,
+                records,
+                options,
+                reference.lengths[contig],
+                None if regions is None else regions.get(contig, EMPTY),
+                all_alts=all_alts,
+                sample_filter=lambda record: calls.value(record, "FT"),
             )
+        except ValueError as error:
+            raise InputError(
+                f"the {label} file {calls.path} has a bad record on {contig}: {error}"
+            ) from error
+        skipped[label] += len(notes)
+        for note in notes:
+            logger.info("%s record skipped at %s", label, note)
+        return judged
+
+    skipped = {"truth": 0, "query": 0}
+    with ThreadPoolExecutor(max(1, threads)) as pool:
+        running: deque[Future[ContigMatch]] = deque()
+        for contig in chosen:
+            if len(running) > threads:  # few sequences in memory at a time
+                result.contigs.append(running.popleft().result())
+            sides = side(contig, "truth"), side(contig, "query")
+            sequence = reference.sequence(contig)
+            running.append(pool.submit(match_contig, contig, sequence, *sides, options))
+        result.contigs.extend(match.result() for match in running)
+    result.warnings.extend(note for match in result.contigs for note in match.warnings)
+    result.warnings.extend(_skipped_warning(label, n) for label, n in skipped.items() if n)
     return result
+
+
+def _skipped_warning(label: str, n: int) -> str:
+    if n == 1:
+        return f"1 {label} record could not be compared and is counted nowhere (-v names it)"
+    return f"{n} {label} records could not be compared and are counted nowhere (-v names them)"

@@ -1,10 +1,12 @@
-"""``--decompose``: records split into smaller ones where their alignment to REF has unchanged bases.
+"""``--decompose``: records split where their alignment to REF has unchanged bases.
 
-As in vcfeval: each ALT is aligned to REF end to end (gap open, gap extension and mismatch 1 each), and a record is cut at stretches that
+As in vcfeval: each ALT is aligned to REF end to end (gap open, gap extension and mismatch 1 each),
+and a record is cut at stretches that
 are reference in all ALTs. MNPs stay whole.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from varcall.evaluate.variants import has_anchor_base
 from varcall.evaluate.vcf_records import Record
@@ -74,54 +76,83 @@ def align(ref: str, alt: str) -> str:
     return "".join(reversed(operations))
 
 
+@dataclass(slots=True)
+class _Cutter:
+    """Walks along REF and all alignments at once, and cuts where the state changes."""
+
+    ref: str
+    alts: list[str]
+    operations: list[str]
+    steps: list[int]  # next operation of each ALT
+    taken: list[int]  # bases of each ALT read so far
+    given: list[int]  # bases of each ALT in pieces so far
+    pieces: list[Piece]
+
+    @classmethod
+    def of(cls, ref: str, alts: list[str]) -> "_Cutter":
+        """Align all ALTs to REF."""
+        zeros = [0] * len(alts)
+        operations = [align(ref, alt) for alt in alts]
+        return cls(ref, alts, operations, [*zeros], [*zeros], [*zeros], [])
+
+    def take_insertions(self) -> bool:
+        """Read inserted bases of all ALTs; whether there were any."""
+        before = list(self.steps)
+        for k, operations in enumerate(self.operations):
+            while operations[self.steps[k] : self.steps[k] + 1] == "I":
+                self.steps[k] += 1
+                self.taken[k] += 1
+        return self.steps != before
+
+    def take_base(self) -> None:
+        """Read the operation of one base of REF in all ALTs."""
+        for k, operations in enumerate(self.operations):
+            self.taken[k] += operations[self.steps[k]] != "D"
+            self.steps[k] += 1
+
+    def is_reference(self) -> bool:
+        """Whether the next base is that of REF in all ALTs."""
+        return all(
+            text[step] == "=" for text, step in zip(self.operations, self.steps, strict=True)
+        )
+
+    def cut(self, start: int, end: int) -> None:
+        """End a piece that covers [start, end) of REF."""
+        texts = [alt[self.given[k] : self.taken[k]] for k, alt in enumerate(self.alts)]
+        self.pieces.append((start, [self.ref[start:end], *texts]))
+        self.given = list(self.taken)
+
+
 def _pieces(ref: str, alts: Sequence[str]) -> list[Piece]:
     """Cut REF and all ALTs where the state changes between "reference in all" and not."""
-    ref, alts = ref.upper(), [alt.upper() for alt in alts]
-    cigars = [align(ref, alt) for alt in alts]
-    steps = [0] * len(alts)  # next operation of each ALT
-    taken = [0] * len(alts)  # bases of each ALT read so far
-    given = [0] * len(alts)  # bases of each ALT in pieces so far
-    found: list[Piece] = []
-
-    def insertions(k: int) -> bool:
-        first = steps[k]
-        while steps[k] < len(cigars[k]) and cigars[k][steps[k]] == "I":
-            steps[k] += 1
-            taken[k] += 1
-        return steps[k] > first
-
-    def cut(start: int, end: int) -> None:
-        found.append(
-            (start, [ref[start:end], *(alt[given[k] : taken[k]] for k, alt in enumerate(alts))])
-        )
-        given[:] = taken
-
+    cutter = _Cutter.of(ref.upper(), [alt.upper() for alt in alts])
     start = position = 0
-    was_ref = not any([insertions(k) for k in range(len(alts))])
+    was_ref = not cutter.take_insertions()
     while position < len(ref):
-        is_ref = all(cigars[k][steps[k]] == "=" for k in range(len(alts)))
+        is_ref = cutter.is_reference()
         if is_ref != was_ref:
             if position > 0 or not was_ref:
-                cut(start, position)
+                cutter.cut(start, position)
             start, was_ref = position, is_ref
-        if any([insertions(k) for k in range(len(alts))]):
+        if cutter.take_insertions():
             continue  # look at this base again, now behind the insertion
-        for k in range(len(alts)):
-            taken[k] += cigars[k][steps[k]] != "D"
-            steps[k] += 1
-            if not is_ref:
-                insertions(k)
+        cutter.take_base()
+        if not is_ref:
+            cutter.take_insertions()
         position += 1
-    cut(start, len(ref))
-    if was_ref and any([insertions(k) for k in range(len(alts))]):
-        cut(len(ref), len(ref))
-    return found
+    cutter.cut(start, len(ref))
+    if was_ref and cutter.take_insertions():
+        cutter.cut(len(ref), len(ref))
+    return cutter.pieces
 
 
 def _with_anchor(
     record: Record, offset: int, alleles: list[str], pad: int
 ) -> tuple[int, list[str]]:
-    """Start and alleles of a piece; where one is empty a base of REF is put before it (after it at the first base)."""
+    """Start and alleles of a piece.
+
+    Where an allele is empty, a base of REF is put before it (after it at the first base).
+    """
     start = record.start + offset
     if all(alleles):
         return start, alleles

@@ -1,4 +1,4 @@
-"""The evaluation of one call set as a function: for the report, for ``varcall demo``, for the benchmarks."""
+"""The evaluation of one call set as a function: for the report, the demo, the benchmarks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ class Inputs:
 def region_ranges(
     regions: Sequence[str], bed: Path | None, reference: Reference
 ) -> dict[str, Intervals] | None:
-    """Where records are read: region strings (1-based, samtools' syntax) or a BED file; None is everywhere."""
+    """Where records are read: region strings or a BED file; None is everywhere."""
     if bed is not None:
         return read_merged_bed(bed)
     if not regions:
@@ -69,13 +69,14 @@ def confident_regions(path: Path | None, reference: Reference) -> dict[str, Inte
     regions = read_merged_bed(path)
     if regions and not set(regions) & set(reference.lengths):
         raise InputError(
-            f"no row of {path} ({some_names(regions)}) is on a contig of the reference ({some_names(reference.lengths)}): is it for another build?"
+            f"no row of {path} ({some_names(regions)}) is on a contig of the reference "
+            f"({some_names(reference.lengths)}): is it for another build?"
         )
     return regions
 
 
 def _mismatches(calls: CallSet, reference: Reference) -> list[tuple[str, Record, str]]:
-    """Records whose REF is not what the reference has there; unknown bases on either side are no mismatch."""
+    """Records whose REF is not the reference's; unknown bases are no mismatch."""
     found = []
     for contig, records in calls.contigs.items():
         if contig not in reference.lengths:
@@ -102,7 +103,8 @@ def reference_mismatch(calls: CallSet, label: str, reference: Reference) -> str 
     contig, record, expected = found[0]
     more = f" (and in {len(found) - 1} more records)" if len(found) > 1 else ""
     return (
-        f"the {label} file {calls.path} has REF {record.ref} at {contig}:{record.start + 1} where the reference has {expected}{more}: "
+        f"the {label} file {calls.path} has REF {record.ref} at {contig}:{record.start + 1} "
+        f"where the reference has {expected}{more}: "
         "was it made on another reference?"
     )
 
@@ -131,23 +133,36 @@ def read_inputs(
         A file is missing or malformed, or the files do not fit each other.
     """
     fasta = Reference(reference)
-    truth_calls = read_call_set(truth, "truth", samples[0])
-    query_calls = read_call_set(query, "query", samples[1])
+    try:
+        return _checked_inputs(
+            fasta,
+            read_call_set(truth, "truth", samples[0]),
+            read_call_set(query, "query", samples[1]),
+            confident_regions(confident, fasta),
+            region_ranges(regions, bed_regions, fasta),
+            ref_mismatch,
+        )
+    except BaseException:
+        fasta.close()
+        raise
+
+
+def _checked_inputs(
+    fasta: Reference,
+    truth: CallSet,
+    query: CallSet,
+    confident: Mapping[str, Intervals] | None,
+    ranges: Mapping[str, Intervals] | None,
+    ref_mismatch: str,
+) -> tuple[Inputs, list[str]]:
     warnings = []
-    for label, calls in (("truth", truth_calls), ("query", query_calls)):
+    for label, calls in (("truth", truth), ("query", query)):
         sentence = reference_mismatch(calls, label, fasta)
         if sentence is not None and ref_mismatch == "error":
             raise InputError(sentence)
         if sentence is not None:
             warnings.append(sentence)
-    inputs = Inputs(
-        truth_calls,
-        query_calls,
-        fasta,
-        confident_regions(confident, fasta),
-        region_ranges(regions, bed_regions, fasta),
-    )
-    return inputs, warnings
+    return Inputs(truth, query, fasta, confident, ranges), warnings
 
 
 def evaluate(
@@ -163,7 +178,7 @@ def evaluate(
     ref_mismatch: str = "error",
     threads: int = 1,
 ) -> Evaluation:
-    """Count what of ``query`` agrees with ``truth``, with the semantics of ``rtg vcfeval`` (built-in comparator).
+    """Count what of ``query`` agrees with ``truth``, with the semantics of ``rtg vcfeval``.
 
     Parameters
     ----------
@@ -172,7 +187,8 @@ def evaluate(
     reference
         FASTA, plain or BGZF; an index beside it is used where there is one.
     confident
-        BED of the confident regions (rtg's ``-e``): the whole files are matched, what lies outside is not counted.
+        BED of the confident regions (rtg's ``-e``): the whole files are matched, what lies outside
+        is not counted.
     regions, bed_regions
         Restrict what is read at all: region strings (1-based) or a BED file.
     samples
@@ -183,7 +199,8 @@ def evaluate(
     Returns
     -------
     Evaluation
-        ``counts["SNP"]`` and ``counts["INDEL"]`` have ``truth_tp``, ``truth_fn``, ``query_tp``, ``query_fp``, ``recall``,
+        ``counts["SNP"]`` and ``counts["INDEL"]`` have ``truth_tp``, ``truth_fn``, ``query_tp``,
+        ``query_fp``, ``recall``,
         ``precision`` and ``f1``; ``total`` is their sum.
 
     Raises
@@ -193,9 +210,15 @@ def evaluate(
     """
     options = options or MatchOptions()
     inputs, warnings = read_inputs(
-        truth, query, reference,
-        confident=confident, regions=regions, bed_regions=bed_regions, samples=samples, ref_mismatch=ref_mismatch,
-    )  # fmt: skip
+        truth,
+        query,
+        reference,
+        confident=confident,
+        regions=regions,
+        bed_regions=bed_regions,
+        samples=samples,
+        ref_mismatch=ref_mismatch,
+    )
     try:
         comparison = compare(
             inputs.truth, inputs.query, inputs.reference, options,

@@ -1,4 +1,4 @@
-"""The comparison as hap.py makes it: query prepared, vcfeval on alleles, types and regions, tables."""
+"""The comparison as hap.py makes it: prepared query, matching, types and regions, tables."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -155,7 +155,8 @@ def _sizes(
 ) -> dict[str, dict[str, str]]:
     """Columns Subset.Size, Subset.IS_CONF.Size and Subset.Level of every subset."""
     confident = next((stratum for stratum in strata if stratum.name == CONFIDENT), None)
-    whole = sum(called_length(reference.sequence(contig)) for contig in reference.lengths)
+    in_use = [contig for contig in reference.lengths if strata or contig in contigs]
+    called = {contig: called_length(reference.sequence(contig)) for contig in in_use}
 
     def row(size: float | int, shared: int | None, level: int = 0) -> dict[str, str]:
         text = str(size) if isinstance(size, int) else f"{size:.6f}"
@@ -164,8 +165,8 @@ def _sizes(
         return columns | {"Subset.IS_CONF.Size": "" if shared is None else f"{shared:.6f}"}
 
     inside = None if confident is None else confident.size
-    sizes = {"*": row(sum(called_length(reference.sequence(contig)) for contig in contigs), inside)}
-    sizes[BOUNDARY] = row(float(whole), inside)
+    sizes = {"*": row(sum(called[contig] for contig in contigs), inside)}
+    sizes[BOUNDARY] = row(float(sum(called.values())), inside)
     sizes[CONTAINED] = row(float(inside or 0), inside)
     for stratum in strata:
         if stratum is confident:

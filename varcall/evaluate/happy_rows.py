@@ -1,6 +1,7 @@
 """hap.py's counting: from judged records to the rows of its extended and ROC tables.
 
-An *observation* is one column entry (truth or query) of one record of the annotated VCF. The rows, their order and the rounding to six
+An *observation* is one column entry (truth or query) of one record of the annotated VCF. The rows,
+their order and the rounding to six
 decimals are hap.py's (0.3.15, ``quantify`` and ``happyroc.py``).
 """
 
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from varcall.evaluate.score_order import sort_order, spaced
+from varcall.evaluate.score_kernels import sort_order, spaced
 
 TYPES = ("SNP", "INDEL")
 SUBTYPES: dict[str, tuple[str, ...]] = {
@@ -91,7 +92,7 @@ class Tally:
         return c[CODES.index(name)]
 
     def metrics(self) -> dict[str, float]:
-        """Recall, precision, share of calls outside, F1, with hap.py's zeros where there is nothing to divide by."""
+        """Recall, precision, Frac_NA and F1; 0 where hap.py has nothing to divide by."""
         recall = self._share("TRUTH.TP", self.value("TRUTH.TOTAL"), self.value("TRUTH.TOTAL"))
         queries = self.value("QUERY.TOTAL")
         precision = self._share(
@@ -128,7 +129,7 @@ class _Observations:
     flags: list[int] = field(default_factory=list)
 
     def add(self, score: float, code: int, flags: int) -> None:
-        """Append one; mismatches without a score come first, and what became N has no properties."""
+        """Append one; mismatches without a score come first, what became N has no flags."""
         self.scores.append(LOWEST if score == 0 and code in (_TRUTH_FN, _QUERY_FN, _N) else score)
         self.codes.append(code)
         self.flags.append(0 if code == _N else flags)
@@ -173,7 +174,10 @@ def _groups(records: Iterable[AnnotatedRecord]) -> _Groups:
 
 @dataclass(slots=True)
 class _Group:
-    """Arrays of one group; ``order`` is sorted anew for every column of hap.py, whose sort is not stable."""
+    """Arrays of one group.
+
+    ``order`` is sorted anew for every column, as hap.py does with a sort that is not stable.
+    """
 
     scores: npt.NDArray[np.float64]
     codes: npt.NDArray[np.int8]
@@ -219,7 +223,8 @@ class _Group:
         self, order: npt.NDArray[np.int64], names: tuple[str, ...]
     ) -> npt.NDArray[np.int64]:
         wanted = sum(_FLAGS[name.lower()] for name in names if name != "*")
-        return order[self.flags[order] & wanted == wanted]
+        chosen: npt.NDArray[np.int64] = order[self.flags[order] & wanted == wanted]
+        return chosen
 
     def _tally(self, level: float, chosen: npt.NDArray[np.int64]) -> Tally:
         codes = self.codes[chosen]
@@ -263,7 +268,8 @@ def _row(
 ) -> Row:
     kind, subtype, subset, filter_name = keys
     row = {
-        "Type": kind, "Subtype": subtype, "Subset": subset, "Filter": filter_name, "Genotype": "*", "QQ.Field": qq_field,
+        "Type": kind, "Subtype": subtype, "Subset": subset, "Filter": filter_name,
+        "Genotype": "*", "QQ.Field": qq_field,
         "QQ": "*" if math.isnan(tally.level) else _text(tally.level),
         "FP.gt": str(tally.fp_gt), "FP.al": str(tally.fp_al),
     }  # fmt: skip
@@ -327,7 +333,7 @@ def count_rows(
     region_names: Sequence[str],
     sizes: Mapping[str, Mapping[str, str]],
 ) -> list[Row]:
-    """All rows of hap.py's ``roc.all.csv`` in its order; those with QQ ``*`` are the extended table.
+    """Rows of hap.py's ``roc.all.csv`` in its order; QQ ``*`` marks the extended table.
 
     Parameters
     ----------

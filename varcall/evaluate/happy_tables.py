@@ -19,8 +19,9 @@ ALL_COLUMNS = (
     *(column for name in COUNTS for column in (name, *(f"{name}.{part}" for part in COUNT_PARTS))),
 )  # fmt: skip
 SUMMARY_COLUMNS = (
-    "Type", "Filter", "TRUTH.TOTAL", "TRUTH.TP", "TRUTH.FN", "QUERY.TOTAL", "QUERY.FP", "QUERY.UNK", "FP.gt", "FP.al",
-    *METRICS, "TRUTH.TOTAL.TiTv_ratio", "QUERY.TOTAL.TiTv_ratio", "TRUTH.TOTAL.het_hom_ratio", "QUERY.TOTAL.het_hom_ratio",
+    "Type", "Filter", "TRUTH.TOTAL", "TRUTH.TP", "TRUTH.FN", "QUERY.TOTAL", "QUERY.FP",
+    "QUERY.UNK", "FP.gt", "FP.al", *METRICS, "TRUTH.TOTAL.TiTv_ratio", "QUERY.TOTAL.TiTv_ratio",
+    "TRUTH.TOTAL.het_hom_ratio", "QUERY.TOTAL.het_hom_ratio",
 )  # fmt: skip
 
 
@@ -98,7 +99,7 @@ def write_tables(prefix: Path, rows: Sequence[Row]) -> None:
 
 
 def roc_tables(rows: Sequence[Row]) -> dict[str, list[Row]]:
-    """hap.py's ROC tables by name: ``all``, and the levels of each type for all and for passing records."""
+    """hap.py's ROC tables: ``all``, and the levels of each type for all and passing records."""
     tables: dict[str, list[Row]] = {"all": list(rows)}
     for row in rows:
         if row["QQ"] == "*" or not row["Subtype"] == row["Genotype"] == row["Subset"] == "*":

@@ -95,7 +95,7 @@ def read_bed(path: Path) -> dict[str, list[tuple[int, int]]]:
         with path.open("rb") as raw:
             compressed = raw.read(2) == b"\x1f\x8b"
         with gzip.open(path, "rt") if compressed else path.open() as handle:
-            for number, line in enumerate(handle, 1):
+            for number, line in enumerate(handle, 1):  # noqa: B007
                 if not line.strip() or line.startswith(SKIPPED_PREFIXES):
                     continue
                 fields = line.split("\t") if "\t" in line else line.split()

@@ -1,4 +1,4 @@
-"""Haplotype-aware matching of two call sets on one contig, with vcfeval's semantics (Cleary et al. 2015)."""
+"""Haplotype-aware matching of two call sets on one contig, as vcfeval does it (Cleary 2015)."""
 
 import logging
 import math
@@ -9,7 +9,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from varcall.evaluate import path_kernels
+from varcall.evaluate import path_search
 from varcall.evaluate.decompose import decompose_records
 from varcall.evaluate.intervals import Intervals
 from varcall.evaluate.reference import encode
@@ -86,7 +86,8 @@ class ContigMatch:
 def refined_order(records: Sequence[Record]) -> list[Record]:
     """Order records of one position by the end of REF.
 
-    vcfeval takes them through a binary heap that does not keep the order of equal ones; the same heap is used here, because ties
+    vcfeval takes them through a binary heap that does not keep the order of equal ones; the same
+    heap is used here, because ties
     between records are broken by it.
     """
     ordered: list[Record] = []
@@ -195,7 +196,7 @@ def judged_records(
 
 @dataclass(slots=True)
 class _Side:
-    """Flat arrays of one side for the kernel; records in order of their spans."""
+    """Flat arrays of one side for the search; records in order of their spans."""
 
     variants: list[Variant]
     starts: npt.NDArray[np.int32]
@@ -205,6 +206,10 @@ class _Side:
     alleles: npt.NDArray[np.int32]  # [orientations, ploidy]: rank of the allele or -1
     first: npt.NDArray[np.int32]  # [orientations]: allele index on the first haplotype
     owner: npt.NDArray[np.int32]  # [orientations]: record
+
+    def arrays(self) -> path_search.Side:
+        """The arrays in the order in which the search takes them."""
+        return self.starts, self.ends, self.offsets, self.alleles, self.first, self.owner
 
 
 def _rank_key(allele: Allele) -> tuple[int, int, int, bytes]:
@@ -244,7 +249,11 @@ def _side(
 
 @dataclass(frozen=True, slots=True)
 class BestPath:
-    """The best path over a contig: orientation, ``EXCLUDED`` or ``SKIPPED`` by index of record; sync points; regions given up."""
+    """The best path over a contig.
+
+    ``query`` and ``truth`` hold an orientation, ``EXCLUDED`` or ``SKIPPED`` by index of record;
+    ``hard`` the regions given up.
+    """
 
     query: dict[int, int]
     truth: dict[int, int]
@@ -278,20 +287,20 @@ def best_path(
     ploidy = 1 if squash else options.ploidy
     q = _side(query, options.ploidy, squash=squash, ranks=ranks)
     t = _side(truth, options.ploidy, squash=squash, ranks=ranks)
+    alleles = (
+        np.array([allele.start for allele in pool], np.int32),
+        np.array([allele.end for allele in pool], np.int32),
+        lengths,
+        a_offsets,
+        encode("".join(allele.bases for allele in pool)),
+    )
     queue_size = FIRST_QUEUE_SIZE
     while True:
-        status, query_used, truth_used, syncs, hard = path_kernels.search(
-            template,
-            np.array([allele.start for allele in pool], np.int32),
-            np.array([allele.end for allele in pool], np.int32),
-            lengths,
-            a_offsets,
-            encode("".join(allele.bases for allele in pool)),
-            q.starts, q.ends, q.offsets, q.alleles, q.first, q.owner,
-            t.starts, t.ends, t.offsets, t.alleles, t.first, t.owner,
-            ploidy, queue_size, options.max_paths, options.max_iterations,
+        status, query_used, truth_used, syncs, hard = path_search.search(
+            template, alleles, q.arrays(), t.arrays(), ploidy, queue_size,
+            options.max_paths, options.max_iterations,
         )  # fmt: skip
-        if status == path_kernels.OK:
+        if status == path_search.OK:
             break
         queue_size *= 2
     return BestPath(
@@ -303,7 +312,7 @@ def best_path(
 
 
 def _weights(path: BestPath, truth: list[JudgedRecord], query: list[JudgedRecord]) -> None:
-    """Weight of each matching query record: truth records inside the regions per query record of its sync block."""
+    """Weigh each matching query record: truth records inside per query record of its block."""
     used_truth = sorted(
         (v.start, v.end, v.index)
         for item in truth
@@ -316,7 +325,7 @@ def _weights(path: BestPath, truth: list[JudgedRecord], query: list[JudgedRecord
     )
     t = q = 0
     for i, sync in enumerate(path.syncs):
-        total = inside = 0
+        total = inside = counted = 0
         while t < len(used_truth) and used_truth[t][0] <= sync:
             total += 1
             inside += not truth[used_truth[t][2]].is_outside
@@ -324,12 +333,9 @@ def _weights(path: BestPath, truth: list[JudgedRecord], query: list[JudgedRecord
         members: list[int] = []
         is_last = i == len(path.syncs) - 1
         while q < len(used_query) and (used_query[q][0] <= sync or is_last):
+            counted += used_query[q][0] <= sync
             members.append(used_query[q][2])
             q += 1
-        counted = sum(
-            query[index].variant is not None and query[index].variant.start <= sync
-            for index in members
-        )  # type: ignore[union-attr]
         for index in members:
             if total and counted:
                 query[index].weight = inside / counted
@@ -379,6 +385,12 @@ def match_contig(
                 item.verdict = _verdict(used[item.variant.index])
     if options.allele_pass:
         _allele_pass(template, result, options)
+    _leave_out(truth, query)
+    return result
+
+
+def _leave_out(truth: list[JudgedRecord], query: list[JudgedRecord]) -> None:
+    """Set verdicts of records outside the regions; a match goes with the truth records it has."""
     for item in truth:
         if item.is_outside and item.verdict != Verdict.TOO_HARD:
             item.verdict = Verdict.OUTSIDE
@@ -386,19 +398,19 @@ def match_contig(
         matched = item.verdict in (Verdict.MATCH, Verdict.ALLELE_MATCH)
         if (matched and item.weight == 0) or (item.verdict == Verdict.MISMATCH and item.is_outside):
             item.verdict = Verdict.OUTSIDE
-    return result
 
 
 def _verdict(used: int) -> Verdict:
-    if used == path_kernels.SKIPPED:
+    if used == path_search.SKIPPED:
         return Verdict.TOO_HARD
-    return Verdict.MISMATCH if used == path_kernels.EXCLUDED else Verdict.MATCH
+    return Verdict.MISMATCH if used == path_search.EXCLUDED else Verdict.MATCH
 
 
 def _hard_warning(contig: str, region: tuple[int, int, int, int]) -> str:
     start, end, paths, iterations = region
     return (
-        f"{contig}:{start + 1}-{end + 1} is too complex to compare ({paths} paths, {iterations} steps): "
+        f"{contig}:{start + 1}-{end + 1} is too complex to compare ({paths} paths, "
+        f"{iterations} steps): "
         "its records are left out of all counts"
     )
 
@@ -420,5 +432,5 @@ def _allele_pass(
             status = used[item.variant.index]
             if status >= 0:
                 item.verdict = Verdict.ALLELE_MATCH
-            elif status == path_kernels.SKIPPED:
+            elif status == path_search.SKIPPED:
                 item.verdict = Verdict.TOO_HARD

@@ -1,4 +1,4 @@
-"""hap.py's preparation of the query: one allele at a time, split into primitives, left-shifted, joined again where two meet.
+"""hap.py's preparation of the query: alleles split into primitives, shifted, joined again.
 
 Half calls and haploid calls become heterozygous, and filters and QUAL go with every piece.
 """
@@ -80,7 +80,7 @@ def _single_alleles(record: Record, *, is_haploid_x: bool) -> list[_Call]:
 
 
 def _primitives(sequence: str, call: _Call) -> list[_Call]:
-    """Split a call whose allele is neither a single substitution nor a plain insertion or deletion."""
+    """Split a call whose allele is no single substitution, insertion or deletion."""
     change = trim_right(sequence, trim_left(sequence, call.changes[0], 0), 0)
     if not (
         (change.ref_length >= 1 and len(change.alt) > 1) or (change.ref_length > 1 and change.alt)
@@ -123,14 +123,17 @@ def _can_join(a: _Call, b: _Call) -> bool:
 
 
 def _joined(calls: Iterable[_Call]) -> list[_Call]:
-    """Two heterozygous calls of one kind at one position become one genotype; equal alleles make it homozygous."""
+    """Make two heterozygous calls of one kind and position one genotype.
+
+    Equal alleles make it homozygous.
+    """
     found: list[_Call] = []
     for call in calls:
         if not found or not _can_join(found[-1], call):
             found.append(call)
             continue
         back = found[-1]
-        changes = (back.changes[0], call.changes[0])
+        changes: tuple[Change, ...] = (back.changes[0], call.changes[0])
         # the new allele takes the last place that has REF
         genotype = (back.genotype[0], 2) if back.genotype[1] == 0 else (2, back.genotype[1])
         if changes[0] == changes[1]:
@@ -210,4 +213,6 @@ def normalize_contig(
     )
     joined = _joined(sorted(_shifted(sequence, pieces), key=_Call.rank))
     padded = sorted((_padded(sequence, call) for call in joined), key=_Call.rank)
-    return [_record(sequence, contig, call) for call in padded]
+    spelled = [_record(sequence, contig, call) for call in padded]
+    # a REF that is not the reference's can leave an ALT that is: nothing to compare
+    return [record for record in spelled if record.ref not in record.alts]

@@ -1,6 +1,7 @@
-"""Alleles against the reference: trimming, left-shifting, and splitting into substitutions, insertions and deletions.
+"""Alleles against the reference: trimming, left-shifting, splitting into primitives.
 
-These are hap.py's rules (0.3.15): alignment scores of bwa mem (match 1, mismatch -4, gap 6 + 1 a base), pairs preferred over gaps.
+These are hap.py's rules (0.3.15): alignment scores of bwa mem (match 1, mismatch -4, gap 6 + 1 a
+base), pairs preferred over gaps.
 """
 
 from dataclasses import dataclass
@@ -48,13 +49,13 @@ def trim_right(sequence: str, change: Change, keep: int) -> Change:
 
 
 def left_shift(sequence: str, change: Change, limit: int) -> Change:
-    """Move an insertion or deletion as far left as it goes, not beyond ``limit`` and not over N; one anchor base stays."""
+    """Move an insertion or deletion left, not beyond ``limit`` nor over N; its anchor stays."""
     limit = max(limit, 0)
     change = trim_right(sequence, trim_left(sequence, change, 1), 1)
     start, end, alt = change.start, change.end, change.alt
     if end - start <= 1 and len(alt) > end - start and (end == start or alt[0] == sequence[start]):
         limit += 1
-    if end == start and not alt or sequence[start:end] == alt and alt:
+    if sequence[start:end] == alt:
         return change
     while start > limit and start >= 1 and sequence[start - 1] != "N":
         moved = False
@@ -152,7 +153,7 @@ def split(sequence: str, change: Change) -> list[Change]:
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """What an allele consists of: numbers of substituted, inserted and deleted bases, and of transitions and transversions."""
+    """Substituted, inserted and deleted bases of an allele; transitions and transversions."""
 
     snps: int
     inserted: int

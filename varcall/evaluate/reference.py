@@ -1,4 +1,4 @@
-"""The reference as codes of bases, read by contig; nothing is ever written beside the FASTA file."""
+"""The reference as codes of bases, by contig; nothing is written beside the FASTA file."""
 
 import tempfile
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pysam
+import pysam.utils
 
 from varcall.errors import InputError
 
@@ -28,14 +29,16 @@ class Reference:
         self.path = path
         if not path.is_file():
             raise InputError(f"there is no reference FASTA {path}")
+        self._last = ("", "")
         self._scratch = tempfile.TemporaryDirectory(prefix="varcall-eval-")
         try:
             self._fasta = self._opened()
-        except (OSError, ValueError, pysam.SamtoolsError) as error:
+        except (OSError, ValueError, pysam.utils.SamtoolsError) as error:
             self._scratch.cleanup()
             reason = str(error).splitlines()[0] if str(error) else "it has no sequence"
             raise InputError(
-                f"cannot read the reference FASTA {path} ({reason}): is it FASTA, plain or bgzip-compressed?"
+                f"cannot read the reference FASTA {path} ({reason}): is it FASTA, plain or "
+                "bgzip-compressed?"
             ) from error
         self.lengths: dict[str, int] = dict(
             zip(self._fasta.references, self._fasta.lengths, strict=True)
@@ -58,8 +61,10 @@ class Reference:
         )
 
     def sequence(self, contig: str) -> str:
-        """The upper-case sequence of a whole contig."""
-        return self._fasta.fetch(contig).upper()
+        """The upper-case sequence of a whole contig; the last one is kept."""
+        if self._last[0] != contig:
+            self._last = contig, self._fasta.fetch(contig).upper()
+        return self._last[1]
 
     def close(self) -> None:
         """Close the file and drop a temporary index."""

@@ -108,7 +108,9 @@ def parse_ga4gh(line: str) -> Row:
         tuple(name for name in fields[6].split(";") if name not in (".", "PASS")),
         [int(text) for text in info.get("BS", "").split(",") if text],
     )
-    row.truth, row.query = (_side(dict(zip(keys, text.split(":")))) for text in fields[9:11])
+    row.truth, row.query = (
+        _side(dict(zip(keys, text.split(":"), strict=False))) for text in fields[9:11]
+    )
     return row
 
 

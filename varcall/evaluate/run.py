@@ -92,12 +92,13 @@ def _counts_json(result: CallerResult) -> dict[str, object]:
 
 
 def _choose_engine(options: EvalOptions) -> RtgEngine | None:
-    """rtg where it is asked for or there, with the formatted reference; None for the built-in comparator."""
+    """Take rtg where it is there, with the formatted reference; None is the built-in one."""
     program = None if options.engine == "builtin" else find_rtg()
     if program is None:
         if options.engine == "rtg":
             raise InputError(
-                "there is no rtg on PATH: install RTG Tools (Java 8 or later), or use --engine builtin"
+                "there is no rtg on PATH: install RTG Tools (Java 8 or later), or use "
+                "--engine builtin"
             )
         logger.info("engine: built-in comparator")
         return None

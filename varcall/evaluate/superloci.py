@@ -1,6 +1,7 @@
-"""The judged records of both sides as one list in the GA4GH form: what ``rtg vcfeval -m ga4gh`` writes.
+"""The judged records of both sides in the GA4GH form, as ``rtg vcfeval -m ga4gh`` has it.
 
-A truth and a query record with the same span share a row. BS is the block of the match, BK ``lm`` marks a mismatch with a record
+A truth and a query record with the same span share a row. BS is the block of the match, BK ``lm``
+marks a mismatch with a record
 of the other side within 30 bases.
 """
 
@@ -70,7 +71,7 @@ def _renumbered(genotype: Genotype, numbers: dict[int, int]) -> Genotype:
 def _merged(
     contig: str, truth: JudgedRecord | None, query: JudgedRecord | None, score: float
 ) -> Row:
-    """One row of a truth record, a query record, or both with the same span; unused ALTs are dropped."""
+    """One row of a truth record, a query record, or both; unused ALTs are dropped."""
     first = query or truth
     assert first is not None
     record = first.record
@@ -149,36 +150,49 @@ def contig_rows(match: ContigMatch) -> list[Row]:
     return rows
 
 
-def _mark_loose_matches(rows: list[Row], distance: int = LOOSE_MATCH_DISTANCE) -> None:
-    """Set BK to lm where the other side has a record nearby, in vcfeval's streaming order."""
-    buffer: deque[Row] = deque()
-    near_truth: deque[Row] = deque()
-    near_query: deque[Row] = deque()
+@dataclass(slots=True)
+class _LooseMatcher:
+    """Marks mismatches near a record of the other side, in vcfeval's streaming order."""
 
-    def wants(side: RowSide, decision: str) -> bool:
-        return side.decision == decision and side.kind == "."
+    distance: int
+    waiting: deque[Row] = field(default_factory=deque)
+    near_truth: deque[Row] = field(default_factory=deque)
+    near_query: deque[Row] = field(default_factory=deque)
 
-    def flush() -> None:
-        row = buffer.popleft()
-        for regions in (near_truth, near_query):
-            while regions and regions[0].end <= row.start:
-                regions.popleft()
-        if wants(row.query, "FP") and near_truth and near_truth[0].start - distance < row.end:
-            row.query.kind = "lm"
-        if wants(row.truth, "FN") and near_query and near_query[0].start - distance < row.end:
-            row.truth.kind = "lm"
-
-    for row in rows:
-        while buffer and buffer[0].end < row.start - distance:
-            flush()
-        if wants(row.query, "FP") and near_truth and row.start < near_truth[-1].end + distance:
-            row.query.kind = "lm"
-        if wants(row.truth, "FN") and near_query and row.start < near_query[-1].end + distance:
-            row.truth.kind = "lm"
-        buffer.append(row)
+    def take(self, row: Row) -> None:
+        """Mark a row by what came before it, and let it wait for what comes after."""
+        while self.waiting and self.waiting[0].end < row.start - self.distance:
+            self.release()
+        for side, decision, near in self._pairs(row):
+            if _is_unmarked(side, decision) and near and row.start < near[-1].end + self.distance:
+                side.kind = "lm"
+        self.waiting.append(row)
         if row.query.decision in ("TP", "FP"):
-            near_query.append(row)
+            self.near_query.append(row)
         if row.truth.decision in ("TP", "FN"):
-            near_truth.append(row)
-    while buffer:
-        flush()
+            self.near_truth.append(row)
+
+    def release(self) -> None:
+        """Mark the first waiting row by what came after it."""
+        row = self.waiting.popleft()
+        for near in (self.near_truth, self.near_query):
+            while near and near[0].end <= row.start:
+                near.popleft()
+        for side, decision, near in self._pairs(row):
+            if _is_unmarked(side, decision) and near and near[0].start - self.distance < row.end:
+                side.kind = "lm"
+
+    def _pairs(self, row: Row) -> tuple[tuple[RowSide, str, deque[Row]], ...]:
+        return (row.query, "FP", self.near_truth), (row.truth, "FN", self.near_query)
+
+
+def _is_unmarked(side: RowSide, decision: str) -> bool:
+    return side.decision == decision and side.kind == "."
+
+
+def _mark_loose_matches(rows: list[Row], distance: int = LOOSE_MATCH_DISTANCE) -> None:
+    matcher = _LooseMatcher(distance)
+    for row in rows:
+        matcher.take(row)
+    while matcher.waiting:
+        matcher.release()

@@ -1,7 +1,9 @@
 """Records as the matcher sees them: which alleles are played, on which span of the reference.
 
-The rules are vcfeval's (RTG Tools 3.12.1). A variant covers REF without the leading base that REF and all ALTs share, and so does the
-reference allele of a heterozygous record. With ``ref_overlap`` every allele is trimmed on its own and reference alleles cover nothing.
+The rules are vcfeval's (RTG Tools 3.12.1). A variant covers REF without the leading base that REF
+and all ALTs share, and so does the
+reference allele of a heterozygous record. With ``ref_overlap`` every allele is trimmed on its own
+and reference alleles cover nothing.
 """
 
 from collections.abc import Sequence
@@ -33,7 +35,8 @@ class Allele:
 class Variant:
     """A record that takes part in the matching.
 
-    ``alleles`` are by index of the record (0 is REF); an index that is not there puts nothing on its haplotype. The span
+    ``alleles`` are by index of the record (0 is REF); an index that is not there puts nothing on
+    its haplotype. The span
     [start, end) is what the record occupies.
     """
 
@@ -65,7 +68,10 @@ def has_anchor_base(record: Record) -> bool:
 
 
 def is_snp(record: Record, *, use_all_alts: bool) -> bool:
-    """Vcfeval's type of a call: SNP when REF and every called ALT are one base once a shared leading base is dropped."""
+    """Vcfeval's type of a call.
+
+    SNP when REF and every called ALT are one base once a shared leading base is dropped.
+    """
     ref, alts = record.ref, list(record.alts)
     if all(alt[:1] == ref[:1] for alt in alts):
         ref, alts = ref[1:], [alt[1:] for alt in alts]
@@ -85,7 +91,7 @@ def _allele(record: Record, index: int, anchor: int) -> Allele | None:
 
 
 def _called_genotype(record: Record, ploidy: int) -> tuple[int, ...] | None:
-    """The genotype when it calls a sequence allele; haploid counts as homozygous; None when there is nothing to compare."""
+    """The genotype when it calls a sequence allele, else None; haploid is homozygous."""
     genotype = record.genotype
     if genotype is None:
         return None
@@ -132,7 +138,7 @@ def sample_variant(record: Record, index: int, ploidy: int) -> Variant | None:
 
 
 def all_alts_variant(record: Record, index: int) -> Variant | None:
-    """Variant of a record by all its sequence ALTs, genotype unused; they are numbered anew from 1."""
+    """Variant of a record by all its sequence ALTs, which are numbered anew from 1."""
     if not record.alts:
         return None
     anchor = 1 if has_anchor_base(record) else 0
@@ -144,7 +150,7 @@ def all_alts_variant(record: Record, index: int) -> Variant | None:
 
 
 def orientations(variant: Variant, ploidy: int, *, squash: bool) -> list[tuple[int, ...]]:
-    """Assignments of alleles to haplotypes that stand for a variant, in the order in which they are tried.
+    """Assignments of alleles to haplotypes, in the order in which they are tried.
 
     >>> v = Variant(0, {0: Allele(5, 6, "A"), 1: Allele(5, 6, "C")}, (0, 1))
     >>> orientations(v, 2, squash=False), orientations(v, 2, squash=True)
@@ -220,9 +226,12 @@ def _overlap(a: Variant, b: Variant) -> bool:
 
 
 def trim_variants(variants: list[Variant]) -> None:
-    """Trim all variants of a contig (``--ref-overlap``); where one overlaps others, from the end that frees more of them.
+    """Trim all variants of a contig (``--ref-overlap``).
 
-    Variants before the current one are already trimmed, later ones are not: the order is part of vcfeval's behaviour.
+    One that overlaps others is trimmed from the end that frees more of them.
+
+    Variants before the current one are already trimmed, later ones are not: the order is part of
+    vcfeval's behaviour.
     """
     first = last = 0
     for here, variant in enumerate(variants):

@@ -1,6 +1,7 @@
-"""Strict reading of the truth and query VCF files: whatever is malformed is an error that names the line.
+"""Strict reading of truth and query VCF: what is malformed is an error naming the line.
 
-htslib and cyvcf2 accept records with a missing column, genotypes beyond the ALT list and files cut at a block border; a
+htslib and cyvcf2 accept records with a missing column, genotypes beyond the ALT list and files cut
+at a block border; a
 score from such a file would be wrong without a word, so the text is read and checked here.
 """
 
@@ -8,7 +9,7 @@ import gzip
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from varcall.errors import InputError
@@ -16,12 +17,15 @@ from varcall.errors import InputError
 BGZF_EOF = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 GZIP_MAGIC = b"\x1f\x8b"
 FIXED_COLUMNS = 8
+SORT_HINT = "sort the file with 'bcftools sort'"
 COLUMN_NAMES = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 
 _GENOTYPE = re.compile(r"(?:\.|\d+)(?:[/|](?:\.|\d+))*")
 _REF = re.compile(r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv]+")
+# bases and '*', symbolic alleles, breakends (paired, single, and with an inserted contig)
 _ALT = re.compile(
-    r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv*]+|<[^<>\s]+>|.*[\[\]].*|\.[ACGTNacgtn]+|[ACGTNacgtn]+\.|[ACGTNacgtn]+<[^<>\s]+>"
+    r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv*]+|<[^<>\s]+>|.*[\[\]].*"
+    r"|\.[ACGTNacgtn]+|[ACGTNacgtn]+\.|[ACGTNacgtn]+<[^<>\s]+>"
 )
 
 
@@ -95,7 +99,8 @@ def _checked_stream(path: Path, label: str) -> Iterator[str]:
         return
     if len(start) < 18 or not start[3] & 4 or start[12:14] != b"BC":
         raise InputError(
-            f"the {label} file {path} is plain gzip, not BGZF: recompress it with 'gunzip' and 'bgzip'"
+            f"the {label} file {path} is plain gzip, not BGZF: recompress it with 'gunzip' "
+            "and 'bgzip'"
         )
     if tail != BGZF_EOF:
         raise InputError(
@@ -103,7 +108,8 @@ def _checked_stream(path: Path, label: str) -> Iterator[str]:
         )
     if not any(Path(f"{path}{suffix}").exists() for suffix in (".tbi", ".csi")):
         raise InputError(
-            f"the {label} file {path} has no index: run 'tabix -p vcf {path}' (the file must be sorted)"
+            f"the {label} file {path} has no index: run 'tabix -p vcf {path}' (the file must "
+            "be sorted)"
         )
     yield from _decoded(path, label, compressed=True)
 
@@ -120,7 +126,8 @@ def _decoded(path: Path, label: str, *, compressed: bool) -> Iterator[str]:
                 yield line
             if number and not line.endswith("\n"):
                 raise InputError(
-                    f"the {label} file {path} ends in the middle of line {number}: copy or write it again"
+                    f"the {label} file {path} ends in the middle of line {number}: copy or "
+                    "write it again"
                 )
     except (OSError, EOFError, zlib.error) as error:
         raise InputError(
@@ -139,16 +146,19 @@ def _sample_column(samples: list[str], wanted: str | None, path: Path, label: st
         if wanted not in samples:
             names = ", ".join(samples) or "none"
             raise InputError(
-                f"the {label} file {path} has no sample {wanted!r} (it has: {names}): choose another with --sample"
+                f"the {label} file {path} has no sample {wanted!r} (it has: {names}): choose "
+                "another with --sample"
             )
         return FIXED_COLUMNS + 1 + samples.index(wanted)
     if len(samples) > 1:
         raise InputError(
-            f"the {label} file {path} has {len(samples)} samples ({', '.join(samples[:5])}): choose one with --sample"
+            f"the {label} file {path} has {len(samples)} samples ({', '.join(samples[:5])}): "
+            "choose one with --sample"
         )
     if not samples:
         raise InputError(
-            f"the {label} file {path} has no sample column: give genotypes, or compare all ALT alleles with --sample ALT"
+            f"the {label} file {path} has no sample column: give genotypes, or compare all "
+            "ALT alleles with --sample ALT"
         )
     return FIXED_COLUMNS + 1
 
@@ -169,45 +179,109 @@ def _parsed(line: str, columns: int, column: int, where: str) -> tuple[str, Reco
     fields = tuple(line.rstrip("\r\n").split("\t"))
     if len(fields) != columns:
         raise InputError(
-            f"{where} has {len(fields)} columns where the header has {columns}: write the file again"
+            f"{where} has {len(fields)} columns where the header has {columns}: "
+            "write the file again"
         )
     if not all(fields):
-        raise InputError(
-            f"{where} has an empty column ({fields.index('') + 1}): write '.' for a missing value"
-        )
+        empty = fields.index("") + 1
+        raise InputError(f"{where} has an empty column ({empty}): write '.' for a missing value")
     if not fields[1].isdigit():
-        raise InputError(f"{where} has POS {fields[1]!r}, which is not a number")
-    ref, alt_text = fields[3], fields[4]
-    if _REF.fullmatch(ref) is None:
-        raise InputError(f"{where} has REF {ref!r}, which is not a sequence of bases")
-    alts = () if alt_text == "." else tuple(alt_text.split(","))
+        raise InputError(f"{where} has POS {fields[1]!r}, which is not a number: correct it")
+    alts = _checked_alleles(fields, where)
+    genotype = None if column < 0 else _checked_genotype(fields, column, len(alts), where)
+    return fields[0], Record(int(fields[1]) - 1, fields[3], alts, genotype, fields)
+
+
+def _checked_alleles(fields: tuple[str, ...], where: str) -> tuple[str, ...]:
+    """The ALTs, after a look at REF, ALT and QUAL."""
+    if _REF.fullmatch(fields[3]) is None:
+        raise InputError(f"{where} has REF {fields[3]!r}, which is not a sequence of bases")
+    alts = () if fields[4] == "." else tuple(fields[4].split(","))
     for alt in alts:
         if _ALT.fullmatch(alt) is None:
-            raise InputError(f"{where} has ALT {alt!r}, which is no allele")
+            raise InputError(f"{where} has ALT {alt!r}, which is no allele: correct it")
     if fields[5] != ".":
         try:
             float(fields[5])
         except ValueError:
             raise InputError(f"{where} has QUAL {fields[5]!r}, which is not a number") from None
-    genotype = None
-    if column >= 0:
-        keys = fields[8].split(":")
-        values = fields[column].split(":")
-        if len(values) > len(keys):
-            raise InputError(f"{where} has {len(values)} sample values for {len(keys)} FORMAT keys")
-        if "GT" in keys and keys.index("GT") < len(values):
-            text = values[keys.index("GT")]
-            genotype = parse_genotype(text)
-            if genotype is None:
-                raise InputError(f"{where} has the malformed genotype {text!r}")
-            if max(genotype) > len(alts):
-                raise InputError(f"{where} has genotype {text!r} but only {len(alts)} ALT alleles")
-    return fields[0], Record(int(fields[1]) - 1, ref, alts, genotype, fields)
+    return alts
+
+
+def _checked_genotype(
+    fields: tuple[str, ...], column: int, n_alts: int, where: str
+) -> tuple[int, ...] | None:
+    """Allele indices of the sample; None where there is no GT."""
+    keys = fields[8].split(":")
+    values = fields[column].split(":")
+    if len(values) > len(keys):
+        raise InputError(f"{where} has {len(values)} sample values for {len(keys)} FORMAT keys")
+    if "GT" not in keys or keys.index("GT") >= len(values):
+        return None
+    text = values[keys.index("GT")]
+    genotype = parse_genotype(text)
+    if genotype is None:
+        raise InputError(f"{where} has the malformed genotype {text!r}: correct it")
+    if max(genotype) > n_alts:
+        raise InputError(f"{where} has genotype {text!r} but only {n_alts} ALT alleles")
+    return genotype
 
 
 def parse_record(line: str, column: int) -> Record:
     """One line of a VCF file that a program wrote; ``column`` is that of the sample or -1."""
     return _parsed(line, line.count("\t") + 1, column, "a line")[1]
+
+
+@dataclass(slots=True)
+class _Reader:
+    """State of reading one file: header, then records by contig."""
+
+    path: Path
+    label: str
+    wanted: str | None
+    header: list[str] = field(default_factory=list)
+    samples: list[str] = field(default_factory=list)
+    columns: int = 0  # 0 until #CHROM was read
+    column: int = -1
+    contigs: dict[str, list[Record]] = field(default_factory=dict)
+    current: str = ""
+    last_start: int = -1
+
+    def header_line(self, line: str, number: int) -> None:
+        """Take a line that starts with #."""
+        where = f"line {number} of the {self.label} file {self.path}"
+        if self.columns:
+            raise InputError(f"{where} is a header line after #CHROM: write the file again")
+        text = line.rstrip("\r\n")
+        if text.startswith("##"):
+            self.header.append(text)
+            return
+        names = text.split("\t")
+        has_format = len(names) <= FIXED_COLUMNS or names[FIXED_COLUMNS] == "FORMAT"
+        if names[:FIXED_COLUMNS] != COLUMN_NAMES or not has_format:
+            raise InputError(f"{where} is no #CHROM line: it needs tabs and the fixed columns")
+        self.samples = names[FIXED_COLUMNS + 1 :]
+        self.columns = len(names)
+        self.column = _sample_column(self.samples, self.wanted, self.path, self.label)
+
+    def record_line(self, line: str, number: int) -> None:
+        """Take a record and check the order."""
+        where = f"line {number} of the {self.label} file {self.path}"
+        if not self.columns:
+            raise InputError(f"{where} comes before any #CHROM line: is it a VCF file?")
+        contig, record = _parsed(line, self.columns, self.column, where)
+        if contig != self.current:
+            if contig in self.contigs:
+                raise InputError(f"{where} comes back to contig {contig!r}: {SORT_HINT}")
+            self.contigs[contig] = []
+            self.current, self.last_start = contig, -1
+        if record.start < self.last_start:
+            raise InputError(
+                f"{where} is out of order (POS {record.start + 1} after {self.last_start + 1}): "
+                f"{SORT_HINT}"
+            )
+        self.last_start = record.start
+        self.contigs[contig].append(record)
 
 
 def read_call_set(path: Path, label: str, sample: str | None = None) -> CallSet:
@@ -220,59 +294,28 @@ def read_call_set(path: Path, label: str, sample: str | None = None) -> CallSet:
     label
         What it is to the user ("truth" or "query"), for messages.
     sample
-        Name of the sample; ``ALT`` uses all ALT alleles and no genotype; None takes the only sample.
+        Name of the sample; ``ALT`` uses all ALT alleles and no genotype; None takes the only one.
 
     Raises
     ------
     InputError
         The file is cut, plain gzip, without index, unsorted, or has a malformed header or record.
     """
-    header: list[str] = []
-    contigs: dict[str, list[Record]] = {}
-    columns, column, number = 0, -1, 0
-    samples: list[str] = []
-    current, last_start = "", -1
+    reader = _Reader(path, label, sample)
     for number, line in enumerate(_checked_stream(path, label), 1):
-        if line.startswith("##"):
-            if columns:
-                raise InputError(
-                    f"line {number} of the {label} file {path} is a header line after #CHROM"
-                )
-            header.append(line.rstrip("\r\n"))
-            continue
         if line.startswith("#"):
-            names = line.rstrip("\r\n").split("\t")
-            if names[:FIXED_COLUMNS] != COLUMN_NAMES or (
-                len(names) > FIXED_COLUMNS and names[8] != "FORMAT"
-            ):
-                raise InputError(
-                    f"line {number} of the {label} file {path} is no #CHROM line: tabs and the eight fixed columns are needed"
-                )
-            samples = names[9:]
-            columns, column = len(names), _sample_column(samples, sample, path, label)
-            continue
-        if not columns:
-            raise InputError(
-                f"the {label} file {path} has no #CHROM line before line {number}: is it a VCF file?"
-            )
-        where = f"line {number} of the {label} file {path}"
-        contig, record = _parsed(line, columns, column, where)
-        if contig != current:
-            if contig in contigs:
-                raise InputError(
-                    f"{where} comes back to contig {contig!r}: sort the file with 'bcftools sort'"
-                )
-            contigs[contig] = []
-            current, last_start = contig, -1
-        if record.start < last_start:
-            raise InputError(
-                f"{where} is out of order (POS {record.start + 1} after {last_start + 1}): sort the file with 'bcftools sort'"
-            )
-        last_start = record.start
-        contigs[contig].append(record)
-    if not columns:
+            reader.header_line(line, number)
+        else:
+            reader.record_line(line, number)
+    if not reader.columns:
         raise InputError(f"the {label} file {path} has no #CHROM line: is it a VCF file?")
-    declared = tuple(
-        match[1] for line in header if (match := re.match(r"##contig=<(?:.*,)?ID=([^,>]+)", line))
+    contig_line = re.compile(r"##contig=<(?:.*,)?ID=([^,>]+)")
+    declared = tuple(found[1] for line in reader.header if (found := contig_line.match(line)))
+    return CallSet(
+        path,
+        tuple(reader.header),
+        tuple(reader.samples),
+        reader.column,
+        reader.contigs,
+        declared,
     )
-    return CallSet(path, tuple(header), tuple(samples), column, contigs, declared)

@@ -1,23 +1,28 @@
 """Order of observations by score, with ties as hap.py leaves them.
 
-hap.py's counts at a level of the score include the first observation of that level and no other, so they depend on the order of ties,
-which is that of ``std::sort`` (GNU libstdc++: introsort with the median of three, then insertion sort).
+hap.py's counts at a level of the score include the first observation of that level and no other,
+so they depend on the order of ties,
+which is that of ``std::sort`` (GNU libstdc++: introsort with the median of three, then insertion
+sort).
 """
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+Scores = npt.NDArray[np.float64]
+Order = npt.NDArray[np.int64]
+
 INSERTION_LIMIT = 16
 
 
 @njit(cache=True)
-def _swap(order, i, j):
+def _swap(order: Order, i: int, j: int) -> None:
     order[i], order[j] = order[j], order[i]
 
 
 @njit(cache=True)
-def _median_to_first(scores, order, result, a, b, c):
+def _median_to_first(scores: Scores, order: Order, result: int, a: int, b: int, c: int) -> None:
     x, y, z = scores[order[a]], scores[order[b]], scores[order[c]]
     if x < y:
         chosen = b if y < z else c if x < z else a
@@ -27,7 +32,7 @@ def _median_to_first(scores, order, result, a, b, c):
 
 
 @njit(cache=True)
-def _partition(scores, order, first, last):
+def _partition(scores: Scores, order: Order, first: int, last: int) -> int:
     middle = first + (last - first) // 2
     _median_to_first(scores, order, first, first + 1, middle, last - 1)
     pivot = scores[order[first]]
@@ -45,8 +50,11 @@ def _partition(scores, order, first, last):
 
 
 @njit(cache=True)
-def _introsort(scores, order, depth):
-    """Partition down to short stretches; a stack, since a cached function of Numba must not call itself."""
+def _introsort(scores: Scores, order: Order, depth: int) -> None:
+    """Partition down to short stretches.
+
+    With a stack, since a cached function of Numba must not call itself (it crashes when loaded).
+    """
     stack = np.empty((2 * depth + 2, 3), np.int64)
     stack[0] = (0, order.shape[0], depth)
     waiting = 1
@@ -62,7 +70,7 @@ def _introsort(scores, order, depth):
 
 
 @njit(cache=True)
-def _insertion_sort(scores, order):
+def _insertion_sort(scores: Scores, order: Order) -> None:
     for i in range(1, order.shape[0]):
         item = order[i]
         score = scores[item]
@@ -78,7 +86,7 @@ def _insertion_sort(scores, order):
 
 
 @njit(cache=True)
-def sort_order(scores: npt.NDArray[np.float64], order: npt.NDArray[np.int64]) -> None:
+def sort_order(scores: Scores, order: Order) -> None:
     """Sort ``order`` (indices into ``scores``) in place, ascending."""
     n = order.shape[0]
     depth = 0
@@ -89,8 +97,8 @@ def sort_order(scores: npt.NDArray[np.float64], order: npt.NDArray[np.int64]) ->
 
 
 @njit(cache=True)
-def spaced(scores: npt.NDArray[np.float64], spacing: float) -> npt.NDArray[np.int64]:
-    """Indices of sorted scores that are more than ``spacing`` above the last one taken; the first is always taken."""
+def spaced(scores: Scores, spacing: float) -> Order:
+    """Indices of sorted scores that lie more than ``spacing`` above the last one taken."""
     found = np.empty(scores.shape[0], np.int64)
     n = 0
     for i in range(scores.shape[0]):

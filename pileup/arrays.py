@@ -1,0 +1,187 @@
+"""The arrays of a window: tuples that kernels take whole and read by field name.
+
+Positions are 0-based on the contig, ends exclusive; bases are codes 0 A, 1 C, 2 G, 3 T, 4 other.
+An `*_offset` of n + 1 entries says where each of n things begins in the arrays it names.
+
+`len()` of a tuple is its number of fields: count reads with `len(reads.read_start)`, sites with
+`len(sites.start)`. Numba's cache looks at the kernels' files only: after a change of the order of
+fields here, remove pileup/kernels/__pycache__.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Kinds of site: SNV or MNV, and insertion or deletion.
+SUBSTITUTION, INDEL = 0, 1
+
+
+class ReadArrays(NamedTuple):
+    """The alignments of a window, n in number, sorted by start.
+
+    Attributes
+    ----------
+    read_start, read_end
+        int32 [n], reference span of each alignment.
+    mapq, flag
+        uint8 [n], uint16 [n], as in SAM.
+    fragment
+        int32 [n], the same number for both mates, from 0 on.
+    name_hash
+        uint64 [n], CRC-32 of the read name: stable over runs.
+    template_length
+        int32 [n], TLEN.
+    base_offset
+        int64 [n + 1] into `bases` (uint8 codes) and `qualities` (uint8).
+    cigar_offset
+        int64 [n + 1] into `cigar_op` (uint8, BAM codes) and `cigar_length` (int32).
+    """
+
+    read_start: NDArray[np.int32]
+    read_end: NDArray[np.int32]
+    mapq: NDArray[np.uint8]
+    flag: NDArray[np.uint16]
+    fragment: NDArray[np.int32]
+    name_hash: NDArray[np.uint64]
+    template_length: NDArray[np.int32]
+    base_offset: NDArray[np.int64]
+    bases: NDArray[np.uint8]
+    qualities: NDArray[np.uint8]
+    cigar_offset: NDArray[np.int64]
+    cigar_op: NDArray[np.uint8]
+    cigar_length: NDArray[np.int32]
+
+
+class ReferenceArrays(NamedTuple):
+    """A stretch of a contig: `codes` (uint8) of its bases from position `start` on."""
+
+    codes: NDArray[np.uint8]
+    start: int
+
+
+class CountArrays(NamedTuple):
+    """What the reads show of a stretch of reference, by position and by read.
+
+    Attributes
+    ----------
+    base_counts
+        int32 [length, 4], good bases at each position of the stretch.
+    depth
+        int32 [length], reads with such a base, or a deletion, at the position.
+    mismatches, clipped
+        int32 [n], mismatching good bases plus indels, and soft-clipped bases, of each read.
+    """
+
+    base_counts: NDArray[np.int32]
+    depth: NDArray[np.int32]
+    mismatches: NDArray[np.int32]
+    clipped: NDArray[np.int32]
+
+
+class EventArrays(NamedTuple):
+    """The indels of the reads, left-aligned, in read order.
+
+    There may be room for more events than there are: `offset[-1]` is their number.
+
+    Attributes
+    ----------
+    offset
+        int64 [n + 1], the events of each read.
+    anchor
+        int64, position of the reference base before the indel.
+    deleted, inserted
+        int32, lengths.
+    source, rotation
+        int64 index into the reads' `bases` of the inserted sequence, and int32, how far it is
+        rotated right by the left alignment.
+    hash
+        uint64, of the rotated sequence; 0 of a deletion.
+    quality
+        int32, mean base quality of an insertion, the lower one beside a deletion.
+    """
+
+    offset: NDArray[np.int64]
+    anchor: NDArray[np.int64]
+    deleted: NDArray[np.int32]
+    inserted: NDArray[np.int32]
+    source: NDArray[np.int64]
+    rotation: NDArray[np.int32]
+    hash: NDArray[np.uint64]
+    quality: NDArray[np.int32]
+
+
+class SiteArrays(NamedTuple):
+    """Candidate sites, m in number, sorted by start; a site has one or more ALTs, a in all.
+
+    Attributes
+    ----------
+    start
+        int64 [m], start of REF; an indel's start is its anchor base.
+    kind
+        uint8 [m], SUBSTITUTION or INDEL.
+    ref_length
+        int32 [m], length of REF.
+    repeat_end
+        int64 [m], end of the stretch over which the site's indels can be shifted; a read must
+        reach beyond it to tell the allele. Of a substitution: start + ref_length.
+    alt_offset
+        int64 [m + 1] into the arrays over ALTs.
+    alt_deleted, alt_inserted
+        int32 [a], reference bases replaced (after the anchor for an indel) and bases put there.
+    alt_count
+        int32 [a], reads that showed the allele in the scan.
+    alt_hash
+        uint64 [a], hash of the bases put there.
+    alt_base_offset
+        int64 [a + 1] into `alt_bases`, uint8 codes of the bases put there.
+    """
+
+    start: NDArray[np.int64]
+    kind: NDArray[np.uint8]
+    ref_length: NDArray[np.int32]
+    repeat_end: NDArray[np.int64]
+    alt_offset: NDArray[np.int64]
+    alt_deleted: NDArray[np.int32]
+    alt_inserted: NDArray[np.int32]
+    alt_count: NDArray[np.int32]
+    alt_hash: NDArray[np.uint64]
+    alt_base_offset: NDArray[np.int64]
+    alt_bases: NDArray[np.uint8]
+
+
+class ShownArrays(NamedTuple):
+    """What the reads show at the sites: one observation per site and read that touches it.
+
+    Attributes
+    ----------
+    offset
+        int64 [m + 1], the observations of each site.
+    read
+        int32, index of the read.
+    allele
+        int8, 0 REF, 1.. the site's ALTs, OTHER or UNINFORMATIVE (pileup.kernels.observe).
+    quality
+        uint8, the lowest base quality that speaks for the allele.
+    delta
+        int16, net length change over an indel site's repeat, or NOT_SPANNING.
+    counts
+        bool, false for the mate that adds nothing: a fragment is one witness.
+    """
+
+    offset: NDArray[np.int64]
+    read: NDArray[np.int32]
+    allele: NDArray[np.int8]
+    quality: NDArray[np.uint8]
+    delta: NDArray[np.int16]
+    counts: NDArray[np.bool_]
+
+
+class QuestionArrays(NamedTuple):
+    """What the model is asked, q questions: how many copies of one or two ALTs of a site.
+
+    `site` int32 [q]; `alleles` uint8 [q], a bit mask over the site's ALTs (bit 0 = first ALT).
+    """
+
+    site: NDArray[np.int32]
+    alleles: NDArray[np.uint8]

@@ -1,0 +1,128 @@
+"""Seeded corruptions of every input file, each called in one process that reports line by line.
+
+A crash of the interpreter so shows as a missing line, and imports are paid for once.
+Run as `python -m tests.faults.corruption FOLDER KIND FIRST LAST`.
+"""
+
+import contextlib
+import io
+import json
+import random
+import sys
+import traceback
+from pathlib import Path
+
+import pysam
+
+import models.registry
+from tests.builders import ReadsBuilder, random_sequence, substitute, write_reference
+from varcall.cli import run
+from varcall.reference_match import contig_digest
+
+# Kind of input -> (the file that is broken, the reads and the reference of the call).
+KINDS = {
+    "bam": ("reads.bam", "reads.bam", "ref.fa"),
+    "bai": ("reads.bam.bai", "reads.bam", "ref.fa"),
+    "csi": ("csi.bam.csi", "csi.bam", "ref.fa"),
+    "cram": ("reads.cram", "reads.cram", "ref.fa"),
+    "crai": ("reads.cram.crai", "reads.cram", "ref.fa"),
+    "fasta": ("ref.fa", "reads.bam", "ref.fa"),
+    "fai": ("ref.fa.fai", "reads.bam", "ref.fa"),
+    "bgzipped": ("ref.fa.gz", "reads.bam", "ref.fa.gz"),
+    "gzi": ("ref.fa.gz.gzi", "reads.bam", "ref.fa.gz"),
+    "weights": ("weights.safetensors", "reads.bam", "ref.fa"),
+}
+LENGTHS = {"chr1": 40_000, "chr2": 1500, "chr3": 700}
+WINDOW = 10_000
+
+
+def make_inputs(folder: Path, model: Path) -> None:
+    """Write small inputs of every kind, with checksums of the contigs in the reads' header."""
+    contigs = {
+        name: random_sequence(length, seed) for seed, (name, length) in enumerate(LENGTHS.items())
+    }
+    reference = write_reference(folder / "ref.fa", contigs)
+    write_reference(folder / "ref.fa.gz", contigs, bgzip=True)
+    checksums = {name: f"M5:{contig_digest(reference, name).md5}" for name in contigs}
+    reads = ReadsBuilder(reference, sq_tags=checksums)
+    rng = random.Random(4)
+    for name, sequence in contigs.items():
+        other = {at: "ACGT"["CGTA".index(sequence[at])] for at in range(300, len(sequence), 997)}
+        changed = substitute(sequence, other)
+        for at in range(0, len(sequence) - 100, 20):
+            haplotype = changed if rng.random() < 0.6 else sequence
+            flag = 16 * rng.randrange(2)
+            quality = rng.choices([11, 25, 37], k=100)
+            seq = haplotype[at : at + 100]
+            reads.add(contig=name, start=at, cigar="100M", seq=seq, qual=quality, flag=flag)
+    reads.write_bam(folder / "reads.bam")
+    reads.write_cram(folder / "reads.cram")
+    reads.write_bam(folder / "csi.bam", index=False)
+    pysam.index("-c", str(folder / "csi.bam"))
+    (folder / "weights.safetensors").write_bytes(model.read_bytes())
+
+
+def corrupt(whole: bytes, seed: int) -> bytes:
+    """Flip bytes, cut, blank, remove, repeat or exchange a piece."""
+    rng = random.Random(seed)
+    broken = bytearray(whole)
+    at = rng.randrange(len(whole))
+    size = min(rng.choice((1, 4, 30, 1000)), len(whole) - at)
+    what = rng.choice(("flip", "flip", "flip", "bit", "cut", "blank", "remove", "repeat", "noise"))
+    if what == "flip":
+        for _ in range(rng.choice((1, 1, 3, 20))):
+            broken[rng.randrange(len(whole))] ^= rng.randrange(1, 256)
+    elif what == "bit":
+        broken[at] ^= 1 << rng.randrange(8)
+    elif what == "cut":
+        del broken[at:]
+    elif what == "blank":
+        broken[at : at + size] = bytes(size)
+    elif what == "remove":
+        del broken[at : at + size]
+    elif what == "repeat":
+        broken[at:at] = broken[at : at + size]
+    else:
+        broken[at : at + size] = rng.randbytes(size)
+    return bytes(broken)
+
+
+def call(folder: Path, reads: str, reference: str) -> dict[str, object]:
+    """Call in this process; tell how it ended, what it said, and the records it wrote."""
+    output = folder / "out.vcf"
+    output.unlink(missing_ok=True)
+    said = io.StringIO()
+    arguments = ["call", str(folder / reads), "--ref", str(folder / reference), "-o", str(output)]
+    arguments += ["--quiet", "--model", "fuzzed", "--window", str(WINDOW)]
+    status = -1
+    with contextlib.redirect_stderr(said):
+        try:
+            status = run(arguments)
+        except BaseException:
+            traceback.print_exc()
+    records = None
+    if output.exists():
+        records = [line for line in output.read_text().splitlines() if not line.startswith("#")]
+    return {"status": status, "said": said.getvalue(), "records": records}
+
+
+def main(folder: Path, kind: str, first: int, last: int) -> None:
+    """Report the call of the intact file, then of each corruption."""
+    # The bundled weights have a known checksum; these stand in for them.
+    models.registry.WEIGHTS_FOLDER = folder
+    models.registry.BUNDLED_SHA256["fuzzed"] = (folder / "weights.sha256").read_text()
+    (folder / "fuzzed.safetensors").unlink(missing_ok=True)
+    (folder / "fuzzed.safetensors").symlink_to("weights.safetensors")
+    name, reads, reference = KINDS[kind]
+    whole = (folder / name).read_bytes()
+    print(json.dumps({"seed": -1} | call(folder, reads, reference)), flush=True)
+    for seed in range(first, last):
+        broken = corrupt(whole, seed)
+        (folder / name).write_bytes(broken)
+        report = {"seed": seed, "same": broken == whole} | call(folder, reads, reference)
+        print(json.dumps(report), flush=True)
+    (folder / name).write_bytes(whole)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))

@@ -1,0 +1,135 @@
+"""Fault F23 and what else ends worker processes: no orphan, no hang, one sentence."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.callers import ERRORS, Obedient
+from varcall.errors import WorkerError
+from varcall.pool import run_in_order
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    yield
+    assert multiprocessing.active_children() == []
+
+
+def test_results_come_in_order() -> None:
+    items = ["sleep 0.1", *(f"item {number}" for number in range(30))]
+    expected = [(item, item.upper()) for item in items]
+    assert list(run_in_order(Obedient, "", items, 2)) == expected
+    assert list(run_in_order(Obedient, "", items, 1)) == expected
+
+
+def test_f23_a_killed_worker_is_named_with_its_item() -> None:
+    with pytest.raises(WorkerError, match="died on die 1 or nearby: .* fewer --threads"):
+        list(run_in_order(Obedient, "", ["item 0", "die 1", *["sleep 0.1"] * 30], 2))
+
+
+def test_f23_a_pool_that_broke_while_nobody_looked() -> None:
+    results = run_in_order(Obedient, "", [*["item 0"] * 9, "die 1", *["item 2"] * 999], 2)
+    next(results)
+    time.sleep(1)
+    with pytest.raises(WorkerError, match="a worker process died on item 2"):
+        list(results)
+
+
+@pytest.mark.parametrize("kind", ERRORS)
+@pytest.mark.parametrize("where", ["start", "item"])
+def test_an_error_in_a_worker_arrives_as_it_is(kind: str, where: str) -> None:
+    sentence = f"{kind} the file x is broken at chr1:5: mend it"
+    plan, items = (sentence, ["a", "b"]) if where == "start" else ("", ["a", sentence, "b"])
+    with pytest.raises(ERRORS[kind]) as caught:
+        list(run_in_order(Obedient, plan, items, 2))
+    assert type(caught.value) is ERRORS[kind]
+    assert str(caught.value) == sentence.partition(" ")[2]
+
+
+def test_leaving_early_ends_the_workers_at_once() -> None:
+    started = time.monotonic()
+    results = run_in_order(Obedient, "", ["item", *["sleep 60"] * 30], 2)
+    next(results)
+    results.close()
+    assert time.monotonic() - started < 30
+
+
+RUN = textwrap.dedent(
+    """
+    import signal, sys
+    from tests.faults.callers import Obedient
+    from varcall.pool import run_in_order
+
+    def stop(*_):
+        raise SystemExit(143)
+
+    if __name__ == "__main__":
+        signal.signal(signal.SIGTERM, stop)
+        try:
+            list(run_in_order(Obedient, "", [f"tell {sys.argv[1]}"] * 9, 2))
+        except KeyboardInterrupt:
+            sys.exit(130)
+    """
+)
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state not in "ZX"
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+@pytest.mark.parametrize(
+    ("sent", "whom", "status"),
+    [
+        (signal.SIGINT, "group", 130),
+        (signal.SIGINT, "parent", 130),
+        (signal.SIGTERM, "parent", 143),
+        (signal.SIGKILL, "parent", -signal.SIGKILL),
+    ],
+)
+def test_f21_no_worker_outlives_its_parent(
+    sent: signal.Signals, whom: str, status: int, tmp_path: Path, root: Path
+) -> None:
+    folder = tmp_path / "pids"
+    folder.mkdir()
+    script = tmp_path / "run.py"
+    script.write_text(RUN)
+    with subprocess.Popen(
+        [sys.executable, str(script), str(folder)],
+        cwd=root,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        assert process.stderr is not None
+        wait_for(lambda: len(list(folder.iterdir())) == 2)
+        started = time.monotonic()
+        if whom == "group":
+            os.killpg(process.pid, sent)
+        else:
+            process.send_signal(sent)
+        assert process.wait(timeout=30) == status
+        assert time.monotonic() - started < 30
+        pids = [int(path.name) for path in folder.iterdir()]
+        wait_for(lambda: not any(map(is_running, pids)), 20)
+        if sent != signal.SIGKILL:
+            assert process.stderr.read() == b""
