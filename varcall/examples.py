@@ -1,142 +1,20 @@
-"""Training examples: spans of real or simulated reads with their truth, and batches made of them.
+"""Training examples: the labelled questions of spans, and batches drawn from them."""
 
-A span keeps the reads, not the pictures: an image is 150 kB and takes 40 microseconds to draw, so
-every epoch draws afresh, at another depth.
-"""
-
-import json
-import zlib
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pysam
 from numpy.typing import NDArray
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
 
 from models.batch import Batch
 from models.prompt import PromptContext
-from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays
-from varcall.alleles import Allele
-from varcall.atomic import AtomicOutput
+from pileup.arrays import QuestionArrays
 from varcall.candidates import CandidateThresholds
-from varcall.errors import InputError
-from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
-from varcall.labels import TruthRecord, label_questions, read_truth
-from varcall.profile import LibraryProfile
+from varcall.evidence import Evidence, gather
+from varcall.labels import label_questions
 from varcall.prompts import question_tokens
-from varcall.reads import ReadBatch, ReadFilter, load_reads
-from varcall.reference import Reference
-from varcall.regions import Region
-
-FORMAT_VERSION = 1
-_ARRAYS = (*ReadArrays._fields, "reference")
-
-
-@dataclass(frozen=True, slots=True)
-class ExampleSpan:
-    """The reads, reference and truth of one stretch of a sample.
-
-    Candidates that start in one of `confident` (0-based half-open, inside [start, end)) become
-    examples; reads reach WINDOW_MARGIN beyond both ends.
-    """
-
-    start: int
-    end: int
-    reads: ReadBatch
-    reference: ReferenceArrays
-    profile: LibraryProfile
-    truth: tuple[TruthRecord, ...]
-    confident: tuple[tuple[int, int], ...]
-
-
-def cut_span(
-    alignments: pysam.AlignmentFile,
-    reference: Reference,
-    truth: Path,
-    profile: LibraryProfile,
-    window: Region,
-    confident: Sequence[tuple[int, int]],
-) -> ExampleSpan:
-    """Read everything that the examples of a window need."""
-    contig = window.contig
-    length = reference.length(contig)
-    low, high = max(0, window.start - WINDOW_MARGIN), min(window.end + WINDOW_MARGIN, length)
-    reads = load_reads(alignments, contig, low, high, ReadFilter())
-    first, last = reference_span(reads)
-
-    def fetch(start: int, end: int) -> str:
-        return reference.fetch_string(contig, max(0, start), min(end, length))
-
-    return ExampleSpan(
-        start=window.start,
-        end=window.end,
-        reads=reads,
-        reference=ReferenceArrays(reference.fetch(contig, first, last), first),
-        profile=profile,
-        truth=tuple(read_truth(truth, contig, low, high, fetch)),
-        confident=tuple(confident),
-    )
-
-
-def save_span(span: ExampleSpan, path: Path) -> None:
-    """Write a span as safetensors; the file appears whole or not at all."""
-    about = {
-        "version": FORMAT_VERSION,
-        "contig": span.reads.contig,
-        "fetched": [span.reads.start, span.reads.end],
-        "start": span.start,
-        "end": span.end,
-        "reference_start": span.reference.start,
-        "profile": asdict(span.profile),
-        "truth": [asdict(record) for record in span.truth],
-        "confident": span.confident,
-    }
-    arrays = span.reads.arrays._asdict() | {"reference": span.reference.codes}
-    with AtomicOutput(path) as output:
-        save_file(arrays, output.path, metadata={"varcall_span": json.dumps(about)})
-
-
-def load_span(path: Path) -> ExampleSpan:
-    """Read what `save_span` wrote.
-
-    Raises
-    ------
-    InputError
-        Where the file is none of ours.
-    """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})["varcall_span"])
-            arrays = {name: file.get_tensor(name) for name in _ARRAYS}
-        if about["version"] != FORMAT_VERSION:
-            raise InputError(
-                f"{path} has examples of format {about['version']}, not {FORMAT_VERSION}; "
-                f"make them again with varcall examples"
-            )
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is no file of varcall examples ({error})") from None
-    reference = ReferenceArrays(arrays.pop("reference"), about["reference_start"])
-    fetched_start, fetched_end = about["fetched"]
-    about["profile"]["slippage"] = tuple(about["profile"]["slippage"])
-    about["profile"]["slippage_reads"] = tuple(about["profile"]["slippage_reads"])
-    return ExampleSpan(
-        start=about["start"],
-        end=about["end"],
-        reads=ReadBatch(about["contig"], fetched_start, fetched_end, ReadArrays(**arrays)),
-        reference=reference,
-        profile=LibraryProfile(**about["profile"]),
-        truth=tuple(_truth_record(record) for record in about["truth"]),
-        confident=tuple((low, high) for low, high in about["confident"]),
-    )
-
-
-def _truth_record(about: dict[str, Any]) -> TruthRecord:
-    first, second = (tuple(Allele(**a) for a in about[side]) for side in ("first", "second"))
-    return TruthRecord(**about | {"first": first, "second": second})
+from varcall.spans import Span, load_span
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +31,7 @@ class Examples:
 
 
 def make_examples(
-    span: ExampleSpan, kept_share: float, seed: int, thresholds: CandidateThresholds
+    span: Span, kept_share: float, seed: int, thresholds: CandidateThresholds
 ) -> Examples:
     """Label the candidates of a span, seen at a share of its depth.
 
@@ -295,9 +173,3 @@ def _stack(batch: Sequence[tuple[Examples, int]]) -> Batch:
         labels=np.array([e.labels[i] for e, i in batch], np.int64),
         weights=np.ones(len(batch), np.float32),
     )
-
-
-def span_name(reads: Path, window: Region) -> str:
-    """Return a file name for a span: the same for the same reads and place."""
-    tag = zlib.crc32(str(reads.resolve()).encode())
-    return f"{reads.stem}.{tag:08x}.{window.start}_{window.end}.safetensors"

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from varcall.errors import InputError, UsageError
-from varcall.examples import cut_span, save_span, span_name
 from varcall.inputs import open_alignments, open_inputs
 from varcall.pool import run_in_order
 from varcall.profile import measure_profile
 from varcall.reference import Reference
 from varcall.regions import Region, merge_regions, read_bed, windows
+from varcall.spans import cut_span, save_span, span_name
 
 _log = logging.getLogger(__name__)
 

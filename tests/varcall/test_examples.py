@@ -5,10 +5,11 @@ import pytest
 
 from varcall.candidates import CandidateThresholds
 from varcall.errors import InputError, UsageError
-from varcall.examples import ExampleStream, Sampling, load_span, make_examples
+from varcall.examples import ExampleStream, Sampling, make_examples
 from varcall.features import N_FEATURES
 from varcall.make_examples import ExamplesOptions, run_examples
 from varcall.simulate import SimulatedSample
+from varcall.spans import load_span
 
 THRESHOLDS = CandidateThresholds()
 
