@@ -16,7 +16,7 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 	$$python $(IS_USABLE) >/dev/null 2>&1 && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint types format wheel clean
+.PHONY: help install demo test campaign check lint types format wheel clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -45,6 +45,9 @@ demo: $(STAMP)  ## Simulate a small sample, call it, score it
 
 test: $(STAMP)  ## Run the tests
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+campaign: $(STAMP)  ## Run the long fault campaigns: corruptions, kills, many contigs
+	$(BIN)/python -m pytest -s -m campaign tests/faults
 
 lint: $(STAMP)  ## Check style
 	$(BIN)/ruff check .

@@ -12,6 +12,7 @@ import pysam
 
 from varcall.errors import InputError
 from varcall.inputs import Inputs
+from varcall.reads import Alignments
 from varcall.regions import Region
 
 
@@ -24,7 +25,7 @@ class WatchedAlignments:
         Alignments that start in the window: all of them, and those that are mapped.
     """
 
-    def __init__(self, alignments: pysam.AlignmentFile, window: Region) -> None:
+    def __init__(self, alignments: Alignments, window: Region) -> None:
         self._alignments = alignments
         self._window = window
         self.placed = 0
@@ -71,7 +72,7 @@ class ReadTally:
         self._placed: Counter[str] = Counter()
         self._mapped: Counter[str] = Counter()
 
-    def add(self, window: Region, placed: int, mapped: int) -> None:
+    def add(self, window: Region, *, placed: int, mapped: int) -> None:
         """Count the alignments that start in one window, each window once.
 
         Raises

@@ -15,6 +15,7 @@ from functools import partial
 from models.registry import weights_path
 from varcall.atomic import check_writable
 from varcall.candidates import CandidateThresholds
+from varcall.completeness import ReadTally
 from varcall.genotype import GenotypeOptions
 from varcall.inputs import Inputs, open_inputs
 from varcall.log import Progress
@@ -65,6 +66,7 @@ def call_variants(options: CallOptions) -> None:
     compute = partial(run_in_order, Worker, plan, processes=options.threads)
     if finished is not None:
         compute = partial(finished.completed, compute=compute)
+    tally = ReadTally(inputs)
     with (
         open_vcf(
             options.output, header.text(), output_type, write_index=options.write_index
@@ -73,6 +75,7 @@ def call_variants(options: CallOptions) -> None:
     ):
         for window, result in results:
             timings.add(result)
+            tally.add(window, placed=result.placed, mapped=result.mapped)
             with timings.stage("write"):
                 writer.write_window(result.lines, contig=window.contig, end=window.end)
     timings.log()

@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 import pysam
@@ -82,8 +83,21 @@ def _offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return offsets
 
 
+class Alignments(Protocol):
+    """A file of alignments, or what stands between it and its reader."""
+
+    @property
+    def filename(self) -> bytes:
+        """Path of the file."""
+        ...
+
+    def fetch(self, contig: str, start: int, end: int, /) -> Iterator[pysam.AlignedSegment]:
+        """Yield the alignments that overlap a span (0-based half-open)."""
+        ...
+
+
 def load_reads(
-    alignments: pysam.AlignmentFile,
+    alignments: Alignments,
     contig: str,
     start: int,
     end: int,

@@ -75,7 +75,13 @@ def _digest(fasta: Path, contig: str, size: int, mtime: int) -> ContigDigest:
     with pysam.FastaFile(str(fasta)) as file:
         length = file.get_reference_length(contig)
         for start in range(0, length, _PIECE):
-            piece = file.fetch(contig, start, min(length, start + _PIECE)).upper().encode()
+            try:
+                piece = file.fetch(contig, start, min(length, start + _PIECE)).upper().encode()
+            except (OSError, ValueError) as error:
+                raise InputError(
+                    f"cannot read {contig!r} of {fasta} ({error}): the file is corrupt, copy it "
+                    "again"
+                ) from error
             digest.update(piece)
             unknown += piece.count(b"N")
     return ContigDigest(digest.hexdigest(), unknown / length if length else 0.0)

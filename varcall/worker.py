@@ -15,6 +15,7 @@ from pileup.arrays import ReferenceArrays
 from pileup.kernels.count import count_alleles
 from pileup.spec import SPEC
 from varcall.candidates import CandidateThresholds, spell_alts
+from varcall.completeness import WatchedAlignments
 from varcall.errors import ModelError
 from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
 from varcall.features import FEATURES
@@ -59,7 +60,8 @@ class WorkerPlan:
 class WindowResult:
     """The records of a window as VCF lines, and what they cost.
 
-    `seconds` are CPU seconds by stage; `reads`, `sites` and `questions` count what was seen.
+    `seconds` are CPU seconds by stage; `reads`, `sites` and `questions` count what was seen;
+    `placed` and `mapped` count alignments as `WatchedAlignments` does.
     """
 
     lines: list[str]
@@ -67,6 +69,8 @@ class WindowResult:
     reads: int = 0
     sites: int = 0
     questions: int = 0
+    placed: int = 0
+    mapped: int = 0
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -96,16 +100,17 @@ class Worker:
         """Call the variants whose candidates start in a window (0-based half-open)."""
         plan = self._plan
         result = WindowResult([])
+        watched = WatchedAlignments(self._alignments, window)
         with result.timed("read"):
             reads = load_reads(
-                self._alignments,
+                watched,
                 window.contig,
                 max(0, window.start - WINDOW_MARGIN),
                 window.end + WINDOW_MARGIN,
                 plan.read_filter,
                 plan.inputs.read_groups,
             )
-        result.reads = len(reads)
+        result.reads, result.placed, result.mapped = len(reads), watched.placed, watched.mapped
         if not len(reads):
             return result
         with result.timed("candidates"):
@@ -142,6 +147,11 @@ class Worker:
                 images = evidence.images(chosen)
             with result.timed("model"):
                 answers[chosen] = self._engine.predict(images, tokens[chosen], features[chosen])
+        if not np.isfinite(answers).all():
+            raise ModelError(
+                f"model {self._plan.model} answers with numbers that are not finite: its weights "
+                f"are damaged, use others"
+            )
         return answers
 
     def _records(

@@ -1,7 +1,7 @@
 """Seeded corruptions of every input file, each called in one process that reports line by line.
 
 A crash of the interpreter so shows as a missing line, and imports are paid for once.
-Run as `python -m tests.faults.corruption FOLDER KIND FIRST LAST`.
+Run as `python -m tests.faults.corruption FOLDER FIRST LAST KIND...`.
 """
 
 import contextlib
@@ -10,6 +10,7 @@ import json
 import random
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 
 import pysam
@@ -106,23 +107,22 @@ def call(folder: Path, reads: str, reference: str) -> dict[str, object]:
     return {"status": status, "said": said.getvalue(), "records": records}
 
 
-def main(folder: Path, kind: str, first: int, last: int) -> None:
-    """Report the call of the intact file, then of each corruption."""
+def main(folder: Path, first: int, last: int, kinds: Sequence[str]) -> None:
+    """Report, for each kind, the call of the intact file (seed -1), then of each corruption."""
     # The bundled weights have a known checksum; these stand in for them.
     models.registry.WEIGHTS_FOLDER = folder
     models.registry.BUNDLED_SHA256["fuzzed"] = (folder / "weights.sha256").read_text()
     (folder / "fuzzed.safetensors").unlink(missing_ok=True)
     (folder / "fuzzed.safetensors").symlink_to("weights.safetensors")
-    name, reads, reference = KINDS[kind]
-    whole = (folder / name).read_bytes()
-    print(json.dumps({"seed": -1} | call(folder, reads, reference)), flush=True)
-    for seed in range(first, last):
-        broken = corrupt(whole, seed)
-        (folder / name).write_bytes(broken)
-        report = {"seed": seed, "same": broken == whole} | call(folder, reads, reference)
-        print(json.dumps(report), flush=True)
-    (folder / name).write_bytes(whole)
+    for kind in kinds:
+        name, reads, reference = KINDS[kind]
+        whole = (folder / name).read_bytes()
+        for seed in (-1, *range(first, last)):
+            (folder / name).write_bytes(whole if seed < 0 else corrupt(whole, seed))
+            report = {"kind": kind, "seed": seed} | call(folder, reads, reference)
+            print(json.dumps(report), flush=True)
+        (folder / name).write_bytes(whole)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), sys.argv[2], int(sys.argv[3]), int(sys.argv[4]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:])

@@ -149,6 +149,17 @@ def test_f9_m5_is_compared(reference: Path) -> None:
     assert open_inputs(good, other, regions=["chr2"]).md5.keys() == {"chr2"}
 
 
+def test_f9_bytes_that_are_no_text(reference: Path) -> None:
+    """Found by the campaign of corruptions: the checksum was taken of what is no text."""
+    builder = ReadsBuilder(reference, sq_tags={"chr1": "M5:" + "0" * 32}).tile()
+    bam = builder.write_bam(reference.with_name("reads.bam"))
+    content = bytearray(reference.read_bytes())
+    content[100] = 0xAC
+    reference.write_bytes(content)
+    with pytest.raises(InputError, match=r"cannot read 'chr1' of .*ref.fa"):
+        open_inputs(bam, reference)
+
+
 def test_f9_lower_case_is_the_same_sequence(reference: Path) -> None:
     good = with_m5(reference, "good.bam", md5(SEQUENCES["chr1"]))
     contigs = {**SEQUENCES, "chr1": SEQUENCES["chr1"].lower()}

@@ -224,7 +224,7 @@ def test_a_used_folder_is_not_mixed_up_unasked(
 
 def test_a_folder_that_cannot_be_made(options: CallOptions, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="cannot write .*file"):
+    with pytest.raises(OutputError, match=r"cannot write .*file"):
         call(options, tmp_path, workdir=tmp_path / "file")
     assert os.listdir(tmp_path) == ["file"]
 

@@ -8,11 +8,13 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
 from tests.faults.callers import ERRORS, Obedient
+from varcall.cli import run as run_varcall
 from varcall.errors import WorkerError
 from varcall.pool import run_in_order
 
@@ -31,7 +33,7 @@ def test_results_come_in_order() -> None:
 
 
 def test_f23_a_killed_worker_is_named_with_its_item() -> None:
-    with pytest.raises(WorkerError, match="died on die 1 or nearby: .* fewer --threads"):
+    with pytest.raises(WorkerError, match=r"died on die 1 or nearby: .* fewer --threads"):
         list(run_in_order(Obedient, "", ["item 0", "die 1", *["sleep 0.1"] * 30], 2))
 
 
@@ -88,6 +90,16 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.02)
 
 
+@contextmanager
+def group_ended(leader: int) -> Iterator[None]:
+    """End a group of processes on the way out, whatever a failing test has left of it."""
+    try:
+        yield
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(leader, signal.SIGKILL)
+
+
 def is_running(pid: int) -> bool:
     try:
         state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
@@ -113,13 +125,16 @@ def test_f21_no_worker_outlives_its_parent(
     folder.mkdir()
     script = tmp_path / "run.py"
     script.write_text(RUN)
-    with subprocess.Popen(
-        [sys.executable, str(script), str(folder)],
-        cwd=root,
-        env=os.environ | {"PYTHONPATH": str(root)},
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    ) as process:
+    with (
+        subprocess.Popen(
+            [sys.executable, str(script), str(folder)],
+            cwd=root,
+            env=os.environ | {"PYTHONPATH": str(root)},
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as process,
+        group_ended(process.pid),
+    ):
         assert process.stderr is not None
         wait_for(lambda: len(list(folder.iterdir())) == 2)
         started = time.monotonic()
@@ -133,3 +148,16 @@ def test_f21_no_worker_outlives_its_parent(
         wait_for(lambda: not any(map(is_running, pids)), 20)
         if sent != signal.SIGKILL:
             assert process.stderr.read() == b""
+
+
+def test_out_of_memory_is_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr("varcall.pipeline.call_variants", fail)
+    assert run_varcall(["call", "reads.bam", "--ref", "ref.fa"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith("varcall: error: out of memory: try fewer --threads")
+    assert said.count("\n") == 1

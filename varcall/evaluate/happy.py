@@ -1,6 +1,7 @@
 """The comparison as hap.py makes it: prepared query, matching, types and regions, tables."""
 
-from collections.abc import Callable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from varcall.contigs import some_names
@@ -20,6 +21,7 @@ from varcall.evaluate.intervals import EMPTY, Intervals
 from varcall.evaluate.matching import MatchOptions
 from varcall.evaluate.normalize_query import normalize_contig
 from varcall.evaluate.reference import Reference
+from varcall.evaluate.scores import score_of
 from varcall.evaluate.superloci import Row, contig_rows
 from varcall.evaluate.vcf_records import CallSet, Record
 
@@ -35,6 +37,7 @@ class HappyOptions:
     pass_only: bool = False
     squash_ploidy: bool = False
     score_name: str = "QUAL"
+    low_scores_first: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,14 +61,27 @@ def _is_haploid_x(truth: CallSet) -> bool:
     return ploidies == {1}
 
 
-def _sample_records(calls: CallSet, contig: str) -> list[Record]:
+def _own_column(records: Iterable[Record], column: int) -> list[Record]:
     """Records cut down to the chosen sample's column."""
-    column = calls.sample_column
     found = []
-    for record in calls.contigs.get(contig, []):
+    for record in records:
         fields = record.fields if column < 0 else (*record.fields[:9], record.fields[column])
         found.append(record if fields == record.fields else replace(record, fields=fields))
     return found
+
+
+def _scored(calls: CallSet, record: Record, options: HappyOptions) -> Record:
+    """The record with the chosen score in the place of QUAL, which becomes QQ.
+
+    Where low scores are good their sign is changed, since QQ is better when higher.
+    """
+    if options.score_name == "QUAL" and not options.low_scores_first:
+        return record
+    score = score_of(calls, record, options.score_name)
+    if options.low_scores_first:
+        score = -score
+    text = "." if math.isnan(score) else repr(score)
+    return replace(record, fields=(*record.fields[:5], text, *record.fields[6:]))
 
 
 def _expanded(records: Sequence[Record]) -> list[Record]:
@@ -90,19 +106,19 @@ def _prepared(inputs: Inputs, options: HappyOptions) -> tuple[CallSet, CallSet]:
         expand = is_haploid_x and contig in SEX_CONTIGS
         records = [
             record
-            for record in _sample_records(inputs.truth, contig)
-            if options.use_filtered_truth or not record.is_filtered
+            for record in inputs.truth.contigs[contig]
+            if _is_read(record, ranges) and (options.use_filtered_truth or not record.is_filtered)
         ]
-        records = [record for record in records if _is_read(record, ranges)]
+        records = _own_column(records, inputs.truth.sample_column)
         if not records:
             continue
         truth[contig] = _expanded(records) if expand else records
         calls = [
-            record
-            for record in _sample_records(inputs.query, contig)
-            if not (options.pass_only and record.is_filtered)
+            _scored(inputs.query, record, options)
+            for record in inputs.query.contigs.get(contig, [])
+            if _is_read(record, ranges) and not (options.pass_only and record.is_filtered)
         ]
-        calls = [record for record in calls if _is_read(record, ranges)]
+        calls = _own_column(calls, inputs.query.sample_column)
         query[contig] = normalize_contig(
             inputs.reference.sequence(contig), contig, calls, is_haploid_x=expand
         )

@@ -90,10 +90,10 @@ def parse_summary(lines: Iterable[str]) -> list[SummaryRow]:
     rows = []
     for line in lines:
         fields = line.split()
-        if len(fields) != 8 or not re.fullmatch(r"None|-?[\d.]+", fields[0]):
-            continue
+        if len(fields) != 8 or not all(text.isdigit() for text in fields[1:5]):
+            continue  # the heading, the rule, or "0 total baseline variants, ..."
         threshold = None if fields[0] == "None" else float(fields[0])
-        counts = (int(float(text)) for text in fields[1:5])
+        counts = (int(text) for text in fields[1:5])
         rows.append(SummaryRow(threshold, *counts, *(float(text) for text in fields[5:])))
     return rows
 
@@ -187,13 +187,20 @@ class Rtg:
     def vcfeval(
         self, truth: Path, query: Path, sdf: Path, output: Path, options: Sequence[str]
     ) -> RtgRun:
-        """Run vcfeval into ``output``, which must not exist.
+        """Run vcfeval into ``output``; what an earlier run left there is removed.
 
         Raises
         ------
         InputError
             It failed, stopped early, or compared nothing.
         """
+        if output.exists():
+            if not any((output / name).exists() for name in ("done", "vcfeval.log", "progress")):
+                raise InputError(
+                    f"{output} is in the way and is none of rtg's: remove or rename it"
+                )
+            shutil.rmtree(output)
+        output.parent.mkdir(parents=True, exist_ok=True)
         arguments = ["vcfeval", "-b", str(truth), "-c", str(query), "-t", str(sdf)]
         done = self._run([*arguments, "-o", str(output), "-T", str(self.threads), *options])
         if done.returncode != 0:

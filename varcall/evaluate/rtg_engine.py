@@ -36,7 +36,7 @@ class RtgEngine:
                 _indexed(options.queries[0], scratch, "query"),
                 self.sdf,
                 self.folder / "vcfeval",
-                vcfeval_options(options),
+                [*vcfeval_options(options), *_ranges(inputs, options, scratch)],
             )
         numbers = {kind: [0, 0, 0, 0] for kind in ("SNP", "INDEL")}
         names = options.samples
@@ -75,10 +75,6 @@ def vcfeval_options(options: EvalOptions) -> list[str]:
     found: list[str] = []
     if options.confident is not None:
         found += ["-e", str(options.confident)]
-    if options.bed_regions is not None:
-        found += ["--bed-regions", str(options.bed_regions)]
-    for region in options.regions[:1]:
-        found += ["--region", region]
     if options.sample is not None:
         found += ["--sample", options.sample]
     if options.sample_ploidy != 2:
@@ -91,6 +87,21 @@ def vcfeval_options(options: EvalOptions) -> list[str]:
     if options.sort_order != "descending":
         found += ["-O", options.sort_order]
     return found
+
+
+def _ranges(inputs: Inputs, options: EvalOptions, scratch: Path) -> list[str]:
+    """Where records are read; rtg takes one region, so several go through a BED file."""
+    if options.bed_regions is not None:
+        return ["--bed-regions", str(options.bed_regions)]
+    if len(options.regions) == 1:
+        return ["--region", options.regions[0]]
+    if inputs.ranges is None:
+        return []
+    bed = scratch / "regions.bed"
+    with bed.open("w") as handle:
+        for contig, intervals in inputs.ranges.items():
+            handle.writelines(f"{contig}\t{start}\t{end}\n" for start, end in intervals.pairs())
+    return ["--bed-regions", str(bed)]
 
 
 def parse_ga4gh(line: str) -> Row:

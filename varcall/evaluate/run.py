@@ -28,7 +28,7 @@ from varcall.evaluate.metrics import (
     calibration,
     interval_row,
 )
-from varcall.evaluate.options import EvalOptions
+from varcall.evaluate.options import DEFAULT_SCORE_FIELD, EvalOptions
 from varcall.evaluate.plots import plot_calibration, plot_precision_recall
 from varcall.evaluate.rtg import Rtg, find_rtg
 from varcall.evaluate.rtg_engine import RtgEngine
@@ -189,6 +189,8 @@ def _write_report(
         use_filtered_truth=options.all_records,
         pass_only=options.pass_only,
         squash_ploidy=options.squash_ploidy,
+        score_name=options.score_field or DEFAULT_SCORE_FIELD,
+        low_scores_first=options.sort_order == "ascending",
     )
     rows = read_bed(options.confident) if options.confident else {}
     matcher = _rtg_matcher(engine, all_records=not options.pass_only) if engine else None

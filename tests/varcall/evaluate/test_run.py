@@ -70,6 +70,26 @@ def test_the_summary_has_happys_counts(options: EvalOptions) -> None:
     assert [passing[name] for name in names] == ["5", "2", "3", "2", "1", "1"]
 
 
+def test_the_score_of_the_levels_can_be_chosen(options: EvalOptions) -> None:
+    run_eval(replace(options, score_field="GQ", plots=False))
+    rows = rows_of(Path(f"{options.output}.roc.all.csv.gz"))
+    assert {row["QQ.Field"] for row in rows} == {"GQ"}
+    levels = {row["QQ"] for row in rows if row["Type"] == "SNP" and row["Filter"] == "ALL"}
+    assert {"8.000000", "40.000000"} <= levels
+    assert "60.000000" not in levels
+
+
+def test_multiqc_finds_the_summary(options: EvalOptions) -> None:
+    run_eval(replace(options, plots=False))
+    header = Path(f"{options.output}.summary.csv").read_text().splitlines()[0]
+    # MultiQC looks for "Type,Filter,TRUTH" in *.summary.csv; hap.py's whole header is this
+    assert header == (
+        "Type,Filter,TRUTH.TOTAL,TRUTH.TP,TRUTH.FN,QUERY.TOTAL,QUERY.FP,QUERY.UNK,FP.gt,FP.al,"
+        "METRIC.Recall,METRIC.Precision,METRIC.Frac_NA,METRIC.F1_Score,TRUTH.TOTAL.TiTv_ratio,"
+        "QUERY.TOTAL.TiTv_ratio,TRUTH.TOTAL.het_hom_ratio,QUERY.TOTAL.het_hom_ratio"
+    )
+
+
 def test_all_files_are_written(options: EvalOptions, capsys: pytest.CaptureFixture[str]) -> None:
     run_eval(replace(options, split_vcfs=True))
     prefix = str(options.output)
