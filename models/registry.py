@@ -31,7 +31,7 @@ SIZES = {
 }
 
 BUNDLED_SHA256: dict[str, str] = {
-    "tiny": "c9a20c826b01c7ddd11e901474cc026e5691ec03c23253053669fcffe7c34158",
+    "tiny": "b115b2d0b3d2ef44f0a02d69860f2b85705b196b6e1c6002a6c36faa8e88f4ab",
 }
 """Weights in `models/weights/NAME.safetensors`, and the SHA-256 of each file."""
 
