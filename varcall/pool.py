@@ -77,7 +77,16 @@ def run_in_order(
         caller = make(plan)
         for item in items:
             yield item, caller.call(item)
-        return
+    else:
+        yield from _in_processes(make, plan, items, processes)
+
+
+def _in_processes(
+    make: Callable[[Plan], Caller[Item, Result]],
+    plan: Plan,
+    items: Iterable[Item],
+    processes: int,
+) -> Iterator[tuple[Item, Result]]:
     context = multiprocessing.get_context("spawn")
     others = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(
@@ -86,12 +95,19 @@ def run_in_order(
     waiting: deque[tuple[Item, Future[Any]]] = deque()
     try:
         for item in items:
-            with _death_on(item), _interrupts_held():
+            with _interrupts_held():
                 waiting.append((item, executor.submit(_call, item)))
             if len(waiting) > _AHEAD * processes:
-                yield _finished(*waiting.popleft())
+                yield _first(waiting)
         while waiting:
-            yield _finished(*waiting.popleft())
+            yield _first(waiting)
+    except BrokenProcessPool:
+        # Of a broken pool all that was handed out fails alike: the first of it is the nearest.
+        lost = [item for item, future in waiting if not future.done() or future.exception()]
+        where = f" on {lost[0]} or nearby" if lost else ""
+        raise WorkerError(
+            f"a worker process died{where}: it may have run out of memory; try fewer --threads"
+        ) from None
     except BaseException:
         # What still runs is not wanted any more, and a window may take a minute.
         for child in set(multiprocessing.active_children()) - others:
@@ -99,6 +115,14 @@ def run_in_order(
         raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _first(waiting: deque[tuple[Item, Future[Result]]]) -> tuple[Item, Result]:
+    """Wait for the oldest item, and only then forget it."""
+    item, future = waiting[0]
+    result = future.result()
+    waiting.popleft()
+    return item, result
 
 
 @contextmanager
@@ -112,20 +136,3 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextmanager
-def _death_on(item: object) -> Iterator[None]:
-    """Say of a dead worker what it, or another one, was working on."""
-    try:
-        yield
-    except BrokenProcessPool:
-        raise WorkerError(
-            f"a worker process died on {item} or nearby: it may have run out of memory; "
-            f"try fewer --threads"
-        ) from None
-
-
-def _finished(item: Item, future: Future[Result]) -> tuple[Item, Result]:
-    with _death_on(item):
-        return item, future.result()
