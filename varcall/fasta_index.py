@@ -7,7 +7,7 @@ shifted or hold line ends.
 import bisect
 import itertools
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +18,7 @@ from varcall.errors import InputError
 _HEADER_WINDOW = 512  # bytes before a sequence in which its header line is looked for
 _CHECKED_LINES = 8  # line ends looked at in each contig
 _CHECKED_CONTIGS = 200
+_LONGEST_HEADER = 1 << 16
 _CHECKED_BLOCKS = 32
 
 
@@ -170,11 +171,28 @@ def check_fasta(path: Path, wanted: Iterable[str] = ()) -> dict[str, int]:
             is_last = number == len(entries) - 1
             if number == 0 or is_last or entry.name in close_look:
                 _check_entry(path, data, entry, is_last=is_last)
+        _check_gaps(path, data, entries)
     except BlockError as error:
         raise InputError(f"{path} is corrupt: {error}") from error
     finally:
         data.close()
     return {entry.name: entry.length for entry in entries}
+
+
+def _check_gaps(path: Path, data: PlainBytes | BgzippedBytes, entries: Sequence[FaiEntry]) -> None:
+    """Look for contigs that the .fai has lost: between two contigs there is one header line."""
+    end = 0
+    for entry in entries:
+        gap = entry.offset - end
+        # A gap that holds ">name" and line ends alone need not be read.
+        if gap > len(entry.name.encode()) + 5 and (
+            gap > _LONGEST_HEADER or data.read(end, gap).strip().count(b"\n")
+        ):
+            raise InputError(
+                f"{path}.fai has no line for a contig of {path} before {entry.name!r}: "
+                f"run: samtools faidx {path}"
+            )
+        end = entry.byte_of(entry.length - 1) + 1 if entry.length else entry.offset
 
 
 def _check_entry(

@@ -272,6 +272,24 @@ def test_f11_a_malformed_fai_is_refused(reference: Path, bam: Path, text: str) -
         open_inputs(bam, reference)
 
 
+@pytest.mark.parametrize("lost", [0, 1])
+@pytest.mark.parametrize("bgzip", [False, True])
+@pytest.mark.parametrize("size", [5, 9000])
+def test_f11_a_fai_that_lost_a_contig_is_refused(
+    tmp_path: Path, bam: Path, lost: int, bgzip: bool, size: int
+) -> None:
+    contigs = {"chr0": "ACGTA" * (size // 5), **SEQUENCES, "other": "ACGTT" * (size // 5)}
+    contigs = dict(sorted(contigs.items(), key=lambda item: item[0] == "chr2"))
+    path = write_reference(tmp_path / "lost.fa", contigs, bgzip=bgzip)
+    open_inputs(bam, path)
+    fai = Path(f"{path}.fai")
+    lines = fai.read_text().splitlines(keepends=True)
+    del lines[2 * lost]
+    fai.write_text("".join(lines))
+    with pytest.raises(InputError, match=r"samtools faidx"):
+        open_inputs(bam, path)
+
+
 @pytest.mark.parametrize("damage", ["foreign", "cut", "empty", "of a shorter file"])
 def test_f11_a_foreign_gzi_is_refused(tmp_path: Path, bam: Path, damage: str) -> None:
     contigs = {name: sequence * 5 for name, sequence in SEQUENCES.items()}
