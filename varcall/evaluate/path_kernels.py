@@ -14,7 +14,8 @@ offset into the bases, bases) of all alleles by rank.
 """
 
 import numpy as np
-from numba import njit
+
+from pileup.accelerate import kernel
 
 RECORD, ADDED_END, INCLUDED_END, SINCE_SYNC, INCLUDED, INCLUDED_NODE, EXCLUDED_NODE = range(7)
 SIDE_FIELDS = 7
@@ -25,7 +26,7 @@ PATH_FIELDS = 3
 NO_SYNC = -9  # a sync point may be -1, before the first base
 
 
-@njit(cache=True)
+@kernel
 def set_start(row, shape):
     """Put a path before the first base."""
     ploidy, hap_size, side_size = shape
@@ -44,7 +45,7 @@ def set_start(row, shape):
     row[2 * side_size + LAST_SYNC] = NO_SYNC
 
 
-@njit(cache=True)
+@kernel
 def _next_base(row, hap, alleles):
     """Move one haplotype to its next base; alleles may follow each other directly."""
     starts, ends, lengths, _, _ = alleles
@@ -69,7 +70,7 @@ def _next_base(row, hap, alleles):
         row[hap + IN_ALLELE] = 0
 
 
-@njit(cache=True)
+@kernel
 def _base(row, hap, template, alleles):
     inside = row[hap + IN_ALLELE]
     if inside < 0:
@@ -80,7 +81,7 @@ def _base(row, hap, template, alleles):
     return alleles[4][alleles[3][row[hap + HAP_FIELDS]] + inside]
 
 
-@njit(cache=True)
+@kernel
 def _trailing(row, side, shape):
     """Index of the haplotype that is behind, or -1 when all stand at one position."""
     ploidy, hap_size, _ = shape
@@ -96,7 +97,7 @@ def _trailing(row, side, shape):
     return -1 if lowest == highest else which
 
 
-@njit(cache=True)
+@kernel
 def position_of(row, side, shape):
     """Furthest position of the haplotypes of a side."""
     ploidy, hap_size, _ = shape
@@ -106,7 +107,7 @@ def position_of(row, side, shape):
     return position
 
 
-@njit(cache=True)
+@kernel
 def is_in_sync(row, shape):
     """True when all haplotypes stand on one reference base with nothing half played."""
     ploidy, hap_size, side_size = shape
@@ -124,13 +125,13 @@ def is_in_sync(row, shape):
     return True
 
 
-@njit(cache=True)
+@kernel
 def cancels_out(row, shape):
     """True when, since the last sync point, one side has records and the other has none."""
     return (row[SINCE_SYNC] == 0) != (row[shape[2] + SINCE_SYNC] == 0)
 
 
-@njit(cache=True)
+@kernel
 def is_finished(row, shape):
     """True when all haplotypes have reached the end of the contig."""
     ploidy, hap_size, side_size = shape
@@ -141,7 +142,7 @@ def is_finished(row, shape):
     return True
 
 
-@njit(cache=True)
+@kernel
 def set_finished(row, shape):
     """End a path that cannot go on."""
     ploidy, hap_size, side_size = shape
@@ -150,7 +151,7 @@ def set_finished(row, shape):
             row[s * side_size + SIDE_FIELDS + h * hap_size + FINISHED] = 1
 
 
-@njit(cache=True)
+@kernel
 def sides_match(row, shape, template, alleles):
     """True when both sides spell the same base on each haplotype."""
     ploidy, hap_size, side_size = shape
@@ -164,7 +165,7 @@ def sides_match(row, shape, template, alleles):
     return True
 
 
-@njit(cache=True)
+@kernel
 def step(row, shape, template_length, alleles):
     """Move the trailing haplotype of the query (and the same one of the truth), or all."""
     ploidy, hap_size, side_size = shape
@@ -180,7 +181,7 @@ def step(row, shape, template_length, alleles):
                 row[hap + FINISHED] = 1
 
 
-@njit(cache=True)
+@kernel
 def move_to(row, side, shape, position, alleles):
     """Put a side on a position without looking at what lies between."""
     ploidy, hap_size, _ = shape
@@ -193,7 +194,7 @@ def move_to(row, side, shape, position, alleles):
         _next_base(row, hap, alleles)
 
 
-@njit(cache=True)
+@kernel
 def _wants_bases(row, side, shape, lengths):
     """True when some haplotype has no further base waiting behind its current allele."""
     ploidy, hap_size, _ = shape
@@ -213,7 +214,7 @@ def _wants_bases(row, side, shape, lengths):
     return False
 
 
-@njit(cache=True)
+@kernel
 def next_record(row, side, shape, starts, lengths):
     """Index of the record that has to be decided on now, or -1."""
     record = row[side + RECORD] + 1
@@ -226,7 +227,7 @@ def next_record(row, side, shape, starts, lengths):
     return -1
 
 
-@njit(cache=True)
+@kernel
 def fits(row, side, shape, start, choice, starts):
     """True when an oriented record does not overlap what its haplotypes already carry."""
     if start >= row[side + INCLUDED_END]:
@@ -238,7 +239,7 @@ def fits(row, side, shape, start, choice, starts):
     return True
 
 
-@njit(cache=True)
+@kernel
 def include(row, side, shape, choice, alleles):
     """Queue the alleles of an oriented record; False when a queue overflows."""
     starts, ends, lengths, _, _ = alleles
@@ -256,7 +257,7 @@ def include(row, side, shape, choice, alleles):
     return True
 
 
-@njit(cache=True)
+@kernel
 def compare(a, b, shape):
     """Order of two paths by what each haplotype still has to play; 0 is the same state."""
     ploidy, hap_size, side_size = shape
@@ -286,7 +287,7 @@ def compare(a, b, shape):
     return 0
 
 
-@njit(cache=True)
+@kernel
 def state_hash(row, shape, mask):
     """Hash of what ``compare`` looks at (FNV-1a)."""
     ploidy, hap_size, side_size = shape
@@ -305,7 +306,7 @@ def state_hash(row, shape, mask):
     return np.int64((value ^ (value >> np.uint64(29))) & np.uint64(mask))
 
 
-@njit(cache=True)
+@kernel
 def is_better(a, b, shape):
     """True when path a is to be kept rather than b in the same state (ties keep b).
 

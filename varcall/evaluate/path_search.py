@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from pileup.accelerate import kernel
 from varcall.evaluate import path_kernels as kernels
 from varcall.evaluate.path_kernels import (
     ADDED_END,
@@ -44,7 +44,7 @@ Frontier = tuple[Array, Array, Array, Array, Array]
 Side = tuple[Array, Array, Array, Array, Array, Array]
 
 
-@njit(cache=True)
+@kernel
 def _grown(array: Array, size: int) -> Array:
     """A longer copy of an array of one or two dimensions."""
     longer = np.zeros((size, *array.shape[1:]), array.dtype)
@@ -52,7 +52,7 @@ def _grown(array: Array, size: int) -> Array:
     return longer
 
 
-@njit(cache=True)
+@kernel
 def _grown_frontier(frontier: Frontier, n: Counters, more: int) -> Frontier:
     """Room for ``more`` further paths."""
     rows, heap, free, first, following = frontier
@@ -65,7 +65,7 @@ def _grown_frontier(frontier: Frontier, n: Counters, more: int) -> Frontier:
     return _grown(rows, size), _grown(heap, size), free, first, _grown(following, size)
 
 
-@njit(cache=True)
+@kernel
 def _insert(frontier: Frontier, n: Counters, shape: Shape, path: int) -> None:
     """Add a path, or keep the better one when another is in the same state."""
     rows, heap, free, first, following = frontier
@@ -92,7 +92,7 @@ def _insert(frontier: Frontier, n: Counters, shape: Shape, path: int) -> None:
     n[N_HEAP] += 1
 
 
-@njit(cache=True)
+@kernel
 def _take_first(frontier: Frontier, n: Counters, shape: Shape) -> int:
     """Take out the path that is furthest behind."""
     rows, heap, _, first, following = frontier
@@ -123,7 +123,7 @@ def _take_first(frontier: Frontier, n: Counters, shape: Shape) -> int:
     return int(top)
 
 
-@njit(cache=True)
+@kernel
 def _write_side(row: Array, side: int, nodes: Array, records: Array, out: Array) -> None:
     """Write the lists of a side: orientations of included records, marks of excluded ones."""
     node = row[side + INCLUDED_NODE]
@@ -138,7 +138,7 @@ def _write_side(row: Array, side: int, nodes: Array, records: Array, out: Array)
     row[side + EXCLUDED_NODE] = -1
 
 
-@njit(cache=True)
+@kernel
 def _write_syncs(row: Array, shape: Shape, nodes: Array, syncs: Array, n: Counters) -> Array:
     """Append the sync points of a path, in their order."""
     begin = n[N_SYNCS]
@@ -154,7 +154,7 @@ def _write_syncs(row: Array, shape: Shape, nodes: Array, syncs: Array, n: Counte
     return syncs
 
 
-@njit(cache=True)
+@kernel
 def _skip_side(row: Array, side: int, starts: Array, n: Counters) -> None:
     """Go over the records of a side up to the position where the region was given up."""
     record = row[side + RECORD]
@@ -164,7 +164,7 @@ def _skip_side(row: Array, side: int, starts: Array, n: Counters) -> None:
     row[side + RECORD] = record - 1
 
 
-@njit(cache=True)
+@kernel
 def _drop_all(frontier: Frontier, n: Counters) -> None:
     """Forget all paths."""
     _, heap, free, first, _ = frontier
@@ -175,7 +175,7 @@ def _drop_all(frontier: Frontier, n: Counters) -> None:
     first[:] = -1
 
 
-@njit(cache=True)
+@kernel
 def _give_up(
     frontier: Frontier,
     n: Counters,
@@ -196,7 +196,7 @@ def _give_up(
     kernels.move_to(row, shape[2], shape, position, alleles)
 
 
-@njit(cache=True)
+@kernel
 def _new_frontier(shape: Shape, mask: int) -> Frontier:
     """An empty frontier with room for a few paths."""
     return (
@@ -208,7 +208,7 @@ def _new_frontier(shape: Shape, mask: int) -> Frontier:
     )
 
 
-@njit(cache=True)
+@kernel
 def _mark_sync(row: Array, shape: Shape, nodes: Array, n: Counters) -> None:
     """Note a sync point before the next record is decided on."""
     g = 2 * shape[2]
@@ -223,7 +223,7 @@ def _mark_sync(row: Array, shape: Shape, nodes: Array, n: Counters) -> None:
         n[N_NODES] += 1
 
 
-@njit(cache=True)
+@kernel
 def _linked(row: Array, field: int, value: int, nodes: Array, n: Counters) -> None:
     """Put a value in front of a list of a path."""
     nodes[n[N_NODES], 0] = value
@@ -232,7 +232,7 @@ def _linked(row: Array, field: int, value: int, nodes: Array, n: Counters) -> No
     n[N_NODES] += 1
 
 
-@njit(cache=True)
+@kernel
 def _branch(
     frontier: Frontier,
     n: Counters,
@@ -285,7 +285,7 @@ def _branch(
     return True
 
 
-@njit(cache=True)
+@kernel
 def _skip_ahead(row: Array, shape: Shape, last: int, q: Array, t: Array, alleles: Any) -> None:
     """Move a path in sync to just before the next record of either side."""
     target = last
@@ -302,7 +302,7 @@ def _skip_ahead(row: Array, shape: Shape, last: int, q: Array, t: Array, alleles
 DEAD, ALIVE, DONE = range(3)
 
 
-@njit(cache=True)
+@kernel
 def _advance(
     row: Array, shape: Shape, template: Any, alleles: Any, q: Array, t: Array, is_alone: bool
 ) -> tuple[int, bool]:
@@ -334,7 +334,7 @@ def _advance(
     return DONE, is_stuck
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def search(  # noqa: C901 (the loop over paths: its cases share all of the state)
     template: Any,
     alleles: Any,

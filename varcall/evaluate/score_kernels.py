@@ -8,7 +8,8 @@ sort).
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from pileup.accelerate import kernel
 
 Scores = npt.NDArray[np.float64]
 Order = npt.NDArray[np.int64]
@@ -16,12 +17,12 @@ Order = npt.NDArray[np.int64]
 INSERTION_LIMIT = 16
 
 
-@njit(cache=True)
+@kernel
 def _swap(order: Order, i: int, j: int) -> None:
     order[i], order[j] = order[j], order[i]
 
 
-@njit(cache=True)
+@kernel
 def _median_to_first(scores: Scores, order: Order, result: int, a: int, b: int, c: int) -> None:
     x, y, z = scores[order[a]], scores[order[b]], scores[order[c]]
     if x < y:
@@ -31,7 +32,7 @@ def _median_to_first(scores: Scores, order: Order, result: int, a: int, b: int, 
     _swap(order, result, chosen)
 
 
-@njit(cache=True)
+@kernel
 def _partition(scores: Scores, order: Order, first: int, last: int) -> int:
     middle = first + (last - first) // 2
     _median_to_first(scores, order, first, first + 1, middle, last - 1)
@@ -49,7 +50,7 @@ def _partition(scores: Scores, order: Order, first: int, last: int) -> int:
         i += 1
 
 
-@njit(cache=True)
+@kernel
 def _introsort(scores: Scores, order: Order, depth: int) -> None:
     """Partition down to short stretches.
 
@@ -69,7 +70,7 @@ def _introsort(scores: Scores, order: Order, depth: int) -> None:
             last = cut
 
 
-@njit(cache=True)
+@kernel
 def _insertion_sort(scores: Scores, order: Order) -> None:
     for i in range(1, order.shape[0]):
         item = order[i]
@@ -85,7 +86,7 @@ def _insertion_sort(scores: Scores, order: Order) -> None:
         order[j] = item
 
 
-@njit(cache=True)
+@kernel
 def sort_order(scores: Scores, order: Order) -> None:
     """Sort ``order`` (indices into ``scores``) in place, ascending."""
     n = order.shape[0]
@@ -96,7 +97,7 @@ def sort_order(scores: Scores, order: Order) -> None:
     _insertion_sort(scores, order)
 
 
-@njit(cache=True)
+@kernel
 def spaced(scores: Scores, spacing: float) -> Order:
     """Indices of sorted scores that lie more than ``spacing`` above the last one taken."""
     found = np.empty(scores.shape[0], np.int64)
