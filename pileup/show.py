@@ -243,10 +243,8 @@ def _draw_codes(
 def _groups(image: NDArray[np.uint8]) -> list[tuple[float, float, str]]:
     """Return (first row, end row, name) of the header and of each group of reads."""
     support = image[PANEL_HEIGHT + HEADER_ROWS :, :, 1].max(1)
-    groups: list[tuple[float, float, str]] = [
-        (0, REFERENCE_ROWS, "REF"),
-        (REFERENCE_ROWS, HEADER_ROWS, "ALT"),
-    ]
+    # One name for both kinds of header rows: two would lie on top of each other.
+    groups: list[tuple[float, float, str]] = [(0, HEADER_ROWS, "REF, ALT")]
     for pixel, name in _GROUPS:
         rows = np.flatnonzero(support == pixel) + HEADER_ROWS
         if len(rows):
