@@ -19,7 +19,9 @@ from varcall.candidates import (
 from varcall.features import measure
 from varcall.observations import observe, pose_questions
 from varcall.profile import LibraryProfile
-from varcall.reads import ReadBatch
+from varcall.reads import Alignments, ReadBatch, ReadFilter, load_reads
+from varcall.reference import Reference
+from varcall.regions import Region
 
 # Reads are fetched this far beyond a window, so that candidates at its border see the same reads
 # and the same neighbours whatever the window: a repeat an indel shifts along (400), a neighbour
@@ -66,6 +68,23 @@ def reference_span(reads: ReadBatch) -> tuple[int, int]:
     return start - REFERENCE_MARGIN, end + REFERENCE_MARGIN
 
 
+def reference_of(batch: ReadBatch, reference: Reference) -> ReferenceArrays:
+    """Fetch the reference that a batch of reads needs."""
+    start, end = reference_span(batch)
+    return ReferenceArrays(reference.fetch(batch.contig, start, end), start)
+
+
+def load_window(
+    alignments: Alignments,
+    window: Region,
+    read_filter: ReadFilter,
+    read_groups: frozenset[str] | None = None,
+) -> ReadBatch:
+    """Fetch the reads of a window and of WINDOW_MARGIN on both sides; see `load_reads`."""
+    low, high = max(0, window.start - WINDOW_MARGIN), window.end + WINDOW_MARGIN
+    return load_reads(alignments, window.contig, low, high, read_filter, read_groups)
+
+
 def gather(
     batch: ReadBatch,
     reference: ReferenceArrays,
@@ -80,7 +99,7 @@ def gather(
     batch
         All reads that overlap [start - WINDOW_MARGIN, end + WINDOW_MARGIN).
     reference
-        The span that `reference_span` names.
+        What `reference_of` fetches.
     """
     reads = batch.arrays
     scan = scan_window(reads, reference, thresholds)

@@ -11,17 +11,16 @@ from numpy.typing import NDArray
 from models.engine import load_engine
 from models.prompt import PromptContext, decode
 from models.registry import BUNDLED_SHA256
-from pileup.arrays import ReferenceArrays
 from varcall.alleles import trim
 from varcall.atomic import AtomicOutput, check_writable
 from varcall.candidates import CandidateThresholds
 from varcall.errors import InputError, OutputError, UsageError
-from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
+from varcall.evidence import Evidence, gather, load_window, reference_of
 from varcall.inputs import Inputs, open_alignments, open_inputs
 from varcall.options import DEFAULT_MODEL
 from varcall.profile import measure_profile
 from varcall.prompts import question_tokens
-from varcall.reads import ReadFilter, load_reads
+from varcall.reads import ReadFilter
 from varcall.reference import Reference
 from varcall.regions import Region, split_region_list
 from varcall.worker import check_model
@@ -137,17 +136,10 @@ def _look(inputs: Inputs, place: Region) -> Evidence:
     """Gather the candidates near a position, seen as in any window."""
     start, end = max(0, place.start - SEARCH_DISTANCE), place.end + SEARCH_DISTANCE
     with open_alignments(inputs) as alignments, Reference(inputs.reference) as reference:
-        reads = load_reads(
-            alignments,
-            place.contig,
-            max(0, start - WINDOW_MARGIN),
-            end + WINDOW_MARGIN,
-            ReadFilter(),
-            inputs.read_groups,
-        )
-        span = reference_span(reads)
-        codes = reference.fetch(place.contig, *span)
-    return gather(reads, ReferenceArrays(codes, span[0]), start, end, CandidateThresholds())
+        window = Region(place.contig, start, end)
+        reads = load_window(alignments, window, ReadFilter(), inputs.read_groups)
+        codes = reference_of(reads, reference)
+    return gather(reads, codes, start, end, CandidateThresholds())
 
 
 def _chosen(evidence: Evidence, place: Region, options: ShowOptions) -> list[_Question]:

@@ -19,10 +19,10 @@ from pileup.arrays import ReadArrays, ReferenceArrays
 from varcall.alleles import Allele
 from varcall.atomic import AtomicOutput
 from varcall.errors import InputError
-from varcall.evidence import WINDOW_MARGIN, reference_span
+from varcall.evidence import WINDOW_MARGIN, load_window, reference_of
 from varcall.labels import TruthRecord, read_truth
 from varcall.profile import LibraryProfile
-from varcall.reads import ReadBatch, ReadFilter, load_reads
+from varcall.reads import ReadBatch, ReadFilter
 from varcall.reference import Reference
 from varcall.regions import Region
 
@@ -59,8 +59,7 @@ def cut_span(
     contig = window.contig
     length = reference.length(contig)
     low, high = max(0, window.start - WINDOW_MARGIN), min(window.end + WINDOW_MARGIN, length)
-    reads = load_reads(alignments, contig, low, high, ReadFilter())
-    first, last = reference_span(reads)
+    reads = load_window(alignments, window, ReadFilter())
 
     def fetch(start: int, end: int) -> str:
         return reference.fetch_string(contig, max(0, start), min(end, length))
@@ -69,7 +68,7 @@ def cut_span(
         start=window.start,
         end=window.end,
         reads=reads,
-        reference=ReferenceArrays(reference.fetch(contig, first, last), first),
+        reference=reference_of(reads, reference),
         profile=profile,
         truth=tuple(read_truth(truth, contig, low, high, fetch)),
         confident=tuple(confident),

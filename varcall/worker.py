@@ -11,19 +11,18 @@ from numpy.typing import NDArray
 from models.engine import Engine, load_engine
 from models.prompt import PromptContext
 from models.weights import ModelCard
-from pileup.arrays import ReferenceArrays
 from pileup.kernels.count import count_alleles
 from pileup.spec import SPEC
 from varcall.candidates import CandidateThresholds, spell_alts
 from varcall.completeness import WatchedAlignments
 from varcall.errors import ModelError
-from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
+from varcall.evidence import Evidence, gather, load_window, reference_of
 from varcall.features import FEATURES
 from varcall.genotype import GenotypeOptions, SiteEvidence, call_site
 from varcall.inputs import Inputs, open_alignments
 from varcall.profile import LibraryProfile
 from varcall.prompts import question_tokens
-from varcall.reads import ReadFilter, load_reads
+from varcall.reads import ReadFilter
 from varcall.reference import Reference
 from varcall.regions import Region
 from varcall.vcf import format_record
@@ -102,21 +101,12 @@ class Worker:
         result = WindowResult([])
         watched = WatchedAlignments(self._alignments, window)
         with result.timed("read"):
-            reads = load_reads(
-                watched,
-                window.contig,
-                max(0, window.start - WINDOW_MARGIN),
-                window.end + WINDOW_MARGIN,
-                plan.read_filter,
-                plan.inputs.read_groups,
-            )
+            reads = load_window(watched, window, plan.read_filter, plan.inputs.read_groups)
         result.reads, result.placed, result.mapped = len(reads), watched.placed, watched.mapped
         if not len(reads):
             return result
         with result.timed("candidates"):
-            first, last = reference_span(reads)
-            codes = self._reference.fetch(window.contig, first, last)
-            reference = ReferenceArrays(codes, first)
+            reference = reference_of(reads, self._reference)
             evidence = gather(reads, reference, window.start, window.end, plan.thresholds)
         if not len(evidence.questions.site):
             return result
