@@ -5,9 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 PIP_ARGS ?=
-EXTRAS := dev,report
+EXTRAS := dev
 DEMO_ARGS ?= --threads 2
 PYTEST_ARGS ?=
+BENCHMARK_ARGS ?=
 
 # The first interpreter that is new enough; the pinned PyTorch has builds for 3.11 first of all.
 CANDIDATES := python3.11 python3 python3.12 python3.13
@@ -16,7 +17,7 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 	$$python $(IS_USABLE) >/dev/null 2>&1 && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test campaign check lint types format wheel clean
+.PHONY: help install demo test campaign benchmark check lint types format wheel clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -48,6 +49,9 @@ test: $(STAMP)  ## Run the tests
 
 campaign: $(STAMP)  ## Run the long fault campaigns: corruptions, kills, many contigs
 	$(BIN)/python -m pytest -s -m campaign tests/faults
+
+benchmark: $(STAMP)  ## Measure the speed of each part; compare_callers and scaling take longer
+	$(BIN)/python -m benchmarks.microbenchmarks $(BENCHMARK_ARGS)
 
 lint: $(STAMP)  ## Check style
 	$(BIN)/ruff check .

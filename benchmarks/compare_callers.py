@@ -1,64 +1,161 @@
-"""Time varcall, bcftools and freebayes on one BAM in one run: wall, CPU seconds, peak memory.
+"""Time varcall, bcftools and freebayes in one run, one thread each, on the same BAM.
 
-Usage: python -m benchmarks.compare_callers [--slice NAME | --reads BAM --ref FASTA -r REGION]
+Usage: python -m benchmarks.compare_callers [--real] [--simulated [20:50000001-55000000]]
+           [--work DIR] [--repeats 3] [-m MODEL] [--no-append]
+
+Without --real or --simulated it does both. Each is timed (CPU seconds, wall, peak memory, start-up
+apart, varcall by stage) and its calls are compared between three ways of running varcall
+(`benchmarks.agreement`); the simulated stretch is extrapolated to a genome, beside the budget.
+--work DIR keeps the simulated files, or holds them already: ref.fa, truth.vcf.gz, 30x.bam.
+Prints markdown and appends it to RESULTS.md.
 """
 
 import argparse
 import tempfile
-from dataclasses import replace
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.callers import PEERS, VARCALL, Job, Usage, timings_path
-from benchmarks.machine import RESULTS, ROOT, commit, describe
-from benchmarks.slices import SLICES, stage
+from benchmarks.accuracy import table as accuracy_table
+from benchmarks.agreement import REFERENCE_VARIANT, agreement_of, agreement_table, verdict
+from benchmarks.callers import PEERS, VARCALL, Job, timings_path
+from benchmarks.costs import Cost, parts, time_jobs
+from benchmarks.prepared import prepared
+from benchmarks.results import append, markdown_table
+from benchmarks.slices import DATA, SLICES, StagedSlice, stage
+from benchmarks.stages import Stages, genome_table, stage_table
+
+REGION = "20:50000001-55000000"
+DEPTH = 30
+TIMED = "HG002 30x 10.0M"
 
 
-def time_callers(job: Job, repeats: int, directory: Path) -> dict[str, Usage]:
-    """Run each installed caller `repeats` times; return its run of the least CPU time.
+@dataclass(frozen=True, slots=True)
+class Targets:
+    """Largest share of a peer's CPU seconds, start-up left out, that varcall may take."""
 
-    The least of several is what the program costs; the rest is what else the machine was doing.
-    """
-    usages: dict[str, Usage] = {}
-    for caller in (VARCALL, *PEERS):
-        if caller.available():
-            asked = replace(job, output=directory / f"{caller.name}.vcf.gz")
-            usages[caller.name] = min(
-                (caller.run(asked) for _ in range(repeats)), key=lambda usage: usage.cpu
+    of: Mapping[str, float]
+
+
+REAL_TARGETS = Targets({"bcftools": 0.25})
+SIMULATED_TARGETS = Targets({"bcftools": 0.5, "freebayes": 0.35})
+
+
+def time_callers(
+    staged: StagedSlice, repeats: int, directory: Path, model: str | None
+) -> dict[str, Cost]:
+    """Time varcall, its reference variant and the peers on one slice."""
+    job = Job(staged.reads, staged.reference, staged.slice.region, Path(), model=model)
+    callers = (VARCALL, REFERENCE_VARIANT, *(peer for peer in PEERS if peer.available()))
+    return time_jobs([(caller.name, caller, job) for caller in callers], repeats, directory)
+
+
+def cost_table(costs: Mapping[str, Cost]) -> str:
+    """Format the costs as markdown, with the share of each peer's CPU seconds of calling."""
+    peers = [peer.name for peer in PEERS if peer.name in costs]
+    titles = ["caller", "CPU s, least", "median", "start-up CPU s", "CPU s of calling"]
+    titles += ["wall s, least", "median", "peak MB", *(f"by {name}" for name in peers)]
+    rows = []
+    for name, cost in costs.items():
+        seconds = (cost.best.usage.cpu, cost.median_cpu, cost.start_up.usage.cpu, cost.cpu)
+        cells = [f"{value:.2f}" for value in (*seconds, cost.wall, cost.median_wall)]
+        cells.append(f"{cost.peak_mb:.0f}")
+        cells += [f"{cost.cpu / costs[peer].cpu:.2f}" for peer in peers]
+        rows.append([name, *cells])
+    return markdown_table(titles, rows)
+
+
+def target_lines(costs: Mapping[str, Cost], targets: Targets) -> str:
+    """Say of each target whether it was reached, start-up left out on both sides."""
+    lines = []
+    mine = costs[VARCALL.name]
+    for peer, target in targets.of.items():
+        if peer in costs:
+            share = mine.cpu / costs[peer].cpu
+            total = costs[peer].best.usage.cpu
+            reached = "reached" if share <= target else "not reached"
+            lines.append(
+                f"- calling by {peer}'s calling: {share:.3f}, wanted at most {target}: {reached}; "
+                f"by all of {peer}'s run {mine.cpu / total:.3f}, "
+                f"all by all {mine.best.usage.cpu / total:.3f}"
             )
-    return usages
-
-
-def table(usages: dict[str, Usage]) -> str:
-    """Format the costs as markdown."""
-    lines = ["| caller | wall s | CPU s | peak MB |", "| --- | --- | --- | --- |"]
-    lines += [
-        f"| {name} | {usage.wall:.1f} | {usage.cpu:.1f} | {usage.peak_mb:.0f} |"
-        for name, usage in usages.items()
-    ]
     return "\n".join(lines) + "\n"
 
 
-def stage_table(timings: Path) -> str:
-    """Format varcall's CPU seconds by stage (`varcall call --timings`) as markdown."""
-    rows = [line.split("\t") for line in timings.read_text().splitlines()]
-    seen = ", ".join(f"{row[1]} {row[0][2:]}" for row in rows if row[0].startswith("#"))
-    lines = ["| stage | CPU s | share |", "| --- | --- | --- |"]
-    lines += [f"| {' | '.join(row)} |" for row in rows[1:] if not row[0].startswith("#")]
-    return "\n".join([*lines, "", f"One run of varcall: {seen}."]) + "\n"
+def best_stages(cost: Cost) -> Stages:
+    """Read the stages of the run of the least CPU time."""
+    return Stages.read(timings_path(cost.best.job))
+
+
+def report_costs(costs: Mapping[str, Cost], targets: Targets, repeats: int) -> str:
+    """Format what one slice cost, varcall's ways by stage."""
+    note = (
+        f"One thread each, {repeats} runs in turn. Start-up: a call of one base in the middle of "
+        "the region, least of as many; calling: the least run less that.\n"
+    )
+    pieces = [note, cost_table(costs), target_lines(costs, targets)]
+    for name in (VARCALL.name, REFERENCE_VARIANT.name):
+        pieces.append(f"{name}, run of the least CPU:\n")
+        pieces.append(stage_table(costs[name], best_stages(costs[name])))
+    return "\n".join(pieces)
+
+
+def report_agreement(staged: Sequence[StagedSlice], directory: Path, model: str | None) -> str:
+    """Score the three ways of varcall on all slices and format in what they differ."""
+    rows, found = agreement_of(staged, directory, model)
+    return f"{verdict(rows)}\n{agreement_table(found)}\n{accuracy_table(rows)}"
+
+
+def _real(arguments: argparse.Namespace, directory: Path) -> None:
+    if not DATA.is_dir():
+        raise SystemExit(f"no data at {DATA}: the real slices lie beside the project, not in it")
+    staged = [stage(item, directory) for item in SLICES]
+    timed = next(item for item in staged if item.slice.name == TIMED)
+    costs = time_callers(timed, arguments.repeats, directory, arguments.model)
+    region = timed.slice.region
+    _write(
+        f"Cost of calling {TIMED}, {region}",
+        report_costs(costs, REAL_TARGETS, arguments.repeats),
+        arguments,
+    )
+    text = report_agreement(staged, directory, arguments.model)
+    _write("Triage and engines against all pictures in fp32, real slices", text, arguments)
+
+
+def _simulated(arguments: argparse.Namespace, directory: Path) -> None:
+    region = arguments.simulated
+    staged = prepared(region, DEPTH, arguments.work or directory / "simulated")
+    costs = time_callers(staged, arguments.repeats, directory, arguments.model)
+    text = report_costs(costs, SIMULATED_TARGETS, arguments.repeats)
+    name = f"ART {DEPTH}x, {region}"
+    _write(f"Cost of calling {name}", text, arguments)
+    _, start, end = parts(region)
+    varcall = costs[VARCALL.name]
+    peers = {caller: cost for caller, cost in costs.items() if caller != VARCALL.name}
+    text = genome_table(varcall, best_stages(varcall), end - start + 1, peers)
+    _write(f"A {DEPTH}x genome, extrapolated from {name}", text, arguments)
+    text = report_agreement([staged], directory, arguments.model)
+    _write(f"Triage and engines against all pictures in fp32, {name}", text, arguments)
+
+
+def _write(heading: str, text: str, arguments: argparse.Namespace) -> None:
+    print(f"\n{heading}\n\n{text}", flush=True)
+    if not arguments.no_append:
+        append(heading, text)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--slice", default=SLICES[0].name, help="row label in benchmarks/slices.py")
-    parser.add_argument("--reads", type=Path, help="a BAM instead of a slice")
-    parser.add_argument("--ref", type=Path, help="its plain FASTA")
-    parser.add_argument("-r", "--region", help="contig:start-end, 1-based inclusive")
-    parser.add_argument("-t", "--threads", type=int, default=1, help="varcall's worker processes")
+    parser.add_argument("--real", action="store_true", help=f"time {TIMED}, compare all slices")
+    parser.add_argument("--simulated", nargs="?", const=REGION, help="inside 20:50-55M")
+    parser.add_argument("--work", type=Path, help="folder of the simulated files, kept")
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
-    parser.add_argument("--repeats", type=int, default=2)
     parser.add_argument("--no-append", action="store_true", help="print only")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if not (arguments.real or arguments.simulated):
+        arguments.real, arguments.simulated = True, REGION
+    return arguments
 
 
 def main() -> None:
@@ -66,36 +163,10 @@ def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory(prefix="varcall-compare-") as temporary:
         directory = Path(temporary)
-        if arguments.reads:
-            if not (arguments.ref and arguments.region):
-                raise SystemExit("--reads needs --ref and --region")
-            reads, reference, region = arguments.reads, arguments.ref, arguments.region
-            name = reads.name
-        else:
-            item = next((item for item in SLICES if item.name == arguments.slice), None)
-            if item is None:
-                raise SystemExit(f"no slice {arguments.slice!r}: see benchmarks/slices.py")
-            staged = stage(item, directory)
-            reads, reference, region, name = (
-                staged.reads,
-                staged.reference,
-                item.region,
-                item.name,
-            )
-        job = Job(
-            reads, reference, region, Path(), threads=arguments.threads, model=arguments.model
-        )
-        usages = time_callers(job, arguments.repeats, directory)
-        stages = stage_table(timings_path(replace(job, output=directory / "varcall.vcf.gz")))
-    text = f"{table(usages)}\n{stages}"
-    print(text)
-    if not arguments.no_append:
-        title = f"{datetime.now(UTC):%Y-%m-%d}, commit {commit(ROOT)}, {describe()}"
-        with RESULTS.open("a") as out:
-            out.write(
-                f"\n## Cost of calling {name}, {region}, "
-                f"{arguments.threads} worker process(es) of varcall: {title}\n\n{text}"
-            )
+        if arguments.real:
+            _real(arguments, directory)
+        if arguments.simulated:
+            _simulated(arguments, directory)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,6 @@
 """Make stated probabilities honest: one temperature and a bias per option, fitted by likelihood."""
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from math import isfinite
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -11,49 +8,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from models.errors import ModelError
+from models.card import Calibration
 from models.metrics import Predictions
 
 _ITERATIONS = 100
 TEMPERATURES = (0.5, 5.0)
 """Bounds of a fitted temperature: a small sample answered without error has no best one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Calibration:
-    """Calibrated logits are `logits / temperature + bias`."""
-
-    temperature: float = 1.0
-    bias: tuple[float, ...] = (0.0, 0.0, 0.0)
-
-    def __post_init__(self) -> None:
-        """Refuse numbers that make no probability."""
-        if not (isfinite(self.temperature) and self.temperature > 0):
-            raise ModelError(f"The calibration's temperature must not be {self.temperature}.")
-        if not all(isfinite(bias) for bias in self.bias):
-            raise ModelError("The calibration's bias is not finite.")
-
-    def apply(self, logits: Tensor) -> Tensor:
-        """Return calibrated logits."""
-        return logits / self.temperature + logits.new_tensor(self.bias)
-
-    def to_mapping(self) -> dict[str, Any]:
-        """Return the numbers as they stand in a weights file."""
-        return asdict(self)
-
-    @classmethod
-    def from_mapping(cls, values: Mapping[str, Any]) -> "Calibration":
-        """Read what `to_mapping` gave.
-
-        Raises
-        ------
-        ModelError
-            When a number is missing or no number.
-        """
-        try:
-            return cls(float(values["temperature"]), tuple(float(b) for b in values["bias"]))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"The calibration in the weights is broken: {error}.") from error
 
 
 def fit_calibration(predictions: Predictions, *, with_bias: bool = False) -> Calibration:

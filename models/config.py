@@ -13,6 +13,12 @@ IMAGE_SHAPE = (224, 224, 3)
 PATCH = 4
 """Side of the patches of the stem, in pixels."""
 
+MLP_RATIO = 2
+"""Hidden width of a decoder layer's perceptron, in widths."""
+
+VALUE_LIMIT = 8.0
+"""Features are clamped here, so that one wild measurement cannot rule the sum."""
+
 _LARGEST = 65_536
 """Bound of every size: a broken file must not ask for petabytes."""
 

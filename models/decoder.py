@@ -12,10 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.config import ModelConfig
-
-MLP_RATIO = 2
-"""Hidden width of a layer's perceptron, in widths."""
+from models.config import MLP_RATIO, ModelConfig
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,32 +1,41 @@
 """Answering questions: one interface, whatever runs the network."""
 
+import logging
+from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
-from models.caller import VariantCaller
+from models.card import ModelCard
 from models.config import IMAGE_SHAPE
 from models.errors import ModelError
-from models.memory import keep_freed_memory
-from models.prompt import PREFIX_TOKENS
+from models.prompt import PromptContext, write_tokens
 from models.registry import weights_path
-from models.weights import ModelCard, load_weights
 
-_T = TypeVar("_T", bound=np.generic)
+_log = logging.getLogger(__name__)
 
+ENGINES = ("auto", "torch", "openvino", "onnx")
 PRECISIONS = ("auto", "fp32", "bf16")
-CPU_BATCH = 32
-CUDA_BATCH = 1024
-"""Rows the network always sees at once: with one shape, a row's answer has one bit pattern."""
+_EXTRAS = {"openvino": "openvino", "onnx": "onnxruntime"}
+"""The package behind each engine that is an extra of this one."""
+
+_FASTEST_FIRST = {"fp32": ("onnx", "openvino", "torch"), "bf16": ("openvino", "torch")}
+"""Engines by what a CPU multiplies, as measured. No clock decides: results must not depend on what
+else a machine does."""
+
+_PROBE_TOLERANCE = 1e-3
+
+_CUDA_SIGNS = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/dxg")
+"""Without one of these there is no CUDA device, and torch (seconds) need not be asked."""
 
 
 class Engine(Protocol):
-    """What answers: torch today, other run times behind the same methods."""
+    """What answers."""
 
     @property
     def card(self) -> ModelCard:
@@ -60,95 +69,12 @@ class Engine(Protocol):
         ...
 
 
-class TorchEngine:
-    """The reference engine: batch normalisation folded, instruction read once, fixed batches."""
-
-    def __init__(
-        self, caller: VariantCaller, card: ModelCard, sha256: str, device: str, precision: str
-    ) -> None:
-        keep_freed_memory()
-        self._card, self._sha256 = card, sha256
-        self.device = torch.device(device)
-        self.batch_size = CPU_BATCH if self.device.type == "cpu" else CUDA_BATCH
-        with torch.inference_mode():
-            caller.eval().image_encoder.fold()
-            self._caller = caller.to(self.device).channels_last()
-            self._prefix = caller.decoder.prefix(torch.tensor(PREFIX_TOKENS, device=self.device))
-        # Pixels 0..255 are exact in bf16; the small rest gains nothing from it.
-        self._image_dtype = torch.bfloat16 if precision == "bf16" else torch.float32
-        self._caller.image_encoder.to(self._image_dtype)
-
-    @property
-    def card(self) -> ModelCard:
-        """What the weights say of the model."""
-        return self._card
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the weights file."""
-        return self._sha256
-
-    def predict(
-        self,
-        images: NDArray[np.uint8],
-        tokens: NDArray[np.int32],
-        features: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        """Answer as `Engine.predict` says.
-
-        Raises
-        ------
-        ValueError
-            When the arrays do not fit the model or a prompt has another instruction.
-        """
-        self._check(images, tokens, features)
-        n, size = len(images), self.batch_size
-        answers = np.empty((n, len(self._card.config.options)), np.float32)
-        with torch.inference_mode():
-            for start in range(0, n, size):
-                rows = slice(start, min(start + size, n))
-                answers[rows] = self._answer(images[rows], tokens[rows], features[rows])
-        return answers
-
-    def _answer(
-        self,
-        images: NDArray[np.uint8],
-        tokens: NDArray[np.int32],
-        features: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        n = len(images)
-        pixels, words, values = (
-            torch.from_numpy(_padded(x, self.batch_size)).to(self.device, non_blocking=True)
-            for x in (images, tokens, features)
-        )
-        caller = self._caller
-        logits = caller.read(
-            caller.image_encoder(pixels).float(),
-            caller.feature_encoder(values),
-            words,
-            prefix=self._prefix,
-        )
-        calibrated = self._card.calibration.apply(logits)
-        p: NDArray[np.float32] = functional.softmax(calibrated, dim=1).cpu().numpy()[:n]
-        return p
-
-    def _check(
-        self,
-        images: NDArray[np.uint8],
-        tokens: NDArray[np.int32],
-        features: NDArray[np.float32],
-    ) -> None:
-        config, n = self._card.config, len(images)
-        if images.shape[1:] != IMAGE_SHAPE or images.dtype != np.uint8:
-            raise ValueError(f"images {images.dtype} {images.shape} are not uint8 [n, 224, 224, 3]")
-        if tokens.shape != (n, config.prompt_length) or features.shape != (n, config.n_features):
-            raise ValueError(f"tokens {tokens.shape} or features {features.shape} do not fit")
-        if not (tokens[:, : config.prefix_length] == PREFIX_TOKENS).all():
-            raise ValueError("a prompt does not start with the instruction of models.prompt")
-
-
 def load_engine(
-    path_or_name: str | Path, device: str = "auto", precision: str = "auto", threads: int = 1
+    path_or_name: str | Path,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 1,
+    engine: str = "auto",
 ) -> Engine:
     """Load a model and make it ready to answer.
 
@@ -159,33 +85,90 @@ def load_engine(
     device
         "cpu", "cuda" (also "cuda:1"), or "auto" for CUDA where there is one.
     precision
-        "fp32", "bf16", or "auto": bf16 where the hardware multiplies it, else fp32.
+        "fp32", "bf16", or "auto": bf16 on CUDA and where the CPU multiplies it, else fp32.
     threads
         CPU threads of this process; workers use one each.
+    engine
+        "torch", "openvino", "onnx", or "auto": torch on CUDA, elsewhere the first of
+        `_FASTEST_FIRST` that is installed and passes a probe.
 
     Raises
     ------
     ModelError
-        When the weights, the device or the precision cannot be used.
+        When the weights, the device, the precision or the engine cannot be used.
     """
-    if precision not in PRECISIONS:
-        raise ModelError(f"There is no precision {precision!r}; use {', '.join(PRECISIONS)}.")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    if device.split(":")[0] not in ("cpu", "cuda"):
-        raise ModelError(f"There is no device {device!r}; use auto, cpu or cuda.")
-    is_cuda = device.startswith("cuda")
-    if is_cuda and not torch.cuda.is_available():
-        raise ModelError("No CUDA device is visible to torch; use the device cpu.")
-    fast = is_cuda or cpu_multiplies_bf16()
-    if precision == "bf16" and not fast:
-        raise ModelError("This CPU has no bf16 arithmetic; use the precision fp32.")
+    _check_names(device, precision, engine)
+    if engine in ("auto", "torch") and _is_cuda(device):
+        device = "cuda" if device == "auto" else device
+        chosen = _Choice(path_or_name, device, "fp32" if precision == "fp32" else "bf16", threads)
+        return chosen.load("torch")
+    if device not in ("auto", "cpu"):
+        raise ModelError(f"The engine {engine} runs on the CPU only; use the engine torch there.")
+    if precision == "bf16" and not (cpu_multiplies_bf16() and engine != "onnx"):
+        lacks = "The engine onnx" if engine == "onnx" else "This CPU"
+        raise ModelError(f"{lacks} has no bf16 arithmetic; use the precision fp32.")
     if precision == "auto":
-        precision = "bf16" if fast else "fp32"
-    torch.set_num_threads(threads)
-    path, sha256 = weights_path(path_or_name)
-    caller, card, digest = load_weights(path, sha256)
-    return TorchEngine(caller, card, digest, device, precision)
+        precision = "bf16" if cpu_multiplies_bf16() and engine != "onnx" else "fp32"
+    chosen = _Choice(path_or_name, "cpu", precision, threads)
+    return chosen.load_first(_FASTEST_FIRST[precision]) if engine == "auto" else chosen.load(engine)
+
+
+@dataclass(frozen=True, slots=True)
+class _Choice:
+    """How a model is to run, but for the engine."""
+
+    path_or_name: str | Path
+    device: str
+    precision: str
+    threads: int
+
+    def load(self, engine: str) -> Engine:
+        """Load one engine.
+
+        Raises
+        ------
+        ModelError
+            When its package is missing or the weights cannot be used.
+        """
+        try:
+            return self._load(engine)
+        except ImportError as error:
+            raise ModelError(
+                f"The engine {engine} cannot be loaded ({error}): "
+                f"pip install 'varcall-pileup[{engine}]', or choose another engine."
+            ) from error
+
+    def load_first(self, engines: Sequence[str]) -> Engine:
+        """Load the first engine that is installed and answers; the last is not doubted."""
+        for engine in engines[:-1]:
+            if find_spec(_EXTRAS[engine]) is None:
+                continue
+            try:
+                loaded = self._load(engine)
+                _probe(loaded)
+            except ModelError:
+                raise
+            except Exception as error:  # whatever a broken installation raises
+                reason = str(error).partition("\n")[0]
+                _log.warning("the engine %s does not work here and is not used: %s", engine, reason)
+            else:
+                return loaded
+        return self.load(engines[-1])
+
+    def _load(self, engine: str) -> Engine:
+        path, sha256 = weights_path(self.path_or_name)
+        # Each back end costs up to seconds to import: only the chosen one is.
+        if engine == "onnx":
+            from models.engines import onnx
+
+            return onnx.build(path, sha256, self.threads)
+        if engine == "openvino":
+            from models.engines import openvino
+
+            return openvino.build(path, sha256, self.precision, self.threads)
+        from models.engines import torch
+
+        return torch.build(path, sha256, self.device, self.precision, self.threads)
 
 
 def cpu_multiplies_bf16() -> bool:
@@ -196,10 +179,36 @@ def cpu_multiplies_bf16() -> bool:
     return False
 
 
-def _padded(rows: NDArray[_T], size: int) -> NDArray[_T]:
-    """Return contiguous rows, filled up with zeros to `size`."""
-    if len(rows) == size:
-        return np.ascontiguousarray(rows)
-    full = np.zeros((size, *rows.shape[1:]), rows.dtype)
-    full[: len(rows)] = rows
-    return full
+def _check_names(device: str, precision: str, engine: str) -> None:
+    if precision not in PRECISIONS:
+        raise ModelError(f"There is no precision {precision!r}; use {', '.join(PRECISIONS)}.")
+    if engine not in ENGINES:
+        raise ModelError(f"There is no engine {engine!r}; use {', '.join(ENGINES)}.")
+    if device.split(":")[0] not in ("auto", "cpu", "cuda"):
+        raise ModelError(f"There is no device {device!r}; use auto, cpu or cuda.")
+
+
+def _is_cuda(device: str) -> bool:
+    """Return whether CUDA is asked for, or "auto" means it here."""
+    if device != "auto":
+        return device.startswith("cuda")
+    if not any(Path(sign).exists() for sign in _CUDA_SIGNS):
+        return False
+    from models.engines import torch
+
+    return torch.has_cuda()
+
+
+def _probe(engine: Engine) -> None:
+    """Ask an engine about a blank image.
+
+    Raises
+    ------
+    ArithmeticError
+        When the answer is no probability.
+    """
+    tokens = write_tokens(PromptContext(), ["A"], [("C",)])
+    features = np.zeros((1, engine.card.config.n_features), np.float32)
+    answer = engine.predict(np.zeros((1, *IMAGE_SHAPE), np.uint8), tokens, features)
+    if not (np.isfinite(answer).all() and abs(answer.sum() - 1) < _PROBE_TOLERANCE):
+        raise ArithmeticError(f"it answers {answer.tolist()}")

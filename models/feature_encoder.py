@@ -9,10 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from models.config import ModelConfig
-
-VALUE_LIMIT = 8.0
-"""Values are clamped here, so that one wild measurement cannot rule the sum."""
+from models.config import VALUE_LIMIT, ModelConfig
 
 _NARROWEST_BIN = 1e-2
 

@@ -31,7 +31,7 @@ SIZES = {
 }
 
 BUNDLED_SHA256: dict[str, str] = {
-    "tiny": "b115b2d0b3d2ef44f0a02d69860f2b85705b196b6e1c6002a6c36faa8e88f4ab",
+    "tiny": "3a2357a8ff284d2a17a86516f4386180d9ded1df89596fefd8b91c64a182d5d8",
 }
 """Weights in `models/weights/NAME.safetensors`, and the SHA-256 of each file."""
 

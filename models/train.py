@@ -21,13 +21,14 @@ from models import prompt
 from models.batch import Batch, BatchFactory
 from models.calibrate import fit_calibration, reliability_table
 from models.caller import VariantCaller, build_caller
+from models.card import ModelCard
 from models.checkpoint import COUNTS, Progress, load_checkpoint, save_checkpoint
 from models.errors import ModelError
 from models.memory import keep_freed_memory
 from models.metrics import Predictions, predict, summarise
 from models.recipe import Recipe
 from models.registry import model_config
-from models.weights import ModelCard, save_weights
+from models.weights import load_weights, save_weights
 
 LOG = "train.jsonl"
 WEIGHTS = "weights.safetensors"
@@ -41,7 +42,7 @@ class TrainJob:
 
     `evaluations` are held-out batches by name; the first one also fits the calibration. With
     `workers` > 1 that many single-threaded CPU processes share the work; with 1, one process uses
-    `threads` threads, or the device.
+    `threads` threads, or the device. Training goes on from the weights `begin_with`, if any.
     """
 
     recipe: Recipe
@@ -54,6 +55,7 @@ class TrainJob:
     workers: int = 1
     threads: int = 1
     resume: bool = False
+    begin_with: Path | None = None
 
 
 class Scaffold(nn.Module):
@@ -115,7 +117,10 @@ class Trainer:
         self.device = torch.device(job.device)
         torch.manual_seed(self.recipe.seed)
         config = model_config(self.recipe.size, len(job.features))
-        self.caller = build_caller(config).to(self.device).channels_last()
+        self.caller = build_caller(config)
+        if job.begin_with is not None:
+            self._begin_with(job.begin_with)
+        self.caller.to(self.device).channels_last()
         self.average = copy.deepcopy(self.caller).requires_grad_(False)
         self.scaffold = Scaffold(self.caller).to(self.device)
         self.parameters = [*self.caller.parameters(), *self.scaffold.parameters()]
@@ -125,6 +130,13 @@ class Trainer:
         if job.resume:
             self.progress = load_checkpoint(job.out, self._modules(), self.optimiser)
         self.began = time.monotonic() - self.progress.seconds
+
+    def _begin_with(self, path: Path) -> None:
+        """Take over the weights of a model that reads the same."""
+        known, card, _ = load_weights(path)
+        if card.config != self.caller.config or card.features != self.job.features:
+            raise ModelError(f"{path} is of another size, or reads other features.")
+        self.caller.load_state_dict(known.state_dict())
 
     def run(self) -> None:
         """Train to the end of the recipe, then evaluate, calibrate and write the weights."""
@@ -148,7 +160,7 @@ class Trainer:
         batches = job.make_batches(
             self.rank, job.workers, self.recipe.seed, skip=self.progress.step
         )
-        if self.progress.step:
+        if self.progress.step or job.begin_with is not None:
             return batches
         first = list(islice(batches, _BIN_BATCHES))
         if not first:

@@ -53,6 +53,62 @@ class ReadArrays(NamedTuple):
     cigar_length: NDArray[np.int32]
 
 
+class RecordSpan(NamedTuple):
+    """What part of a BAM a scan is for; all 0-based, ends exclusive.
+
+    Reads that overlap [first, last) of the contig with the number `contig` are looked at; those
+    that start in [own_start, own_end) are counted. Bytes are marked every `tile` bases.
+    """
+
+    contig: int
+    first: int
+    last: int
+    own_start: int
+    own_end: int
+    tile: int
+
+
+class RecordRules(NamedTuple):
+    """Which alignments a scan lists; `by_group` says whether only those of given read groups."""
+
+    min_mapq: int
+    exclude_flags: int
+    by_group: bool
+
+
+class ReadGroupNames(NamedTuple):
+    """Names of the wanted read groups: `offset` int64 [n + 1] into `names` uint8."""
+
+    names: NDArray[np.uint8]
+    offset: NDArray[np.int64]
+
+
+class RecordArrays(NamedTuple):
+    """BAM records in a buffer of bytes, n in number.
+
+    Attributes
+    ----------
+    offset
+        int64 [n], byte of each record's first.
+    start, end
+        int32 [n], reference span.
+    name_hash
+        uint64 [n], CRC-32 of the read name.
+    cigar, n_cigar
+        int64 [n], byte of the CIGAR from the record's first, and int32 [n], its operations.
+    n_bases
+        int32 [n].
+    """
+
+    offset: NDArray[np.int64]
+    start: NDArray[np.int32]
+    end: NDArray[np.int32]
+    name_hash: NDArray[np.uint64]
+    cigar: NDArray[np.int64]
+    n_cigar: NDArray[np.int32]
+    n_bases: NDArray[np.int32]
+
+
 class ReferenceArrays(NamedTuple):
     """A stretch of a contig: `codes` (uint8) of its bases from position `start` on."""
 

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import Colormap, ListedColormap, Normalize
 from matplotlib.figure import Figure
-from matplotlib.gridspec import GridSpec
+from matplotlib.gridspec import GridSpec, GridSpecBase
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
@@ -47,7 +47,7 @@ from pileup.spec import (
 )
 
 _DPI = 120
-_INK, _PALE = "#22262b", "#8b929a"
+INK, PALE = "#22262b", "#8b929a"
 _CANDIDATE = "#e0218a"
 _LEFT, _RIGHT = 0.066, 0.972
 _FEWEST_ROWS = 24
@@ -147,14 +147,10 @@ def render(image: NDArray[np.uint8], label: Label) -> bytes:
         width_ratios=(3.1, 1.1),
     )  # fmt: skip
     grid = outer[0].subgridspec(2, 3, hspace=0.36, wspace=0.07)
-    figure.text(_LEFT, 0.953, label.title, size=21, weight="bold", color=_INK)
+    figure.text(_LEFT, 0.953, label.title, size=21, weight="bold", color=INK, parse_math=False)
     if label.sample:
-        figure.text(_RIGHT, 0.953, label.sample, size=14, color=_PALE, ha="right")
-    for panel, names in enumerate((UPPER_CHANNELS, LOWER_CHANNELS)):
-        for channel, name in enumerate(names):
-            axes = figure.add_subplot(grid[panel, channel])
-            _draw_channel(axes, image, panel, channel, label.start)
-            axes.set_title(name, size=12, color=_INK, loc="left", pad=9)
+        figure.text(_RIGHT, 0.953, label.sample, size=14, color=PALE, ha="right", parse_math=False)
+    draw_channels(figure, grid, image, label.start)
     side = outer[1].subgridspec(3, 1, height_ratios=(4.6, 0.7, 1.5), hspace=0.3)
     _draw_packed(figure.add_subplot(side[0]), image)
     _draw_close_up(figure.add_subplot(side[1]), image, label)
@@ -163,6 +159,18 @@ def render(image: NDArray[np.uint8], label: Label) -> bytes:
     buffer = BytesIO()
     figure.savefig(buffer, format="png")
     return buffer.getvalue()
+
+
+def draw_channels(figure: Figure, grid: GridSpecBase, image: NDArray[np.uint8], start: int) -> None:
+    """Draw the six channels of an image into a grid of 2 rows and 3 columns.
+
+    `start` is the candidate's, 0-based.
+    """
+    for panel, names in enumerate((UPPER_CHANNELS, LOWER_CHANNELS)):
+        for channel, name in enumerate(names):
+            axes = figure.add_subplot(grid[panel, channel])
+            _draw_channel(axes, image, panel, channel, start)
+            axes.set_title(name, size=12, color=INK, loc="left", pad=9)
 
 
 def _rows_in_use(image: NDArray[np.uint8]) -> int:
@@ -189,9 +197,9 @@ def _draw_channel(
     # A label at the edge would run into that of the next panel.
     ticks = [at for at in range(first + 20, first + WIDTH - 20) if at % 50 == 0]
     axes.set_xticks(ticks, labels=[f"{tick:,}" for tick in ticks])
-    axes.tick_params(labelsize=8, colors=_INK, length=3)
+    axes.tick_params(labelsize=8, colors=INK, length=3)
     for spine in axes.spines.values():
-        spine.set_color(_PALE)
+        spine.set_color(PALE)
 
 
 def _draw_scale(
@@ -210,7 +218,7 @@ def _draw_scale(
     bar = axes.figure.colorbar(drawn, cax=bar_axes, orientation="horizontal")
     ticks = range(0, scale.cap + 1, 20)
     bar.set_ticks(list(ticks), labels=[f"{tick}{'+' * (tick == scale.cap)}" for tick in ticks])
-    bar.ax.tick_params(labelsize=8, length=2, colors=_INK)
+    bar.ax.tick_params(labelsize=8, length=2, colors=INK)
     bar.outline.set_visible(False)
 
 
@@ -236,7 +244,7 @@ def _draw_codes(
     axes.legend(
         handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=len(codes),
         frameon=False, fontsize=9, handlelength=0.9, handleheight=0.9, columnspacing=1.2,
-        handletextpad=0.45, labelcolor=_INK,
+        handletextpad=0.45, labelcolor=INK,
     )  # fmt: skip
 
 
@@ -256,7 +264,7 @@ def _mark_rows(axes: Axes, image: NDArray[np.uint8], *, with_names: bool) -> Non
     groups = _groups(image)
     for _, end, _ in groups:
         is_header = end == HEADER_ROWS
-        axes.axhline(end - 0.5, color=_INK, linewidth=1.6 if is_header else 0.7)
+        axes.axhline(end - 0.5, color=INK, linewidth=1.6 if is_header else 0.7)
     axes.set_yticks([(first + end - 1) / 2 for first, end, _ in groups])
     axes.set_yticklabels([name for _, _, name in groups] if with_names else [])
 
@@ -280,11 +288,11 @@ def _draw_packed(axes: Axes, image: NDArray[np.uint8]) -> None:
     axes.set_anchor("N")
     axes.axhline(PANEL_HEIGHT - 0.5, color="white", linewidth=0.8, linestyle="--")
     axes.set_title("packed as RGB, as the model sees it", size=12, loc="left",
-                   color=_INK, pad=9)  # fmt: skip
+                   color=INK, pad=9)  # fmt: skip
     _point_at(axes, CENTRE)
     axes.set_xticks([0, CENTRE, WIDTH - 1])
     axes.set_yticks([0, PANEL_HEIGHT, HEIGHT - 1])
-    axes.tick_params(labelsize=8, colors=_INK, length=3)
+    axes.tick_params(labelsize=8, colors=INK, length=3)
 
 
 def _draw_close_up(axes: Axes, image: NDArray[np.uint8], label: Label) -> None:
@@ -307,7 +315,7 @@ def _draw_close_up(axes: Axes, image: NDArray[np.uint8], label: Label) -> None:
     axes.axvspan(CENTRE - 0.5, CENTRE + 0.5, color=_CANDIDATE, alpha=0.13, linewidth=0)
     axes.set_xlim(columns[0] - 0.7, columns[-1] + 0.7)
     axes.set_ylim(len(lines) - 0.4, -0.6)
-    axes.set_yticks(range(len(lines)), labels=[name for name, _ in lines], size=9, color=_INK)
+    axes.set_yticks(range(len(lines)), labels=[name for name, _ in lines], size=9, color=INK)
     axes.set_xticks([CENTRE], labels=[f"{label.start + 1:,}"], size=9, color=_CANDIDATE)
     axes.tick_params(length=0)
     for spine in axes.spines.values():
@@ -315,23 +323,23 @@ def _draw_close_up(axes: Axes, image: NDArray[np.uint8], label: Label) -> None:
 
 
 def _draw_answer(axes: Axes, answer: Sequence[float]) -> None:
-    axes.set_title("the model's answer", size=12, color=_INK, loc="left", pad=6)
+    axes.set_title("the model's answer", size=12, color=INK, loc="left", pad=6)
     for spine in ("top", "right", "bottom"):
         axes.spines[spine].set_visible(False)
     axes.set_xticks([])
     if not answer:
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        axes.text(0, 0.6, "no model was asked", size=11, color=_PALE, transform=axes.transAxes)
+        axes.text(0, 0.6, "no model was asked", size=11, color=PALE, transform=axes.transAxes)
         return
     best = int(np.argmax(answer))
     colours = [_CANDIDATE if copies == best else "#c9ced4" for copies in range(len(answer))]
     axes.barh(range(len(answer)), answer, color=colours, height=0.66)
     for copies, probability in enumerate(answer):
         axes.text(probability + 0.012, copies, f"{probability:.4f}", va="center", size=11,
-                  weight="bold" if copies == best else "normal", color=_INK)  # fmt: skip
+                  weight="bold" if copies == best else "normal", color=INK)  # fmt: skip
     names = [f"{copies} cop{'y' if copies == 1 else 'ies'}" for copies in range(len(answer))]
-    axes.set_yticks(range(len(answer)), labels=names, size=11, color=_INK)
+    axes.set_yticks(range(len(answer)), labels=names, size=11, color=INK)
     axes.set_xlim(0, 1.14)
     axes.invert_yaxis()
     axes.tick_params(length=0)
@@ -350,5 +358,5 @@ def _write_caption(figure: Figure, prompt: str) -> None:
     axes.set_yticks([])
     for spine in axes.spines.values():
         spine.set_color("#dfe2e6")
-    axes.text(0.008, 0.5, "\n".join(lines), size=10, color=_INK, va="center", linespacing=1.45,
+    axes.text(0.008, 0.5, "\n".join(lines), size=10, color=INK, va="center", linespacing=1.45,
               transform=axes.transAxes)  # fmt: skip

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from models.caller import build_caller
+from models.card import ModelCard
 from models.registry import model_config
-from models.weights import ModelCard, save_weights
+from models.weights import save_weights
 from pileup.spec import SPEC
 from varcall.features import FEATURES, N_FEATURES
 from varcall.simulate import SimulatedSample, simulate_demo

@@ -5,18 +5,20 @@ none, without an error; an index without contigs even makes it crash. Formats: S
 5.2 (BAI), CSIv1 specification, CRAM specification 12 (CRAI).
 """
 
-import gzip
 import struct
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
-from varcall.bgzf import GZIP_MAGIC, BgzfFile, BlockError
+from varcall.bgzf import BgzfFile, BlockError
+from varcall.binned_index import BAI_MAGIC, CSI_MAGIC, BinnedIndex, load_binned, unpacked
+from varcall.crai import CraiEntry, parse_crai
 from varcall.cram import CramFile
 from varcall.errors import InputError
 
-CHECKED_CHUNKS = 64  # contigs (BAM) or containers (CRAM) whose first data are looked at
+CHECKED_CONTAINERS = 64  # first containers of contigs of a CRAM that are looked at
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,8 @@ class AlignmentIndex:
     first
         Where the data of a contig begin: pairs of contig number and virtual offset (BAI, CSI) or
         container offset (CRAI).
+    ends
+        Where they end, for each of `first` (BAI, CSI).
     end
         End of the last chunk (virtual offset) or offset of the last container; None where the
         index holds nothing.
@@ -48,6 +52,7 @@ class AlignmentIndex:
     end: int | None
     mapped: tuple[int | None, ...]
     occupied: tuple[tuple[int, int, int], ...] = ()
+    ends: tuple[int, ...] = ()
 
 
 def find_index(reads: Path, *, is_cram: bool) -> Path | None:
@@ -60,7 +65,7 @@ def find_index(reads: Path, *, is_cram: bool) -> Path | None:
 
 
 def read_index(path: Path) -> AlignmentIndex:
-    """Parse an index of any kind.
+    """Parse an index of any kind; kept in this process while the file stays the same.
 
     Raises
     ------
@@ -68,18 +73,21 @@ def read_index(path: Path) -> AlignmentIndex:
         It cannot be read, is of no known kind, cut short or malformed.
     """
     try:
-        raw = path.read_bytes()
-        data = gzip.decompress(raw) if raw[:2] == GZIP_MAGIC else raw
-        if data[:4] == b"BAI\1":
-            return _read_binned(data, 4, "BAI", _Binning(14, 5))
-        if data[:4] == b"CSI\1":
-            min_shift, depth, auxiliary = struct.unpack_from("<iii", data, 4)
-            return _read_binned(data, 16 + auxiliary, "CSI", _Binning(min_shift, depth))
-        return _read_crai(data)
+        status = path.stat()
+        return _read(path, status.st_size, status.st_mtime_ns)
     except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
         raise InputError(
             f"the index {path} is broken ({error or 'cut short'}): run samtools index again"
         ) from error
+
+
+@lru_cache(maxsize=2)
+def _read(path: Path, size: int, mtime: int) -> AlignmentIndex:
+    del size, mtime  # only there to make another file another key
+    data = unpacked(path)
+    if data[:4] in (BAI_MAGIC, CSI_MAGIC):
+        return _summary(load_binned(path))
+    return _crai_summary(parse_crai(data))
 
 
 def occupied_spans(path: Path) -> tuple[tuple[int, int, int], ...]:
@@ -87,94 +95,52 @@ def occupied_spans(path: Path) -> tuple[tuple[int, int, int], ...]:
     return read_index(path).occupied
 
 
-@dataclass(frozen=True, slots=True)
-class _Binning:
-    """Bins of a BAI or CSI: the smallest have 1 << min_shift bases, each level up 8 times more."""
-
-    min_shift: int
-    depth: int
-
-    @property
-    def meta(self) -> int:
-        """Number of the pseudo-bin that holds read counts."""
-        return self.first(self.depth + 1) + 1
-
-    def first(self, level: int) -> int:
-        """Number of the first bin of a level; level 0 is the whole contig."""
-        return ((1 << 3 * level) - 1) // 7
-
-    def span(self, number: int) -> tuple[int, int] | None:
-        """Start and end of a bin of the two finest levels, None for a larger one."""
-        for level in (self.depth, self.depth - 1):
-            if self.first(level) <= number < self.first(level + 1):
-                shift = self.min_shift + 3 * (self.depth - level)
-                start = (number - self.first(level)) << shift
-                return start, start + (1 << shift)
-        return None
-
-
-def _read_binned(data: bytes, position: int, kind: str, binning: _Binning) -> AlignmentIndex:
-    """Walk the bins of a BAI or CSI; the chunks of a bin are sorted."""
-    bin_header = struct.Struct("<IQi" if kind == "CSI" else "<Ii")
-    (n_contigs,) = struct.unpack_from("<i", data, position)
-    position += 4
+def _summary(index: BinnedIndex) -> AlignmentIndex:
+    """Put together what the contigs of a BAI or CSI say."""
+    binning = index.binning
     first: list[tuple[int, int]] = []
+    ends: list[int] = []
     mapped: list[int | None] = []
     occupied: list[tuple[int, int, int]] = []
-    meta_bin = binning.meta
-    end = 0
-    for contig in range(n_contigs):
-        (n_bins,) = struct.unpack_from("<i", data, position)
-        position += 4
-        begin, count = None, None if n_bins else 0
-        for _ in range(n_bins):
-            fields = bin_header.unpack_from(data, position)
-            position += bin_header.size
-            number, n_chunks = fields[0], fields[-1]
-            if n_chunks < 0 or position + 16 * n_chunks > len(data):
-                raise ValueError("cut short")
-            if number == meta_bin and n_chunks == 2:
-                (count,) = struct.unpack_from("<Q", data, position + 16)
-            elif n_chunks:
-                (chunk_begin,) = struct.unpack_from("<Q", data, position)
-                (chunk_end,) = struct.unpack_from("<Q", data, position + 16 * n_chunks - 8)
-                begin = chunk_begin if begin is None else min(begin, chunk_begin)
-                end = max(end, chunk_end)
-                span = binning.span(number)
-                if span is not None:
-                    occupied.append((contig, *span))
-            position += 16 * n_chunks
-        if kind == "BAI":
-            (n_intervals,) = struct.unpack_from("<i", data, position)
-            position += 4 + 8 * n_intervals
-            if n_intervals < 0 or position > len(data):
-                raise ValueError("cut short")
-        mapped.append(count)
-        if begin is not None:
-            first.append((contig, begin))
+    for contig in range(len(index.offsets)):
+        bins = index.unpack(contig)
+        mapped.append(bins.mapped)
+        chunks = bins.all_chunks()
+        if not len(chunks):
+            continue
+        first.append((contig, int(chunks["begin"].min())))
+        ends.append(int(chunks["end"].max()))
+        occupied += [
+            (contig, *binning.span(number))
+            for number in bins.chunks
+            if binning.level(number) >= binning.depth - 1
+        ]
     return AlignmentIndex(
-        kind, n_contigs, tuple(first), end or None, tuple(mapped), tuple(occupied)
+        index.kind,
+        len(index.offsets),
+        tuple(first),
+        max(ends, default=None),
+        tuple(mapped),
+        tuple(occupied),
+        tuple(ends),
     )
 
 
-def _read_crai(data: bytes) -> AlignmentIndex:
+def _crai_summary(entries: Sequence[CraiEntry]) -> AlignmentIndex:
+    """Put together what a CRAI says."""
     first: dict[int, int] = {}
-    occupied: list[tuple[int, int, int]] = []
-    end: int | None = None
-    for line in data.decode("ascii").splitlines():
-        fields = [int(field) for field in line.split("\t")]
-        if len(fields) != 6:
-            raise ValueError("not a BAI, CSI or CRAI")
-        contig, start, span, container = fields[:4]
-        if contig >= 0:
-            occupied.append((contig, max(0, start - 1), max(0, start - 1) + max(1, span)))
-        first[contig] = min(first.get(contig, container), container)
-        end = container if end is None else max(end, container)
+    for entry in entries:
+        first[entry.contig] = min(first.get(entry.contig, entry.container), entry.container)
     n_contigs = max(first, default=-1) + 1
-    # A contig without a line has no reads; CRAI does not count those of the others.
-    mapped = tuple(None if contig in first else 0 for contig in range(n_contigs))
-    firsts = tuple(sorted(first.items()))
-    return AlignmentIndex("CRAI", n_contigs, firsts, end, mapped, tuple(occupied))
+    return AlignmentIndex(
+        "CRAI",
+        n_contigs,
+        tuple(sorted(first.items())),
+        max((entry.container for entry in entries), default=None),
+        # A contig without a line has no reads; CRAI does not count those of the others.
+        tuple(None if contig in first else 0 for contig in range(n_contigs)),
+        tuple((entry.contig, entry.start, entry.end) for entry in entries if entry.contig >= 0),
+    )
 
 
 def check_bam_index(
@@ -182,11 +148,11 @@ def check_bam_index(
 ) -> None:
     """Check that a BAI or CSI is the index of this BAM.
 
-    Three things hold for the right index of a complete file: it has as many contigs as the header;
-    the first read of each contig is of that contig; behind its last chunk there is nothing but
-    unplaced reads. (Files joined from several have more than one empty block at the end, and
-    some writers point into the last block instead of behind it, so the plain test "last chunk ends
-    at the end-of-file block" would refuse good indexes.)
+    For the right index of a complete file it has as many contigs as the header; the data of each
+    contig begin where those of the one before end, with a read of that contig; behind the last
+    there is nothing but unplaced reads. (Files joined from several have more than one empty block
+    at the end, and some writers point to the end of a block instead of to the start of the next,
+    so that offsets are compared by what is found there.)
 
     Raises
     ------
@@ -198,14 +164,17 @@ def check_bam_index(
     if index.n_contigs != len(contigs):
         raise InputError(f"it was made for {index.n_contigs} contigs, the file has {len(contigs)}")
     try:
-        for contig, offset in index.first[:CHECKED_CHUNKS]:
-            if _record_contig(bam, offset) != contig:
+        expected = _record(bam, records_start)
+        for (contig, begin), end in zip(index.first, index.ends, strict=True):
+            found = _record(bam, begin)
+            if found.contig != contig:
                 raise InputError(f"no read of {contigs[contig]} is where it says")
-        end = records_start if index.end is None else index.end
-        behind = _record_contig(bam, end)
+            if found != expected:
+                raise InputError(f"the file has reads before the first of {contigs[contig]}")
+            expected = _record(bam, end)
     except BlockError as error:
         raise InputError("it points to places that are no blocks of the file") from error
-    if behind is not None and behind != -1:
+    if expected.contig not in (None, -1):
         raise InputError(
             "it is empty although the file has reads"
             if index.end is None
@@ -213,14 +182,21 @@ def check_bam_index(
         )
 
 
-def _record_contig(bam: BgzfFile, virtual_offset: int) -> int | None:
-    """Contig number of the record at an offset (-1 unplaced), None at the end of the data."""
-    raw, _ = bam.read(virtual_offset, 8)
+@dataclass(frozen=True, slots=True)
+class _Record:
+    """Where the first bytes of a record end, and its contig: -1 unplaced, None if there is none."""
+
+    behind: int
+    contig: int | None
+
+
+def _record(bam: BgzfFile, virtual_offset: int) -> _Record:
+    raw, behind = bam.read(virtual_offset, 8)
     if not raw:
-        return None
+        return _Record(behind, None)
     if len(raw) < 8:
         raise BlockError(f"cut record in {bam.path}")
-    return int(struct.unpack("<ii", raw)[1])
+    return _Record(behind, int(struct.unpack("<ii", raw)[1]))
 
 
 def check_cram_index(index: AlignmentIndex, cram: CramFile, contigs: Sequence[str]) -> None:
@@ -244,7 +220,7 @@ def check_cram_index(index: AlignmentIndex, cram: CramFile, contigs: Sequence[st
         if not cram.is_end(cram.data_start):
             raise InputError("it is empty although the file has reads")
         return
-    for contig, offset in index.first[:CHECKED_CHUNKS]:
+    for contig, offset in index.first[:CHECKED_CONTAINERS]:
         container = cram.container(offset)
         if container is None or container.contig not in (contig, CramFile.MANY_CONTIGS):
             raise InputError("it points to places that are no containers of the file")

@@ -1,64 +1,58 @@
-"""Were all the reads seen that the file has? Watched while they are read.
+"""Whether all the reads of the file were seen; how many of them were not used, and why.
 
-htslib returns fewer reads, without an error, where an index has lost a bin or an offset. So what is
-read is counted, each alignment in the window that it starts in, and held against the index's own
-count once a contig is through. Runs over parts of a contig cannot be held against it.
+What is read is counted, each alignment in the window that it starts in, and held against the
+index's own count once a contig is through. Runs over parts of a contig cannot be held against it.
 """
 
+import logging
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Protocol
 
+import numpy as np
 import pysam
+from numpy.typing import NDArray
 
+from pileup.kernels.records import N_REASONS, OVER_DEPTH
 from varcall.errors import InputError
 from varcall.inputs import Inputs
-from varcall.reads import Alignments
 from varcall.regions import Region
 
+_log = logging.getLogger(__name__)
 
-class WatchedAlignments:
-    """Fetches like the file it is made of; counts, and sees to the order.
+# In the order of the reason numbers of pileup.kernels.records.
+REASONS = (
+    "unmapped",
+    "secondary",
+    "supplementary",
+    "failed quality checks",
+    "duplicates",
+    "excluded by another flag",
+    "of low mapping quality",
+    "without sequence",
+    "without aligned bases",
+    "of another sample",
+    "beyond the depth cap",
+)
 
-    Attributes
-    ----------
-    placed, mapped
-        Alignments that start in the window: all of them, and those that are mapped.
-    """
 
-    def __init__(self, alignments: Alignments, window: Region) -> None:
-        self._alignments = alignments
-        self._window = window
-        self.placed = 0
-        self.mapped = 0
+class WindowCounts(Protocol):
+    """Alignments that start in one window, as `varcall.reads.ReadCounts` has them."""
 
     @property
-    def filename(self) -> bytes:
-        """Path of the file."""
-        return self._alignments.filename
+    def placed(self) -> int:
+        """All of them."""
+        ...
 
-    def fetch(self, contig: str, start: int, end: int) -> Iterator[pysam.AlignedSegment]:
-        """Yield the alignments that overlap a span which holds the window (0-based half-open).
+    @property
+    def mapped(self) -> int:
+        """Those that are mapped."""
+        ...
 
-        Raises
-        ------
-        InputError
-            When they are not in the order of their starts.
-        """
-        first, last = self._window.start, self._window.end
-        before = -1
-        for read in self._alignments.fetch(contig, start, end):
-            position = read.reference_start
-            if position < before:
-                name = self.filename.decode(errors="replace")
-                raise InputError(
-                    f"{name} is not sorted: a read at {contig}:{position + 1} comes after one at "
-                    f"{contig}:{before + 1}; run samtools sort, then samtools index"
-                )
-            before = position
-            if first <= position < last:
-                self.placed += 1
-                self.mapped += not read.is_unmapped
-            yield read
+    @property
+    def skipped(self) -> Sequence[int] | NDArray[np.int64]:
+        """Those that are not used, by reason; empty where nothing was read."""
+        ...
 
 
 class ReadTally:
@@ -71,8 +65,9 @@ class ReadTally:
         self._missing = {name: header.get_reference_length(name) for name in inputs.contigs}
         self._placed: Counter[str] = Counter()
         self._mapped: Counter[str] = Counter()
+        self._skipped = np.zeros(N_REASONS, np.int64)
 
-    def add(self, window: Region, *, placed: int, mapped: int) -> None:
+    def add(self, window: Region, counts: WindowCounts) -> None:
         """Count the alignments that start in one window, each window once.
 
         Raises
@@ -81,8 +76,10 @@ class ReadTally:
             When this was the last window of a contig, and reads of it were not seen.
         """
         name = window.contig
-        self._placed[name] += placed
-        self._mapped[name] += mapped
+        self._placed[name] += counts.placed
+        self._mapped[name] += counts.mapped
+        if len(counts.skipped):
+            self._skipped += counts.skipped
         self._missing[name] -= len(window)
         if self._missing[name]:
             return
@@ -96,3 +93,23 @@ class ReadTally:
             f"but {seen:,} were found: the index is damaged or of another file; "
             f"run: samtools index {self._inputs.reads}"
         )
+
+    def log(self) -> None:
+        """Say how many alignments were not used, and where DP and AD are estimates."""
+        total, skipped = sum(self._placed.values()), int(self._skipped.sum())
+        counts = self._skipped.tolist()
+        reasons = [
+            f"{count:,} {reason}" for count, reason in zip(counts, REASONS, strict=True) if count
+        ]
+        _log.debug(
+            "%s of %s alignments were not used: %s",
+            f"{skipped:,}",
+            f"{total:,}",
+            ", ".join(reasons) or "none",
+        )
+        if counts[OVER_DEPTH]:
+            _log.info(
+                "%s reads beyond --max-depth were left out; where they lay, DP and AD are those "
+                "of the reads used, scaled up to all",
+                f"{counts[OVER_DEPTH]:,}",
+            )

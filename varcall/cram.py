@@ -15,12 +15,18 @@ _EOF_START = 4542278  # "EOF" as the alignment start of the end-of-file containe
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """Header of one container: contig is -1 for unmapped reads, -2 for several contigs."""
+    """Header of one container: contig is -1 for unmapped reads, -2 for several contigs.
+
+    `start` and `span` are those of its alignments, 1-based; `landmarks` are where its slices begin,
+    counted from the end of this header.
+    """
 
     offset: int
     next_offset: int
     contig: int
     start: int
+    span: int
+    landmarks: tuple[int, ...]
 
 
 class CramFile:
@@ -55,6 +61,10 @@ class CramFile:
         return self
 
     def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
         self._file.close()
 
     @property
@@ -87,8 +97,8 @@ class CramFile:
             (length,) = struct.unpack_from("<i", raw)
             contig, position = _itf8(raw, 4)
             start, position = _itf8(raw, position)
-            for _ in range(2):  # span, number of records
-                _, position = _itf8(raw, position)
+            span, position = _itf8(raw, position)
+            _, position = _itf8(raw, position)  # number of records
             if self.major == 3:
                 position += _ltf8_size(raw[position])  # record counter
                 position += _ltf8_size(raw[position])  # bases
@@ -97,15 +107,17 @@ class CramFile:
                 position += _ltf8_size(raw[position])
             _, position = _itf8(raw, position)  # number of blocks
             n_landmarks, position = _itf8(raw, position)
+            landmarks: list[int] = []
             for _ in range(n_landmarks):
-                _, position = _itf8(raw, position)
+                landmark, position = _itf8(raw, position)
+                landmarks.append(landmark)
         except (IndexError, struct.error):
             return None
         position += 4 if self.major == 3 else 0  # CRC-32
         next_offset = offset + position + length
         if length < 0 or next_offset > self.size:
             return None
-        return Container(offset, next_offset, contig, start)
+        return Container(offset, next_offset, contig, start, span, tuple(landmarks))
 
 
 def _itf8(raw: bytes, position: int) -> tuple[int, int]:

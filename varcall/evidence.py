@@ -1,6 +1,6 @@
 """Everything known of the candidates of one window, before the model is asked."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,14 +19,17 @@ from varcall.candidates import (
 from varcall.features import measure
 from varcall.observations import observe, pose_questions
 from varcall.profile import LibraryProfile
-from varcall.reads import Alignments, ReadBatch, ReadFilter, load_reads
+from varcall.read_source import ReadSource
+from varcall.reads import ReadBatch, ReadFilter
+from varcall.realign import REACH, RealignOptions, realign
 from varcall.reference import Reference
 from varcall.regions import Region
 
 # Reads are fetched this far beyond a window, so that candidates at its border see the same reads
 # and the same neighbours whatever the window: a repeat an indel shifts along (400), a neighbour
-# (100), a deletion (100) and some.
-WINDOW_MARGIN = 700
+# (100), a deletion (100) and some; and the regions whose reassembly may move those reads.
+WINDOW_MARGIN = 700 + REACH
+DEFAULT_REALIGN = RealignOptions()
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +46,14 @@ class Evidence:
     observations: ShownArrays
     questions: QuestionArrays
 
+    def about(self, chosen: slice | NDArray[np.int64]) -> "Evidence":
+        """Return the same evidence with the chosen questions only."""
+        questions = QuestionArrays(self.questions.site[chosen], self.questions.alleles[chosen])
+        return replace(self, questions=questions)
+
     def images(self, chosen: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.uint8]:
         """Draw the images of the chosen questions: uint8 [q, 224, 224, 3]."""
-        asked = QuestionArrays(self.questions.site[chosen], self.questions.alleles[chosen])
+        asked = self.about(chosen).questions
         return encode(asked, self.scan.reference, self.reads, self.sites, self.observations)
 
     def features(self, profile: LibraryProfile) -> NDArray[np.float32]:
@@ -75,14 +83,15 @@ def reference_of(batch: ReadBatch, reference: Reference) -> ReferenceArrays:
 
 
 def load_window(
-    alignments: Alignments,
+    source: ReadSource,
     window: Region,
     read_filter: ReadFilter,
     read_groups: frozenset[str] | None = None,
 ) -> ReadBatch:
-    """Fetch the reads of a window and of WINDOW_MARGIN on both sides; see `load_reads`."""
+    """Load the reads of a window and of WINDOW_MARGIN on both sides; counts are the window's."""
     low, high = max(0, window.start - WINDOW_MARGIN), window.end + WINDOW_MARGIN
-    return load_reads(alignments, window.contig, low, high, read_filter, read_groups)
+    own = window.start, window.end
+    return source.load(window.contig, low, high, read_filter, read_groups, own)
 
 
 def gather(
@@ -91,8 +100,9 @@ def gather(
     start: int,
     end: int,
     thresholds: CandidateThresholds,
+    realign_options: RealignOptions | None = DEFAULT_REALIGN,
 ) -> Evidence:
-    """Find the candidates that start in [start, end) and look them up in the reads.
+    """Find the candidates that start in [start, end) and look them up in the realigned reads.
 
     Parameters
     ----------
@@ -100,7 +110,11 @@ def gather(
         All reads that overlap [start - WINDOW_MARGIN, end + WINDOW_MARGIN).
     reference
         What `reference_of` fetches.
+    realign_options
+        None takes the reads as the mapper aligned them.
     """
+    if realign_options is not None:
+        batch = realign(batch, reference, realign_options)
     reads = batch.arrays
     scan = scan_window(reads, reference, thresholds)
     sites = find_candidates(reads, scan, start - FAR, end + FAR, thresholds)

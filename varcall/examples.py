@@ -1,5 +1,6 @@
 """Training examples: the labelled questions of spans, and batches drawn from them."""
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,11 +10,12 @@ from numpy.typing import NDArray
 
 from models.batch import Batch
 from models.prompt import PromptContext
-from pileup.arrays import QuestionArrays
+from models.triage import Triage
 from varcall.candidates import CandidateThresholds
-from varcall.evidence import Evidence, gather
+from varcall.evidence import DEFAULT_REALIGN, Evidence, gather
 from varcall.labels import label_questions
 from varcall.prompts import question_tokens
+from varcall.realign import RealignOptions
 from varcall.spans import Span, load_span
 
 
@@ -31,7 +33,11 @@ class Examples:
 
 
 def make_examples(
-    span: Span, kept_share: float, seed: int, thresholds: CandidateThresholds
+    span: Span,
+    kept_share: float,
+    seed: int,
+    thresholds: CandidateThresholds,
+    realign: RealignOptions | None = DEFAULT_REALIGN,
 ) -> Examples:
     """Label the candidates of a span, seen at a share of its depth.
 
@@ -48,15 +54,14 @@ def make_examples(
         n_fragments = int(fragment.max(initial=-1)) + 1
         reads = reads.subset((rng.random(n_fragments) < kept_share)[fragment])
         profile = replace(profile, depth=profile.depth * kept_share)
-    evidence = gather(reads, span.reference, span.start, span.end, thresholds)
+    evidence = gather(reads, span.reference, span.start, span.end, thresholds, realign)
     labels = label_questions(evidence.sites, evidence.questions, span.truth, span.reference)
     starts = evidence.sites.start[evidence.questions.site]
     inside = np.zeros(len(starts), bool)
     for low, high in span.confident:
         inside |= (starts >= low) & (starts < high)
     chosen = np.flatnonzero(labels.certain & inside)
-    asked = QuestionArrays(evidence.questions.site[chosen], evidence.questions.alleles[chosen])
-    evidence = replace(evidence, questions=asked)
+    evidence = evidence.about(chosen)
     return Examples(
         evidence=evidence,
         tokens=question_tokens(evidence, PromptContext.from_profile(profile)),
@@ -80,6 +85,9 @@ class Sampling:
         variants, and so fewer false candidates, than real ones.
     pair_share
         Share of the two-allele questions that are kept: sites with four ALTs ask six of them.
+    easy_share
+        Share of the questions kept that the feature model is sure of: the pictures are for the
+        others. It depends on what is measured, not on the truth, so it biases no answer.
     buffer_size
         Examples from which a batch is drawn at random.
     """
@@ -88,7 +96,33 @@ class Sampling:
     full_depth_share: float = 0.25
     variant_share: float = 0.5
     pair_share: float = 0.4
+    easy_share: float = 1.0
     buffer_size: int = 4096
+
+
+def half_of(path: Path) -> int:
+    """Return 0 or 1 for a file of examples, by its name."""
+    return zlib.crc32(path.name.encode()) & 1
+
+
+def draw_examples(
+    path: Path,
+    rng: np.random.Generator,
+    sampling: Sampling,
+    thresholds: CandidateThresholds,
+    realign: RealignOptions | None = DEFAULT_REALIGN,
+) -> tuple[Examples, NDArray[np.int64]]:
+    """Make the examples of a span at a depth drawn for it; return them and which to keep."""
+    span = load_span(path)
+    depth = max(span.profile.depth, sampling.min_depth)
+    wanted = float(np.exp(rng.uniform(np.log(sampling.min_depth), np.log(depth))))
+    share = 1.0 if rng.random() < sampling.full_depth_share else wanted / depth
+    examples = make_examples(span, share, int(rng.integers(1 << 62)), thresholds, realign)
+    masks = examples.evidence.questions.alleles
+    is_pair = (masks & (masks - 1)) != 0
+    kept = rng.random(len(examples)) < np.where(is_pair, sampling.pair_share, 1.0)
+    kept &= (examples.labels == 0) | (rng.random(len(examples)) < sampling.variant_share)
+    return examples, np.flatnonzero(kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,12 +137,17 @@ class ExampleStream:
         Examples a batch.
     sampling
         How training draws; None gives one ordered pass over the spans at their full depth.
+    triage
+        Two feature models, which tell easy questions: `half_of` a span names the one that never
+        saw it. None where every question counts as hard.
     """
 
     paths: tuple[Path, ...]
     batch_size: int
     sampling: Sampling | None
+    triage: tuple[Triage, Triage] | None = None
     thresholds: CandidateThresholds = field(default_factory=CandidateThresholds)
+    realign: RealignOptions | None = DEFAULT_REALIGN
 
     def __call__(self, rank: int, world_size: int, seed: int, skip: int) -> Iterator[Batch]:
         """Yield batches; worker `rank` of `world_size` sees its own order.
@@ -123,7 +162,7 @@ class ExampleStream:
                 yield from self._ordered(path)
 
     def _ordered(self, path: Path) -> Iterator[Batch]:
-        examples = make_examples(load_span(path), 1.0, 0, self.thresholds)
+        examples = make_examples(load_span(path), 1.0, 0, self.thresholds, self.realign)
         for first in range(0, len(examples), self.batch_size):
             chosen = np.arange(first, min(first + self.batch_size, len(examples)))
             yield Batch(
@@ -141,7 +180,10 @@ class ExampleStream:
             while len(pool) < max(sampling.buffer_size, self.batch_size):
                 if not order:
                     order = list(rng.permutation(len(self.paths)))
-                pool += self._drawn(self.paths[order.pop()], rng, sampling)
+                path = self.paths[order.pop()]
+                examples, kept = draw_examples(path, rng, sampling, self.thresholds, self.realign)
+                kept = kept[self._is_wanted(path, examples.features[kept], rng, sampling)]
+                pool += [(examples, int(index)) for index in kept]
             # Swap-and-pop keeps the draw O(1); the pool holds reads, so it stays small.
             batch = []
             for _ in range(self.batch_size):
@@ -150,19 +192,19 @@ class ExampleStream:
                 batch.append(pool.pop())
             yield _stack(batch)
 
-    def _drawn(
-        self, path: Path, rng: np.random.Generator, sampling: Sampling
-    ) -> list[tuple[Examples, int]]:
-        span = load_span(path)
-        depth = max(span.profile.depth, sampling.min_depth)
-        wanted = float(np.exp(rng.uniform(np.log(sampling.min_depth), np.log(depth))))
-        share = 1.0 if rng.random() < sampling.full_depth_share else wanted / depth
-        examples = make_examples(span, share, int(rng.integers(1 << 62)), self.thresholds)
-        masks = examples.evidence.questions.alleles
-        is_pair = (masks & (masks - 1)) != 0
-        kept = rng.random(len(examples)) < np.where(is_pair, sampling.pair_share, 1.0)
-        kept &= (examples.labels == 0) | (rng.random(len(examples)) < sampling.variant_share)
-        return [(examples, int(index)) for index in np.flatnonzero(kept)]
+    def _is_wanted(
+        self,
+        path: Path,
+        features: NDArray[np.float32],
+        rng: np.random.Generator,
+        sampling: Sampling,
+    ) -> NDArray[np.bool_]:
+        """Draw which questions stay, by how sure the feature model is of them."""
+        chance = rng.random(len(features))
+        if self.triage is None:
+            return chance < 1.0
+        triage = self.triage[half_of(path)]
+        return ~triage.is_sure(triage.predict(features)) | (chance < sampling.easy_share)
 
 
 def _stack(batch: Sequence[tuple[Examples, int]]) -> Batch:

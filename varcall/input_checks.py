@@ -87,12 +87,17 @@ class Files:
 
 
 @contextmanager
-def alignments_of(reads: Path, index: Path, reference: Path) -> Iterator[pysam.AlignmentFile]:
+def alignments_of(
+    reads: Path,
+    index: Path,
+    reference: Path,
+    kind: type[pysam.AlignmentFile] = pysam.AlignmentFile,
+) -> Iterator[pysam.AlignmentFile]:
     """Open reads for fetching; see `varcall.inputs.open_alignments`."""
     # htslib would print its own, less helpful messages beside ours.
     pysam.set_verbosity(0)
     try:
-        alignments = pysam.AlignmentFile(
+        alignments = kind(
             str(reads), "rb", index_filename=str(index), reference_filename=str(reference)
         )
     except (OSError, ValueError) as error:
@@ -203,6 +208,11 @@ def check_contigs(
 ) -> tuple[dict[str, int], str]:
     """Find the contigs of both files, and look at their lines in the FASTA."""
     contigs = shared_contigs(header.contigs, fasta, reads, reference)
+    lacking = {length for name, length in header.contigs.items() if name not in fasta}
+    if lacking:
+        # The name may only be wrong in the .fai, and then its length is that of one it lacks.
+        odd = (name for name in fasta if name not in header.contigs)
+        check_fasta(reference, sorted(odd, key=lambda name: fasta[name] not in lacking))
     check_fasta(reference, sorted(contigs, key=lambda name: -contigs[name]))
     return contigs, f"{len(contigs)} of {len(header.contigs)} contigs are in the reference"
 

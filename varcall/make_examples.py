@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from varcall.errors import InputError, UsageError
-from varcall.inputs import open_alignments, open_inputs
+from varcall.inputs import open_inputs
 from varcall.pool import run_in_order
 from varcall.profile import measure_profile
+from varcall.read_source import open_reads
 from varcall.reference import Reference
 from varcall.regions import Region, merge_regions, read_bed, windows
 from varcall.spans import cut_span, save_span, span_name
@@ -108,13 +109,13 @@ class _Cutter:
         written = 0
         with (
             Reference(inputs.reference) as reference,
-            open_alignments(inputs) as alignments,
+            open_reads(inputs) as source,
         ):
             for window in windows(inputs.regions, options.span):
                 inside = _clip(confident, window)
                 if not inside:
                     continue
-                span = cut_span(alignments, reference, sample.truth, profile, window, inside)
+                span = cut_span(source, reference, sample.truth, profile, window, inside)
                 if len(span.reads):
                     save_span(span, options.output / span_name(sample.reads, window))
                     written += 1

@@ -27,6 +27,7 @@ DEFAULT_BATCH_SIZE = 64
 MAX_MAPQ = 255
 MAX_BASE_QUALITY = 93
 
+ENGINES = ("auto", "torch", "openvino", "onnx")
 PRECISIONS = ("auto", "fp32", "bf16")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _OUTPUT_TYPE = re.compile(r"[vu]|[zb][0-9]?")
@@ -69,12 +70,15 @@ class CallOptions:
         Ploidy of the sample (1 or 2), and the contigs called as haploid whatever it is.
     model
         Name of bundled weights or path of a .safetensors file.
-    device, precision, batch_size
-        How the model runs; none of them changes the calls.
+    engine, device, precision, batch_size
+        What runs the model, and how; none of them changes the calls.
     window
         Reference bases that a worker processes at a time.
     threads
         Worker processes: a hard cap.
+    realign, triage
+        Whether reads are reassembled where the mapper was unsure, and whether questions that the
+        feature model is sure of are answered without a picture.
     workdir, resume
         Folder that keeps finished windows, and whether those of an earlier run are used again.
     timings
@@ -107,11 +111,14 @@ class CallOptions:
     ploidy: int = 2
     haploid_contigs: tuple[str, ...] = ()
     model: str = DEFAULT_MODEL
+    engine: str = "auto"
     device: str = "auto"
     precision: str = "auto"
     batch_size: int = DEFAULT_BATCH_SIZE
     window: int = DEFAULT_WINDOW
     threads: int = 1
+    realign: bool = True
+    triage: bool = True
     workdir: Path | None = None
     resume: bool = False
     timings: Path | None = None
@@ -142,6 +149,7 @@ class CallOptions:
         _within("--threads", self.threads, 1, None)
 
     def _check_names(self) -> None:
+        _one_of("--engine", self.engine, ENGINES)
         _one_of("--precision", self.precision, PRECISIONS)
         if not _DEVICE.fullmatch(self.device):
             raise UsageError(f"--device {self.device!r} is none of auto, cpu, cuda, cuda:N")

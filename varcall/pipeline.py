@@ -16,6 +16,7 @@ from models.registry import weights_path
 from varcall.atomic import check_writable
 from varcall.candidates import CandidateThresholds
 from varcall.completeness import ReadTally
+from varcall.evidence import DEFAULT_REALIGN
 from varcall.genotype import GenotypeOptions
 from varcall.inputs import Inputs, open_inputs
 from varcall.log import Progress
@@ -62,7 +63,9 @@ def call_variants(options: CallOptions) -> None:
         run = fingerprint(options, inputs, model)
         finished = FinishedWindows(options.workdir, run, resume=options.resume)
     with timings.stage("profile"):
-        plan = _plan(options, inputs, measure_profile(inputs))
+        measure = partial(measure_profile, inputs)
+        profile = measure() if finished is None else finished.profile(measure)
+    plan = _plan(options, inputs, profile)
     compute = partial(run_in_order, Worker, plan, processes=options.threads)
     if finished is not None:
         compute = partial(finished.completed, compute=compute)
@@ -75,9 +78,10 @@ def call_variants(options: CallOptions) -> None:
     ):
         for window, result in results:
             timings.add(result)
-            tally.add(window, placed=result.placed, mapped=result.mapped)
+            tally.add(window, result)
             with timings.stage("write"):
                 writer.write_window(result.lines, contig=window.contig, end=window.end)
+    tally.log()
     timings.log()
     if options.timings is not None:
         timings.save(options.timings)
@@ -111,9 +115,12 @@ def _plan(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -> Work
         ),
         profile=profile,
         model=options.model,
+        engine=options.engine,
         device=options.device,
         precision=options.precision,
         batch_size=options.batch_size,
+        realign=DEFAULT_REALIGN if options.realign else None,
+        triage=options.triage,
         ploidy=options.ploidy,
         haploid_contigs=frozenset(options.haploid_contigs),
         genotype=GenotypeOptions(min_qual=options.min_qual, write_gl=options.write_gl),

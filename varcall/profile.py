@@ -9,16 +9,18 @@ import json
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import accumulate
+from itertools import accumulate, islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays
-from pileup.kernels.library import shown_lengths, tally_bases
+from pileup.kernels.library import count_errors, shown_lengths, tally_bases
 from varcall.alignment_index import occupied_spans
-from varcall.inputs import Inputs, open_alignments
-from varcall.reads import TILE, ReadBatch, ReadFilter, load_reads
+from varcall.inputs import Inputs
+from varcall.read_source import ReadSource, open_reads
+from varcall.reads import TILE, ReadBatch, ReadFilter
 from varcall.reference import Reference
 from varcall.regions import Region
 
@@ -30,6 +32,7 @@ CELL = 2 * TILE  # bases looked at in one place
 TARGET_READS = 30_000
 MAX_BASES = 40_000_000
 MAX_CELLS = 4_000
+LEAST_AT_ONCE, MOST_AT_ONCE = 16, 128  # cells loaded in one round
 
 DUPLICATE = 0x400
 PAIRED, PROPER = 0x1, 0x2
@@ -100,6 +103,14 @@ class LibraryProfile:
         """Spell it as a JSON object."""
         return json.dumps(asdict(self), indent=2)
 
+    @classmethod
+    def from_json(cls, text: str) -> "LibraryProfile":
+        """Read what `to_json` spelled."""
+        fields: dict[str, Any] = json.loads(text)
+        for name in ("slippage", "slippage_reads"):
+            fields[name] = tuple(fields[name])
+        return cls(**fields)
+
 
 def measure_profile(inputs: Inputs) -> LibraryProfile:
     """Measure the library of the chosen sample; the same for any regions, threads and shards.
@@ -110,16 +121,42 @@ def measure_profile(inputs: Inputs) -> LibraryProfile:
         The reads or the reference cannot be read.
     """
     tally = _Tally()
-    with Reference(inputs.reference) as reference, open_alignments(inputs) as alignments:
-        for number, cell in enumerate(_cells(inputs)):
-            if number == MAX_CELLS or tally.reads >= TARGET_READS or tally.bases >= MAX_BASES:
+    with Reference(inputs.reference) as reference, open_reads(inputs) as source:
+        for batch in _sample(source, _cells(inputs), _first_round(inputs), inputs.read_groups):
+            if tally.reads >= TARGET_READS or tally.bases >= MAX_BASES:
                 break
-            reads = load_reads(
-                alignments, cell.contig, cell.start, cell.end, _SAMPLED, inputs.read_groups
-            )
-            if len(reads):
-                tally.add(reads, reference)
+            if len(batch):
+                tally.add(batch, reference)
     return tally.profile(inputs.platform)
+
+
+def _first_round(inputs: Inputs) -> int:
+    """Cells that the index's counts tell will be needed; some, where it does not count."""
+    mapped = sum(count or 0 for count in inputs.mapped.values())
+    bases = sum(end - start for _, start, end in _occupied(inputs))
+    needed = 1.1 * TARGET_READS * bases / CELL / mapped if mapped else 0
+    return min(MOST_AT_ONCE, max(LEAST_AT_ONCE, int(needed)))
+
+
+def _sample(
+    source: ReadSource, cells: Iterator[Region], size: int, read_groups: frozenset[str] | None
+) -> Iterator[ReadBatch]:
+    """Load cells in their order, but each round of them sorted, as files are read fastest.
+
+    `size` is that of the first round; later ones are as large as the cells before tell that may
+    still be needed.
+    """
+    loaded = reads = 0
+    while chosen := list(islice(cells, min(size, MAX_CELLS - loaded))):
+        batches = {
+            cell: source.load(cell.contig, cell.start, cell.end, _SAMPLED, read_groups)
+            for cell in sorted(chosen, key=lambda cell: (cell.contig, cell.start))
+        }
+        yield from (batches[cell] for cell in chosen)
+        loaded += len(chosen)
+        reads += sum(len(batch) for batch in batches.values())
+        needed = max(1, TARGET_READS - reads) * loaded // max(1, reads)
+        size = min(MOST_AT_ONCE, max(LEAST_AT_ONCE, needed))
 
 
 def _cells(inputs: Inputs) -> Iterator[Region]:
@@ -196,23 +233,17 @@ class _Tally:
         unique = reads.flag & DUPLICATE == 0
         counts = np.zeros((len(reference), 4), dtype=np.int32)
         coverage = np.zeros(len(reference), dtype=np.int32)
-        used = unique & (reads.mapq >= _MIN_MAPQ_DEPTH)
-        tally_bases(reads, used, start, MIN_ERROR_QUALITY, counts, coverage)
-        covered = int((coverage > 0).sum())
+        covering = unique & (reads.mapq >= _MIN_MAPQ_DEPTH)
+        compared = unique & (reads.mapq >= _MIN_MAPQ_ERRORS)
+        tally_bases(reads, covering, compared, start, MIN_ERROR_QUALITY, counts, coverage)
+        covered = int(np.count_nonzero(coverage))
         if covered:
             self._depths.append((float(coverage.sum()) / covered, int(coverage.sum())))
-        counts[:] = 0
-        used = unique & (reads.mapq >= _MIN_MAPQ_ERRORS)
-        tally_bases(reads, used, start, MIN_ERROR_QUALITY, counts, coverage)
-        known = np.flatnonzero(reference < 4)
-        counts = counts[known]
-        depth = counts.sum(axis=1)
-        counts[np.arange(len(known)), reference[known]] = 0  # what is left are mismatches
-        commonest = counts.max(axis=1)
-        is_variant = (commonest >= VARIANT_COUNT) & (commonest >= VARIANT_FRACTION * depth)
-        usable = (depth >= MIN_ERROR_DEPTH) & ~is_variant
-        self._errors += int(counts[usable].sum())
-        self._compared += int(depth[usable].sum())
+        errors, bases = count_errors(
+            counts, reference, MIN_ERROR_DEPTH, VARIANT_COUNT, VARIANT_FRACTION
+        )
+        self._errors += errors
+        self._compared += bases
 
     def _add_runs(self, reads: ReadArrays, codes: NDArray[np.uint8], origin: int) -> None:
         """Run lengths that reads show; `codes` reaches one base beyond the cell on both sides.

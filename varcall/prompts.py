@@ -8,11 +8,16 @@ from varcall.alleles import trim
 from varcall.evidence import Evidence
 
 
-def question_tokens(evidence: Evidence, context: PromptContext) -> NDArray[np.int32]:
-    """Write the prompts of a window's questions: int32 [q, PROMPT_LENGTH]."""
+def question_tokens(
+    evidence: Evidence,
+    context: PromptContext,
+    chosen: slice | NDArray[np.int64] = slice(None),
+) -> NDArray[np.int32]:
+    """Write the prompts of the chosen questions of a window: int32 [q, PROMPT_LENGTH]."""
     refs = []
     alts = []
-    for site, mask in zip(evidence.questions.site, evidence.questions.alleles, strict=True):
+    questions = evidence.questions
+    for site, mask in zip(questions.site[chosen], questions.alleles[chosen], strict=True):
         ref, site_alts = evidence.alleles(int(site))
         asked = [alt for bit, alt in enumerate(site_alts) if int(mask) >> bit & 1]
         _, ref, putative = trim(0, ref, asked)

@@ -18,13 +18,14 @@ from varcall.atomic import AtomicOutput, output_error
 from varcall.errors import OutputError, UsageError
 from varcall.inputs import Inputs
 from varcall.options import CallOptions
+from varcall.profile import LibraryProfile
 from varcall.provenance import ModelIdentity, header_lines, normalised_command
 from varcall.regions import Region
 from varcall.worker import WindowResult
 
 _log = logging.getLogger(__name__)
 
-_SUFFIX = ".window"
+_SUFFIX, _PROFILE_SUFFIX = ".window", ".profile"
 
 Compute = Callable[[Sequence[Region]], Iterator[tuple[Region, WindowResult]]]
 
@@ -99,13 +100,21 @@ class FinishedWindows:
                     "start it again with --resume"
                 )
 
+    def profile(self, measure: Callable[[], LibraryProfile]) -> LibraryProfile:
+        """Return the run's library profile; it is measured and kept where it is not there yet."""
+        key = _digest(f"profile {self._run}".encode())
+        path = self._folder / (key + _PROFILE_SUFFIX)
+        kept = _read(path, key)
+        if kept is not None:
+            return LibraryProfile.from_json(kept.decode())
+        profile = measure()
+        _write(path, key, profile.to_json().encode())
+        return profile
+
     def load(self, window: Region) -> WindowResult | None:
         """Return the result of a finished window, None where there is none that fits."""
-        try:
-            head, _, body = self._path(window).read_bytes().partition(b"\n")
-            if head.decode() != f"{self._key(window)} {_digest(body)}":
-                return None
-        except (OSError, UnicodeDecodeError):
+        body = _read(self._path(window), self._key(window))
+        if body is None:
             return None
         kept: dict[str, Any] = json.loads(body)
         return WindowResult(**kept)
@@ -121,13 +130,7 @@ class FinishedWindows:
         # Its CPU seconds are those of the run that spent them.
         kept = {f.name: asdict(result)[f.name] for f in fields(result) if f.name != "seconds"}
         body = json.dumps(kept).encode()
-        path = self._path(window)
-        try:
-            path.parent.mkdir(exist_ok=True)
-        except OSError as error:
-            raise output_error(path, error) from error
-        with AtomicOutput(path) as output:
-            output.path.write_bytes(f"{self._key(window)} {_digest(body)}\n".encode() + body)
+        _write(self._path(window), self._key(window), body)
 
     def _key(self, window: Region) -> str:
         return _digest(json.dumps([self._run, window.contig, window.start, window.end]).encode())
@@ -136,6 +139,24 @@ class FinishedWindows:
         key = self._key(window)
         # A genome has 120,000 windows, too many for one folder.
         return self._folder / key[:2] / (key + _SUFFIX)
+
+
+def _read(path: Path, key: str) -> bytes | None:
+    """Return what was kept under a key, None where it is not there, is cut or was altered."""
+    try:
+        head, _, body = path.read_bytes().partition(b"\n")
+        return body if head.decode() == f"{key} {_digest(body)}" else None
+    except (OSError, UnicodeDecodeError):
+        return None
+
+
+def _write(path: Path, key: str, body: bytes) -> None:
+    try:
+        path.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise output_error(path, error) from error
+    with AtomicOutput(path) as output:
+        output.path.write_bytes(f"{key} {_digest(body)}\n".encode() + body)
 
 
 def _digest(content: bytes) -> str:

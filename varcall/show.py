@@ -6,24 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.engine import load_engine
-from models.prompt import PromptContext, decode
-from models.registry import BUNDLED_SHA256
-from varcall.alleles import trim
 from varcall.atomic import AtomicOutput, check_writable
-from varcall.candidates import CandidateThresholds
-from varcall.errors import InputError, OutputError, UsageError
-from varcall.evidence import Evidence, gather, load_window, reference_of
-from varcall.inputs import Inputs, open_alignments, open_inputs
-from varcall.options import DEFAULT_MODEL
-from varcall.profile import measure_profile
-from varcall.prompts import question_tokens
-from varcall.reads import ReadFilter
-from varcall.reference import Reference
+from varcall.errors import InputError, UsageError
+from varcall.evidence import Evidence
+from varcall.html import report_packages
+from varcall.inputs import Inputs, open_inputs
+from varcall.locus import Question, distances, open_viewer, questions_of
 from varcall.regions import Region, split_region_list
-from varcall.worker import check_model
 
 logger = logging.getLogger(__name__)
 
@@ -64,17 +54,6 @@ class ShowOptions:
             raise UsageError(f"--output {self.output} is no PNG: give a name that ends in .png")
 
 
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """One question of a locus: its place among the evidence's questions, and its alleles."""
-
-    index: int
-    start: int
-    ref: str
-    alts: tuple[str, ...]
-    site_alts: tuple[str, ...]
-
-
 def run_show(options: ShowOptions) -> list[Path]:
     """Draw the candidate at a position, one picture per question; return the files written.
 
@@ -85,12 +64,8 @@ def run_show(options: ShowOptions) -> list[Path]:
     OutputError
         The picture cannot be written, or matplotlib is missing.
     """
-    try:
+    with report_packages():
         from pileup.show import Label, render
-    except ModuleNotFoundError as error:
-        raise OutputError(
-            f"pictures need {error.name}; install it with: pip install 'varcall-pileup[report]'"
-        ) from None
     check_writable(options.output)
     inputs = open_inputs(
         options.reads,
@@ -100,26 +75,23 @@ def run_show(options: ShowOptions) -> list[Path]:
         regions=(options.position,),
     )
     place = _single_position(inputs, options.position)
-    evidence = _look(inputs, place)
-    questions = _chosen(evidence, place, options)
-    profile = measure_profile(inputs)
-    chosen = np.array([question.index for question in questions])
-    images = evidence.images(chosen)
-    tokens = question_tokens(evidence, PromptContext.from_profile(profile))[chosen]
-    answers = _answers(images, tokens, evidence.features(profile)[chosen], options.model)
-    paths = list(_paths(options.output, len(questions)))
-    for row, (question, path) in enumerate(zip(questions, paths, strict=True)):
+    start, end = max(0, place.start - SEARCH_DISTANCE), place.end + SEARCH_DISTANCE
+    with open_viewer(inputs, options.model) as viewer:
+        evidence = viewer.look(Region(place.contig, start, end))
+        asked = viewer.ask(evidence, _chosen(evidence, place, options))
+    paths = list(_paths(options.output, len(asked)))
+    for item, path in zip(asked, paths, strict=True):
         label = Label(
             contig=place.contig,
-            start=question.start,
-            ref=question.ref,
-            alts=question.alts,
+            start=item.question.start,
+            ref=item.question.ref,
+            alts=item.question.alts,
             sample=inputs.sample,
-            prompt=decode(tokens[row]),
-            answer=answers[row] if answers else (),
+            prompt=item.prompt,
+            answer=item.answer,
         )
         with AtomicOutput(path) as output:
-            output.path.write_bytes(render(images[row], label))
+            output.path.write_bytes(render(item.image, label))
     return paths
 
 
@@ -132,17 +104,7 @@ def _single_position(inputs: Inputs, text: str) -> Region:
     return Region(region.contig, region.start, region.start + 1)
 
 
-def _look(inputs: Inputs, place: Region) -> Evidence:
-    """Gather the candidates near a position, seen as in any window."""
-    start, end = max(0, place.start - SEARCH_DISTANCE), place.end + SEARCH_DISTANCE
-    with open_alignments(inputs) as alignments, Reference(inputs.reference) as reference:
-        window = Region(place.contig, start, end)
-        reads = load_window(alignments, window, ReadFilter(), inputs.read_groups)
-        codes = reference_of(reads, reference)
-    return gather(reads, codes, start, end, CandidateThresholds())
-
-
-def _chosen(evidence: Evidence, place: Region, options: ShowOptions) -> list[_Question]:
+def _chosen(evidence: Evidence, place: Region, options: ShowOptions) -> list[Question]:
     """Return the questions of the nearest candidate, or those that --alt names."""
     sites = np.unique(evidence.questions.site)
     if not len(sites):
@@ -154,19 +116,11 @@ def _chosen(evidence: Evidence, place: Region, options: ShowOptions) -> list[_Qu
             f"{place.contig}:{place.start + 1} in {options.reads} ({int(covering.sum())} usable "
             f"reads cover it): give the POS of an allele that at least two reads show"
         )
-    starts = evidence.sites.start[sites]
-    ends = starts + evidence.sites.ref_length[sites]
-    # A position inside REF is at no distance, so any base of a deletion finds it.
-    distance = np.maximum(0, np.maximum(starts - place.start, place.start - ends + 1))
-    nearest = sites[distance == distance.min()]
+    distance = distances(evidence, sites, place.start)
     if distance.min() > 0:
-        logger.info(
-            "the nearest candidate is at %s:%d", place.contig, starts[distance.argmin()] + 1
-        )
-    questions = [
-        _question(evidence, int(index))
-        for index in np.flatnonzero(np.isin(evidence.questions.site, nearest))
-    ]
+        nearest = evidence.sites.start[sites[distance.argmin()]]
+        logger.info("the nearest candidate is at %s:%d", place.contig, nearest + 1)
+    questions = questions_of(evidence, sites[distance == distance.min()])
     if options.alt is None:
         return questions
     wanted = set(options.alt.upper().split(","))
@@ -178,29 +132,6 @@ def _chosen(evidence: Evidence, place: Region, options: ShowOptions) -> list[_Qu
             f"choose one of, or two of one site of, {', '.join(known)}"
         )
     return named
-
-
-def _question(evidence: Evidence, index: int) -> _Question:
-    site, mask = int(evidence.questions.site[index]), int(evidence.questions.alleles[index])
-    ref, alts = evidence.alleles(site)
-    asked = [alt for bit, alt in enumerate(alts) if mask >> bit & 1]
-    _, short_ref, short_alts = trim(0, ref, asked)
-    return _Question(index, int(evidence.sites.start[site]), short_ref, short_alts, tuple(asked))
-
-
-def _answers(
-    images: NDArray[np.uint8],
-    tokens: NDArray[np.int32],
-    features: NDArray[np.float32],
-    model: str | None,
-) -> list[tuple[float, ...]]:
-    """Return P of 0, 1 and 2 copies of each question; nothing where there is no model."""
-    if model is None and DEFAULT_MODEL not in BUNDLED_SHA256:
-        return []
-    name = DEFAULT_MODEL if model is None else model
-    engine = load_engine(name)
-    check_model(engine.card, name)
-    return [tuple(row) for row in engine.predict(images, tokens, features).tolist()]
 
 
 def _paths(output: Path, count: int) -> Iterator[Path]:

@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import pysam
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -22,6 +21,7 @@ from varcall.errors import InputError
 from varcall.evidence import WINDOW_MARGIN, load_window, reference_of
 from varcall.labels import TruthRecord, read_truth
 from varcall.profile import LibraryProfile
+from varcall.read_source import ReadSource
 from varcall.reads import ReadBatch, ReadFilter
 from varcall.reference import Reference
 from varcall.regions import Region
@@ -48,7 +48,7 @@ class Span:
 
 
 def cut_span(
-    alignments: pysam.AlignmentFile,
+    source: ReadSource,
     reference: Reference,
     truth: Path,
     profile: LibraryProfile,
@@ -59,7 +59,7 @@ def cut_span(
     contig = window.contig
     length = reference.length(contig)
     low, high = max(0, window.start - WINDOW_MARGIN), min(window.end + WINDOW_MARGIN, length)
-    reads = load_window(alignments, window, ReadFilter())
+    reads = load_window(source, window, ReadFilter())
 
     def fetch(start: int, end: int) -> str:
         return reference.fetch_string(contig, max(0, start), min(end, length))

@@ -17,7 +17,7 @@ class Timings:
 
     def __init__(self) -> None:
         self._seconds = {"profile": 0.0, **dict.fromkeys(STAGES, 0.0), "write": 0.0}
-        self._counts = {"windows": 0, "reads": 0, "sites": 0, "questions": 0}
+        self._counts = {"windows": 0, "reads": 0, "sites": 0, "questions": 0, "pictures": 0}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -36,6 +36,7 @@ class Timings:
         self._counts["reads"] += result.reads
         self._counts["sites"] += result.sites
         self._counts["questions"] += result.questions
+        self._counts["pictures"] += result.pictures
 
     def log(self) -> None:
         """Say at level INFO what was done and what it cost."""

@@ -3,28 +3,37 @@
 import tomllib
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import TypeVar
 
 from models.recipe import Recipe
 from models.train import TrainJob
 from models.train import train as train_model
+from models.train_triage import TriageRecipe, attach
 from pileup.spec import SPEC
 from varcall.errors import InputError, UsageError
 from varcall.examples import ExampleStream, Sampling
 from varcall.features import FEATURES
+from varcall.train_triage import feature_models
+
+T = TypeVar("T", Sampling, TriageRecipe)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:
-    """Options of `varcall train`; see `models.train.TrainJob`."""
+    """Options of `varcall train`; see `models.train.TrainJob`.
+
+    A folder named twice in `data` is drawn from twice as often.
+    """
 
     recipe: Path
-    data: Path
+    data: tuple[Path, ...]
     output: Path
     held_out: tuple[Path, ...] = ()
     device: str = "cpu"
     workers: int = 1
     threads: int = 1
     resume: bool = False
+    begin_with: Path | None = None
 
     def __post_init__(self) -> None:
         """Check what argument types cannot."""
@@ -33,7 +42,7 @@ class TrainOptions:
 
 
 def run_train(options: TrainOptions) -> Path:
-    """Train a model and return the path of its weights.
+    """Train a model, feature model and picture model, and return the path of its weights.
 
     Raises
     ------
@@ -41,32 +50,42 @@ def run_train(options: TrainOptions) -> Path:
         Where a folder holds no examples.
     """
     recipe = Recipe.from_file(options.recipe)
-    job = TrainJob(
-        recipe=recipe,
-        make_batches=ExampleStream(
-            _spans(options.data), recipe.batch_size, _sampling(options.recipe)
-        ),
-        out=options.output,
-        pileup_spec=SPEC.to_dict(),
-        features=FEATURES,
-        evaluations={
-            folder.name: ExampleStream(_spans(folder), recipe.batch_size, sampling=None)
-            for folder in options.held_out
-        },
-        device=options.device,
-        workers=options.workers,
-        threads=options.threads,
-        resume=options.resume,
+    sampling = _table(options.recipe, "examples", Sampling)
+    data = tuple(path for folder in options.data for path in _spans(folder))
+    evaluations = {
+        folder.name: ExampleStream(_spans(folder), recipe.batch_size, sampling=None)
+        for folder in options.held_out
+    }
+    triage, halves = feature_models(
+        options.output, data, sampling, _table(options.recipe, "triage", TriageRecipe),
+        options.workers,
+    )  # fmt: skip
+    weights = train_model(
+        TrainJob(
+            recipe=recipe,
+            make_batches=ExampleStream(data, recipe.batch_size, sampling, halves),
+            out=options.output,
+            pileup_spec=SPEC.to_dict(),
+            features=FEATURES,
+            evaluations=evaluations,
+            device=options.device,
+            workers=options.workers,
+            threads=options.threads,
+            resume=options.resume,
+            begin_with=options.begin_with,
+        )
     )
-    return train_model(job)
+    if evaluations:
+        attach(triage, weights, next(iter(evaluations.values())), options.device)
+    return weights
 
 
-def _sampling(recipe: Path) -> Sampling:
-    """Read the `[examples]` table of a recipe."""
-    values = tomllib.loads(recipe.read_text()).get("examples", {})
-    if unknown := set(values) - {field.name for field in fields(Sampling)}:
-        raise InputError(f"{recipe} has unknown entries in [examples]: {', '.join(unknown)}")
-    return Sampling(**values)
+def _table(recipe: Path, name: str, kind: type[T]) -> T:
+    """Read one more table of a recipe."""
+    values = tomllib.loads(recipe.read_text()).get(name, {})
+    if unknown := set(values) - {field.name for field in fields(kind)}:
+        raise InputError(f"{recipe} has unknown entries in [{name}]: {', '.join(unknown)}")
+    return kind(**values)
 
 
 def _spans(folder: Path) -> tuple[Path, ...]:

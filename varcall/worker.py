@@ -8,26 +8,24 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engine import Engine, load_engine
 from models.prompt import PromptContext
-from models.weights import ModelCard
 from pileup.kernels.count import count_alleles
-from pileup.spec import SPEC
+from varcall.answers import load_answerer
 from varcall.candidates import CandidateThresholds, spell_alts
-from varcall.completeness import WatchedAlignments
-from varcall.errors import ModelError
-from varcall.evidence import Evidence, gather, load_window, reference_of
-from varcall.features import FEATURES
+from varcall.evidence import DEFAULT_REALIGN, Evidence, gather, load_window, reference_of
 from varcall.genotype import GenotypeOptions, SiteEvidence, call_site
-from varcall.inputs import Inputs, open_alignments
+from varcall.inputs import Inputs
 from varcall.profile import LibraryProfile
-from varcall.prompts import question_tokens
-from varcall.reads import ReadFilter
+from varcall.read_source import open_reads
+from varcall.reads import ReadBatch, ReadFilter
+from varcall.realign import RealignOptions, realign
 from varcall.reference import Reference
 from varcall.regions import Region
 from varcall.vcf import format_record
 
-STAGES = ("read", "candidates", "features", "images", "model", "genotype")
+STAGES = (
+    "read", "realign", "candidates", "features", "triage", "prompts", "images", "model", "genotype",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +36,10 @@ class WorkerPlan:
     ----------
     inputs
         Checked reads and reference.
+    realign
+        None takes the reads as the mapper aligned them.
+    triage
+        Whether the feature model may answer alone.
     haploid_contigs
         Contigs called as haploid in a diploid sample.
     """
@@ -47,20 +49,23 @@ class WorkerPlan:
     thresholds: CandidateThresholds
     profile: LibraryProfile
     model: str
+    engine: str
     device: str
     precision: str
     batch_size: int
     ploidy: int
     haploid_contigs: frozenset[str]
     genotype: GenotypeOptions
+    realign: RealignOptions | None = DEFAULT_REALIGN
+    triage: bool = True
 
 
 @dataclass(slots=True)
 class WindowResult:
     """The records of a window as VCF lines, and what they cost.
 
-    `seconds` are CPU seconds by stage; `reads`, `sites` and `questions` count what was seen;
-    `placed` and `mapped` count alignments as `WatchedAlignments` does.
+    `seconds` are CPU seconds by stage; `reads`, `sites`, `questions` and `pictures` count what was
+    seen; `placed`, `mapped` and `skipped` count alignments as `ReadCounts` does.
     """
 
     lines: list[str]
@@ -68,8 +73,10 @@ class WindowResult:
     reads: int = 0
     sites: int = 0
     questions: int = 0
+    pictures: int = 0
     placed: int = 0
     mapped: int = 0
+    skipped: list[int] = field(default_factory=list)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -82,65 +89,55 @@ class WindowResult:
 
 
 class Worker:
-    """Calls windows; opens its own files, as pysam's handles may not cross processes."""
+    """Calls windows; opens its own files, as they may not cross processes."""
 
     def __init__(self, plan: WorkerPlan) -> None:
         self._plan = plan
         self._reference = Reference(plan.inputs.reference)
         # Held for as long as the worker lives: the stack closes the file when it is collected.
         self._files = ExitStack()
-        self._alignments = self._files.enter_context(open_alignments(plan.inputs))
-        self._engine: Engine = load_engine(
-            plan.model, device=plan.device, precision=plan.precision, threads=1
+        self._source = self._files.enter_context(open_reads(plan.inputs))
+        self._answerer = load_answerer(
+            plan.model,
+            engine=plan.engine,
+            device=plan.device,
+            precision=plan.precision,
+            every_picture=not plan.triage,
+            batch_size=plan.batch_size,
         )
-        check_model(self._engine.card, plan.model)
 
     def call(self, window: Region) -> WindowResult:
         """Call the variants whose candidates start in a window (0-based half-open)."""
         plan = self._plan
         result = WindowResult([])
-        watched = WatchedAlignments(self._alignments, window)
         with result.timed("read"):
-            reads = load_window(watched, window, plan.read_filter, plan.inputs.read_groups)
-        result.reads, result.placed, result.mapped = len(reads), watched.placed, watched.mapped
+            reads = load_window(self._source, window, plan.read_filter, plan.inputs.read_groups)
+        result.reads, counts = len(reads), reads.counts
+        result.placed, result.mapped = counts.placed, counts.mapped
+        result.skipped = counts.skipped.tolist()
         if not len(reads):
             return result
-        with result.timed("candidates"):
+        with result.timed("realign"):
             reference = reference_of(reads, self._reference)
-            evidence = gather(reads, reference, window.start, window.end, plan.thresholds)
+            aligned = reads if plan.realign is None else realign(reads, reference, plan.realign)
+        with result.timed("candidates"):
+            evidence = gather(aligned, reference, window.start, window.end, plan.thresholds, None)
         if not len(evidence.questions.site):
             return result
         ploidy = 1 if window.contig in plan.haploid_contigs else plan.ploidy
         with result.timed("features"):
             features = evidence.features(plan.profile)
-            context = PromptContext.from_profile(plan.profile, ploidy=ploidy)
-            tokens = question_tokens(evidence, context)
-        answers = self._ask(evidence, tokens, features, result)
+        context = PromptContext.from_profile(plan.profile, ploidy=ploidy)
+        answers = self._answerer.answer(evidence, context, features, result.timed)
+        result.pictures = len(answers.pictured)
         with result.timed("genotype"):
-            result.lines = list(self._records(window, evidence, answers, ploidy))
+            result.lines = list(self._records(reads, evidence, answers.probabilities, ploidy))
         result.sites = len(result.lines)
         result.questions = len(evidence.questions.site)
         return result
 
-    def _ask(
-        self,
-        evidence: Evidence,
-        tokens: NDArray[np.int32],
-        features: NDArray[np.float32],
-        result: WindowResult,
-    ) -> NDArray[np.float32]:
-        """Put all questions of a window to the model: P of 0, 1, 2 copies, float32 [q, 3]."""
-        answers = np.empty((len(tokens), 3), np.float32)
-        for first in range(0, len(tokens), self._plan.batch_size):
-            chosen = slice(first, first + self._plan.batch_size)
-            with result.timed("images"):
-                images = evidence.images(chosen)
-            with result.timed("model"):
-                answers[chosen] = self._engine.predict(images, tokens[chosen], features[chosen])
-        return answers
-
     def _records(
-        self, window: Region, evidence: Evidence, answers: NDArray[np.float32], ploidy: int
+        self, batch: ReadBatch, evidence: Evidence, answers: NDArray[np.float32], ploidy: int
     ) -> Iterator[str]:
         asked_sites, firsts = np.unique(evidence.questions.site, return_index=True)
         ends = np.append(firsts[1:], len(answers))
@@ -148,20 +145,24 @@ class Worker:
         for site, first, end in zip(asked_sites, firsts, ends, strict=True):
             start = int(evidence.sites.start[site])
             ref = self._reference.fetch_string(
-                window.contig, start, start + int(evidence.sites.ref_length[site])
+                batch.contig, start, start + int(evidence.sites.ref_length[site])
             )
             alts = spell_alts(evidence.sites, int(site), ref)
             column = int(evidence.sites.alt_offset[site] + site)
-            forward, reverse = counts[:, column : column + len(alts) + 1].tolist()
+            # Counts stand for the reads that the depth cap left out, too.
+            factor = batch.depth_factor(start)
+            shares = factor * counts[:, column : column + len(alts) + 1]
+            forward, reverse = np.rint(shares).astype(np.int64).tolist()
+            ad = tuple(f + r for f, r in zip(forward, reverse, strict=True))
             shown = slice(*evidence.observations.offset[site : site + 2])
             record = call_site(
                 SiteEvidence(
-                    contig=window.contig,
+                    contig=batch.contig,
                     start=start,
                     ref=ref,
                     alts=alts,
-                    dp=int(evidence.observations.counts[shown].sum()),
-                    ad=tuple(f + r for f, r in zip(forward, reverse, strict=True)),
+                    dp=max(sum(ad), round(factor * evidence.observations.counts[shown].sum())),
+                    ad=ad,
                     adf=tuple(forward),
                     adr=tuple(reverse),
                 ),
@@ -171,22 +172,3 @@ class Worker:
                 options=self._plan.genotype,
             )
             yield format_record(record)
-
-
-def check_model(card: ModelCard, name: str) -> None:
-    """Refuse weights that were trained on other pictures or other measurements than ours.
-
-    Raises
-    ------
-    ModelError
-        Naming what differs.
-    """
-    for what, theirs, ours in (
-        ("pileup images", card.pileup_spec, SPEC.to_dict()),
-        ("features", card.features, FEATURES),
-    ):
-        if theirs != ours:
-            raise ModelError(
-                f"model {name} was trained on other {what} than this version makes; "
-                f"use the weights that come with it, or train again"
-            )

@@ -4,15 +4,16 @@ from pileup.accelerate import kernel
 
 
 @kernel
-def tally_bases(reads, used, start, min_quality, counts, coverage):
-    """Count bases of the `used` (bool [n]) reads by position.
+def tally_bases(reads, covering, compared, start, min_quality, counts, coverage):
+    """Count aligned bases by position.
 
-    `counts` (int32 [span, 4], A C G T) takes aligned bases of at least `min_quality`, `coverage`
-    (int32 [span]) all aligned bases; both begin at the contig position `start`.
+    `coverage` (int32 [span]) takes all those of the `covering` (bool [n]) reads, `counts`
+    (int32 [span, 4], A C G T) those of at least `min_quality` of the `compared` reads; both begin
+    at the contig position `start`.
     """
     span = len(coverage)
     for read in range(len(reads.read_start)):
-        if not used[read]:
+        if not (covering[read] or compared[read]):
             continue
         at = reads.read_start[read] - start
         query = reads.base_offset[read]
@@ -20,15 +21,45 @@ def tally_bases(reads, used, start, min_quality, counts, coverage):
             op = reads.cigar_op[index]
             size = reads.cigar_length[index]
             if op == 0 or op == 7 or op == 8:
-                for step in range(max(0, -at), min(size, span - at)):
-                    coverage[at + step] += 1
-                    base = reads.bases[query + step]
-                    if base < 4 and reads.qualities[query + step] >= min_quality:
-                        counts[at + step, base] += 1
+                low, high = max(0, -at), min(size, span - at)
+                if covering[read]:
+                    for step in range(low, high):
+                        coverage[at + step] += 1
+                if compared[read]:
+                    for step in range(low, high):
+                        base = reads.bases[query + step]
+                        if base < 4 and reads.qualities[query + step] >= min_quality:
+                            counts[at + step, base] += 1
             if op == 0 or op == 2 or op == 3 or op == 7 or op == 8:
                 at += size
             if op == 0 or op == 1 or op == 4 or op == 7 or op == 8:
                 query += size
+
+
+@kernel
+def count_errors(counts, reference, min_depth, variant_count, variant_fraction):
+    """Count bases that differ from `reference` (uint8 codes [span]) where nothing looks variant.
+
+    Positions count that have `min_depth` bases in `counts` (int32 [span, 4]) and no other base
+    `variant_count` times and in a `variant_fraction` of them. Returns the differing bases and all.
+    """
+    errors = 0
+    compared = 0
+    for position in range(len(reference)):
+        ref = reference[position]
+        if ref > 3:
+            continue
+        depth = 0
+        commonest = 0
+        for base in range(4):
+            depth += counts[position, base]
+            if base != ref:
+                commonest = max(commonest, counts[position, base])
+        is_variant = commonest >= variant_count and commonest >= variant_fraction * depth
+        if depth >= min_depth and not is_variant:
+            errors += depth - counts[position, ref]
+            compared += depth
+    return errors, compared
 
 
 @kernel

@@ -35,6 +35,9 @@ KINDS = {
 }
 LENGTHS = {"chr1": 40_000, "chr2": 1500, "chr3": 700}
 WINDOW = 10_000
+# What is called of each corrupt file: all of it, and parts of contigs, which cannot be held against
+# the number of their reads.
+PARTS = {"whole": (), "part": ("--regions", "chr1:13,001-29,000,chr2:400-1,100")}
 
 
 def make_inputs(folder: Path, model: Path) -> None:
@@ -88,13 +91,13 @@ def corrupt(whole: bytes, seed: int) -> bytes:
     return bytes(broken)
 
 
-def call(folder: Path, reads: str, reference: str) -> dict[str, object]:
+def call(folder: Path, reads: str, reference: str, more: Sequence[str]) -> dict[str, object]:
     """Call in this process; tell how it ended, what it said, and the records it wrote."""
     output = folder / "out.vcf"
     output.unlink(missing_ok=True)
     said = io.StringIO()
     arguments = ["call", str(folder / reads), "--ref", str(folder / reference), "-o", str(output)]
-    arguments += ["--quiet", "--model", "fuzzed", "--window", str(WINDOW)]
+    arguments += ["--quiet", "--model", "fuzzed", "--window", str(WINDOW), *more]
     status = -1
     with contextlib.redirect_stderr(said):
         try:
@@ -119,8 +122,10 @@ def main(folder: Path, first: int, last: int, kinds: Sequence[str]) -> None:
         whole = (folder / name).read_bytes()
         for seed in (-1, *range(first, last)):
             (folder / name).write_bytes(whole if seed < 0 else corrupt(whole, seed))
-            report = {"kind": kind, "seed": seed} | call(folder, reads, reference)
-            print(json.dumps(report), flush=True)
+            for part, more in PARTS.items():
+                report = {"kind": kind, "seed": seed, "part": part}
+                report |= call(folder, reads, reference, more)
+                print(json.dumps(report), flush=True)
         (folder / name).write_bytes(whole)
 
 

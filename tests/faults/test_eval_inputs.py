@@ -1,14 +1,22 @@
-"""Malformed truth, query and reference: one sentence, exit code 1, nothing written."""
+"""Fault F18: malformed truth, query, reference: one sentence, exit code 1, nothing written."""
 
+import contextlib
 import gzip
+import io
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
 import pysam
 import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
 
+from tests.strategies import damaged_text, kept_if_failing, vcf_records
 from tests.varcall.evaluate.conftest import HEADER, SEQUENCES, vcf_text
 from varcall.cli import run as run_varcall
+from varcall.errors import InputError
+from varcall.evaluate.vcf_records import read_call_set
 
 A1, A2 = SEQUENCES["c1"][99], SEQUENCES["c1"][199]
 ALT1, ALT2 = ("C" if A1 != "C" else "G"), ("C" if A2 != "C" else "G")
@@ -193,6 +201,72 @@ def test_a_good_pair_is_scored(tmp_path: Path, reference: Path) -> None:
     good.write_text(vcf_text(RECORDS))
     assert evaluated(tmp_path, good, good) == 0
     assert (tmp_path / "report.summary.csv").exists()
+
+
+MUTATIONS = 100
+REFERENCE = "".join(f">{name}\n{bases}\n" for name, bases in SEQUENCES.items())
+COLUMNS = "#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT S".replace(" ", "\t")
+
+
+def text_of(records: list[str]) -> str:
+    return HEADER + "\n".join([COLUMNS, *records]) + "\n"
+
+
+def evaluated_text(folder: Path, truth: str, query: str) -> int:
+    """Evaluate two texts in a folder that is used again and again."""
+    folder.mkdir(exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    for name, text in (("ref.fa", REFERENCE), ("truth.vcf", truth), ("query.vcf", query)):
+        (folder / name).write_bytes(text.encode())
+    return evaluated(folder, folder / "truth.vcf", folder / "query.vcf")
+
+
+@given(vcf_records(SEQUENCES))
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_f18_right_records_are_all_read_and_scored(
+    tmp_path_factory: pytest.TempPathFactory, records: list[str]
+) -> None:
+    assume(records)
+    text = text_of(records)
+    files = {"ref.fa": REFERENCE, "truth.vcf": text, "query.vcf": text}
+    case = {"about": "Found by test_f18_right_records_are_all_read_and_scored.", "kind": "eval"}
+    base = tmp_path_factory.getbasetemp()
+    with kept_if_failing(base / "right_records", files, **case):
+        assert evaluated_text(base / "right", text, text) == 0
+        calls = read_call_set(base / "right" / "query.vcf", "query")
+        lines = ["\t".join(record.fields) for of in calls.contigs.values() for record in of]
+        assert lines == records
+
+
+@given(st.data())
+@settings(max_examples=MUTATIONS, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+def test_f18_damaged_records_are_refused_or_all_read(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    whole = text_of(data.draw(vcf_records(SEQUENCES)))
+    text = data.draw(damaged_text(whole))
+    files = {"ref.fa": REFERENCE, "truth.vcf": text_of([]), "query.vcf": text}
+    case = {"about": "Found by test_f18_damaged_records_are_refused_or_all_read.", "kind": "eval"}
+    base = tmp_path_factory.getbasetemp()
+    path = base / "damaged_query.vcf"
+    path.write_bytes(text.encode())
+    with kept_if_failing(base / "damaged_records", files, **case):
+        try:
+            calls = read_call_set(path, "query")
+        except InputError:
+            return
+        lines = [line for line in text.split("\n") if line and not line.startswith("#")]
+        assert sum(map(len, calls.contigs.values())) == len(lines)
+        for record in itertools.chain(*calls.contigs.values()):
+            assert record.genotype is None or max(record.genotype) <= len(record.alts)
+        said = io.StringIO()
+        with contextlib.redirect_stderr(said):
+            status = evaluated_text(base / "damaged", whole, text)
+        assert status in (0, 1)
+        if status == 1:
+            assert said.getvalue().splitlines()[-1].startswith("varcall: error: ")
+            assert not list((base / "damaged").glob("report*"))
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,7 @@ BROKEN_INDEX: list[tuple[str, str, Callable[[bytes], bytes]]] = [
     ("reads.bam", ".bai", lambda raw: b"BAI\1" + struct.pack("<i", 2**31 - 1)),
     # All chunks are right, but it is for one contig more.
     ("reads.bam", ".bai", lambda raw: b"BAI\1\3\0\0\0" + raw[8:-8] + b"\0" * 8 + raw[-8:]),
+    ("reads.bam", ".bai", lambda raw: raw + bytes(16)),
     ("reads.bam", ".csi", lambda raw: csi_of(0)),
     ("reads.bam", ".csi", lambda raw: csi_of(2)),
     ("reads.bam", ".csi", lambda raw: csi_of(2)[:-12]),

@@ -290,6 +290,18 @@ def test_f11_a_fai_that_lost_a_contig_is_refused(
         open_inputs(bam, path)
 
 
+def test_f11_a_fai_with_a_wrong_name_is_refused(reference: Path) -> None:
+    """Found by the campaign of corruptions: what was on that contig was left out with a warning."""
+    contigs = {**SEQUENCES, "chr3": random_sequence(900, 3)}
+    path = other_reference(reference, contigs)
+    bam = ReadsBuilder(path).tile(step=50).tile(contig="chr2").write_bam(path.with_suffix(".bam"))
+    open_inputs(bam, path)
+    fai = Path(f"{path}.fai")
+    fai.write_text(fai.read_text().replace("chr2", "chr"))
+    with pytest.raises(InputError, match=r"does not fit .* at contig 'chr' .*samtools faidx"):
+        open_inputs(bam, path)
+
+
 @pytest.mark.parametrize("damage", ["foreign", "cut", "empty", "of a shorter file"])
 def test_f11_a_foreign_gzi_is_refused(tmp_path: Path, bam: Path, damage: str) -> None:
     contigs = {name: sequence * 5 for name, sequence in SEQUENCES.items()}

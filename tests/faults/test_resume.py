@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from varcall.errors import OutputError, UsageError
+from varcall.inputs import Inputs
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants
+from varcall.profile import LibraryProfile, measure_profile
 from varcall.regions import Region
 from varcall.simulate import SimulatedSample
 from varcall.worker import WindowResult, Worker
@@ -71,7 +73,32 @@ def call(options: CallOptions, folder: Path, **changes: object) -> bytes:
 
 
 def window_files(workdir: Path) -> list[Path]:
-    return sorted(path for path in workdir.rglob("*") if path.is_file())
+    return sorted(workdir.rglob("*.window"))
+
+
+def test_f24_the_library_is_measured_once(
+    options: CallOptions,
+    uninterrupted: bytes,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured: list[Inputs] = []
+
+    def counted(inputs: Inputs) -> LibraryProfile:
+        measured.append(inputs)
+        return measure_profile(inputs)
+
+    monkeypatch.setattr("varcall.pipeline.measure_profile", counted)
+    again = {"workdir": tmp_path / "work", "resume": True}
+    for expected, changes in ((1, {}), (1, {}), (2, {"min_mapq": 6}), (2, {})):
+        called = call(options, tmp_path, **again, **changes)
+        assert len(measured) == expected
+    assert called == uninterrupted
+    # A damaged one is as good as none.
+    for kept in (tmp_path / "work").glob("*.profile"):
+        kept.write_bytes(kept.read_bytes().replace(b"0", b"1"))
+    assert call(options, tmp_path, **again) == uninterrupted
+    assert len(measured) == 3
 
 
 def test_f24_an_interrupted_run_goes_on(

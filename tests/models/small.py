@@ -9,9 +9,9 @@ from torch import nn
 
 from models.batch import Batch
 from models.caller import VariantCaller, build_caller
+from models.card import ModelCard
 from models.prompt import PromptContext, write_tokens
 from models.registry import model_config
-from models.weights import ModelCard
 
 N_FEATURES = 6
 CONFIG = replace(

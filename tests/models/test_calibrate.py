@@ -1,7 +1,8 @@
 import pytest
 import torch
 
-from models.calibrate import Calibration, fit_calibration, reliability_table
+from models.calibrate import fit_calibration, reliability_table
+from models.card import Calibration
 from models.errors import ModelError
 from models.metrics import Predictions, summarise
 

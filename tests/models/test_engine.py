@@ -1,17 +1,20 @@
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from models.calibrate import Calibration
-from models.engine import CPU_BATCH, Engine, load_engine
+from models.card import Calibration
+from models.engine import Engine, load_engine
+from models.engines.torch import CPU_BATCH, TorchEngine
 from models.errors import ModelError
-from models.weights import save_weights
+from models.weights import load_weights, save_weights
 from tests.models import small
+from tests.models.back_ends import EXPORTED, needs
 
 N = 2 * CPU_BATCH + 7
 
@@ -23,14 +26,23 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module", params=["torch", *EXPORTED])
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
 @pytest.fixture(scope="module")
-def engine(path: Path) -> Engine:
-    return load_engine(path, device="cpu", precision="fp32")
+def engine(path: Path, name: str) -> Engine:
+    return load_engine(path, device="cpu", precision="fp32", engine=name)
 
 
 @pytest.fixture(scope="module")
 def asked() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    return small.questions(N)
+    images, tokens, features = small.questions(N)
+    # Images of every depth: engines may leave out rows that are blank from some row on.
+    for image, rows in zip(images, cycle((0, 1, 39, 40, 41, 63, 64, 65, 111, 112)), strict=False):
+        image.reshape(2, 112, 224, 3)[:, rows:] = 0
+    return images, tokens, features
 
 
 def test_answers_are_those_of_the_model(
@@ -71,14 +83,14 @@ def test_nothing_asked_nothing_answered(
 
 
 def test_the_calibration_is_applied(
-    tmp_path: Path, engine: Engine, asked: tuple[np.ndarray, np.ndarray, np.ndarray]
+    tmp_path: Path, engine: Engine, name: str, asked: tuple[np.ndarray, np.ndarray, np.ndarray]
 ) -> None:
     path = tmp_path / "calibrated.safetensors"
     save_weights(path, small.caller(), replace(small.card(), calibration=Calibration(2.0)))
     some = tuple(x[:4] for x in asked)
     plain = engine.predict(*some)
     softened = np.sqrt(plain) / np.sqrt(plain).sum(1, keepdims=True)
-    answers = load_engine(path, "cpu", "fp32").predict(*some)
+    answers = load_engine(path, "cpu", "fp32", engine=name).predict(*some)
     np.testing.assert_allclose(answers, softened, atol=1e-5)
 
 
@@ -96,7 +108,12 @@ def test_arrays_that_do_not_fit_are_refused(
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"device": "tpu"}, {"precision": "fp8"}, {"path_or_name": "no-such-model"}],
+    [
+        {"device": "tpu"},
+        {"precision": "fp8"},
+        {"engine": "tensorrt"},
+        {"path_or_name": "no-such-model"},
+    ],
 )
 def test_what_is_not_there_is_named(path: Path, arguments: dict[str, str]) -> None:
     with pytest.raises(ModelError, match=next(iter(arguments.values()))):
@@ -109,7 +126,7 @@ def test_it_answers_without_varcall(path: Path) -> None:
         "import numpy as np\n"
         "from models.engine import load_engine\n"
         "from models.prompt import PromptContext, write_tokens\n"
-        f"engine = load_engine({str(path)!r}, 'cpu')\n"
+        f"engine = load_engine({str(path)!r}, 'cpu', engine='torch')\n"
         "answers = engine.predict(np.zeros((1, 224, 224, 3), np.uint8),\n"
         "    write_tokens(PromptContext(), ['A'], [('C',)]),\n"
         f"    np.zeros((1, {small.N_FEATURES}), np.float32))\n"
@@ -117,3 +134,91 @@ def test_it_answers_without_varcall(path: Path) -> None:
     )
     root = Path(__file__).parents[2]
     subprocess.run([sys.executable, "-c", program], check=True, cwd=root)
+
+
+@pytest.mark.parametrize("engine", EXPORTED)
+def test_exported_engines_do_not_import_torch(path: Path, engine: str) -> None:
+    program = (
+        "import sys; sys.modules['torch'] = None\n"
+        "from models.engine import load_engine\n"
+        f"load_engine({str(path)!r}, engine={engine!r})\n"
+    )
+    root = Path(__file__).parents[2]
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=root)
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnx"])
+def test_a_missing_extra_is_one_sentence(
+    path: Path, engine: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _remove(monkeypatch, engine)
+    with pytest.raises(ModelError, match=rf"engine {engine}.*varcall-pileup\[{engine}\]"):
+        load_engine(path, "cpu", engine=engine)
+
+
+def test_auto_takes_the_next_engine_when_one_is_missing(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.engine.find_spec", lambda package: None)
+    assert isinstance(load_engine(path, "cpu"), TorchEngine)
+
+
+def test_auto_takes_the_next_engine_when_one_is_broken(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("models.engine.find_spec", lambda package: object())
+    _remove(monkeypatch, "openvino")
+    _remove(monkeypatch, "onnx")
+    assert isinstance(load_engine(path, "cpu"), TorchEngine)
+    assert "the engine onnx does not work here" in caplog.text
+
+
+def test_auto_takes_the_next_engine_when_the_answer_is_no_probability(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.engine._PROBE_TOLERANCE", 0.0)
+    assert isinstance(load_engine(path, "cpu"), TorchEngine)
+
+
+def _remove(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
+    """Let importing an engine fail as it does where its package is absent."""
+    package = {"openvino": "openvino", "onnx": "onnxruntime"}[engine]
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, f"models.engines.{engine}", raising=False)
+    import models.engines
+
+    monkeypatch.delattr(models.engines, engine, raising=False)
+
+
+@needs("onnxruntime")
+def test_damaged_weights_are_not_a_reason_to_try_the_next_engine(tmp_path: Path) -> None:
+    caller = small.caller()
+    path = tmp_path / "mini.safetensors"
+    save_weights(path, caller, replace(small.card(), config=replace(small.CONFIG, width=64)))
+    with pytest.raises(ModelError, match=r"mini\.safetensors: tensor "):
+        load_engine(path, "cpu", "fp32")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"engine": "onnx", "device": "cuda"}, "CPU only"),
+        ({"engine": "openvino", "device": "cuda:0"}, "CPU only"),
+        ({"engine": "onnx", "precision": "bf16"}, "no bf16 arithmetic"),
+    ],
+)
+def test_what_an_engine_cannot_do_is_said(
+    path: Path, arguments: dict[str, str], message: str
+) -> None:
+    with pytest.raises(ModelError, match=message):
+        load_engine(path, **arguments)
+
+
+def test_bf16_is_near_fp32(path: Path, asked: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    some = tuple(x[:4] for x in asked)
+    exact, rounded = (
+        TorchEngine(*load_weights(path), "cpu", precision).predict(*some)
+        for precision in ("fp32", "bf16")
+    )
+    np.testing.assert_allclose(rounded, exact, atol=0.05)
+    assert (rounded != exact).any()

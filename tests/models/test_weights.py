@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models import prompt
-from models.calibrate import Calibration
+from models.card import Calibration
 from models.errors import ModelError
 from models.registry import weights_path
 from models.weights import load_weights, save_weights
@@ -74,7 +74,7 @@ def config_with(**change: object) -> object:
         (set_metadata("features", ["one"]), "feature names"),
         (lambda header: header.pop("__metadata__"), "metadata"),
         (lambda header: header["__metadata__"].pop("config"), "config"),
-        (lambda header: header.pop("answer.bias"), "answer.bias"),
+        (lambda header: header.pop("answer.bias"), "gaps"),
         (lambda header: header["answer.bias"].update(shape=[10**12]), "answer.bias"),
         (lambda header: header["answer.bias"].update(dtype="I64"), "answer.bias"),
         (lambda header: header["answer.bias"].update(data_offsets=[0, 4]), "answer.bias"),

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pileup.arrays import ReadArrays
-from pileup.kernels.library import shown_lengths, tally_bases
+from pileup.kernels.library import count_errors, shown_lengths, tally_bases
 from tests.builders import (
     DUPLICATE,
     ReadGroup,
@@ -257,23 +257,24 @@ def test_kernels_equal_their_slow_twins(reads: list[tuple[int, str]], seed: int)
         cigar_length=np.array([size for _, size in flat], dtype=np.int32),
     )
     used = rng.random(n) < 0.8
+    covering = rng.random(n) < 0.6
 
     first, span = 10, 30
     counts, coverage = np.zeros((span, 4), np.int32), np.zeros(span, np.int32)
-    tally_bases(arrays, used, first, 20, counts, coverage)
+    tally_bases(arrays, covering, used, first, 20, counts, coverage)
     slow_counts, slow_coverage = np.zeros_like(counts), np.zeros_like(coverage)
     run_start, run_end = np.array([14, 25]), np.array([20, 31])
     histogram = np.zeros((2, 7), np.int32)
     shown_lengths(arrays, used, run_start, run_end, np.zeros(2, np.uint8), 3, histogram)
     slow_histogram = np.zeros_like(histogram)
-    for number in np.flatnonzero(used):
+    for number in range(n):
         at, query = int(start[number]), int(base_offset[number])
         pieces = []
         for op, length in codes[number]:
             for _ in range(length):
                 if op in (0, 7, 8) and 0 <= at - first < span:
-                    slow_coverage[at - first] += 1
-                    if qualities[query] >= 20:
+                    slow_coverage[at - first] += covering[number]
+                    if used[number] and qualities[query] >= 20:
                         slow_counts[at - first, bases[query]] += 1
                 if op in (1, 2, 3):
                     pieces.append((op, at, length, query))
@@ -282,11 +283,21 @@ def test_kernels_equal_their_slow_twins(reads: list[tuple[int, str]], seed: int)
         for run in range(2):
             change = slow_change(pieces, bases, int(run_start[run]), int(run_end[run]))
             if start[number] <= run_start[run] - 3 and end[number] >= run_end[run] + 3:
-                if change is not None:
+                if used[number] and change is not None:
                     slow_histogram[run, 3 + max(-3, min(3, change))] += 1
     np.testing.assert_array_equal(coverage, slow_coverage)
     np.testing.assert_array_equal(counts, slow_counts)
     np.testing.assert_array_equal(histogram, slow_histogram)
+
+
+def test_errors_are_counted_where_nothing_looks_variant() -> None:
+    counts = np.array(
+        [[9, 1, 0, 0], [0, 8, 2, 0], [1, 1, 1, 7], [2, 0, 0, 2], [10, 0, 0, 1], [50, 3, 2, 0]],
+        dtype=np.int32,
+    )
+    # The second looks variant, the fourth is too shallow, the fifth is unknown in the reference.
+    reference = np.array([0, 1, 3, 0, 4, 0], dtype=np.uint8)
+    assert count_errors(counts, reference, 5, 2, 0.12) == (1 + 3 + 5, 10 + 10 + 55)
 
 
 def slow_change(

@@ -146,6 +146,21 @@ def test_the_cap_keeps_the_same_reads_in_every_window(reads: ReadsBuilder) -> No
         assert part.read_start.tolist() == whole.read_start[inside].tolist()
 
 
+def test_what_the_cap_leaves_out_is_known_by_position(reads: ReadsBuilder) -> None:
+    for number in range(300):
+        reads.add(start=1000 + number % 7, cigar="50M40D50M")
+    reads.tile(start=3000, step=10)
+    everything = load(reads)
+    capped = load(reads, read_filter=ReadFilter(max_reads_per_tile=100))
+    assert everything.left_out is None
+    assert everything.depth_factor(1050) == 1
+    assert capped.left_out is not None
+    assert capped.left_out[1050] == 200
+    assert capped.depth_factor(1050) == 3
+    assert capped.depth_factor(3050) == 1
+    assert capped.counts.skipped.tolist() == [0] * 10 + [200]
+
+
 def test_a_cap_beyond_the_depth_changes_nothing(reads: ReadsBuilder) -> None:
     reads.tile(step=20)
     assert len(load(reads, read_filter=ReadFilter(max_reads_per_tile=50))) == len(load(reads))

@@ -9,7 +9,8 @@ import pytest
 
 from models.errors import ModelError
 from tests.varcall.loci import Locus, sequence_with
-from varcall import show as showing
+from varcall import locus as looking
+from varcall.answers import Answerer
 from varcall.errors import InputError, OutputError, UsageError
 from varcall.show import ShowOptions, run_show
 
@@ -46,7 +47,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[object]:
 
 @pytest.fixture(autouse=True)
 def _no_bundled_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(showing, "BUNDLED_SHA256", {})
+    monkeypatch.setattr(looking, "BUNDLED_SHA256", {})
 
 
 def options(locus: Locus, position: str, output: Path, **more: str) -> ShowOptions:
@@ -137,7 +138,6 @@ def test_the_answer(
         return np.array([[0.25, 0.5, 0.25]], np.float32)
 
     engine = SimpleNamespace(card=None, predict=predict)
-    monkeypatch.setattr(showing, "load_engine", lambda name: engine)
-    monkeypatch.setattr(showing, "check_model", lambda card, name: None)
+    monkeypatch.setattr(looking, "load_answerer", lambda name: Answerer(engine, None))
     run_show(options(locus, "chr1:201", tmp_path / "a.png", model="any"))
     assert drawn[0].answer == (0.25, 0.5, 0.25)

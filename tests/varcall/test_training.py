@@ -16,7 +16,7 @@ def test_no_worker_is_a_usage_error(name: str) -> None:
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     recipe = tmp_path / "recipe.toml"
-    options = TrainOptions(recipe=recipe, data=tmp_path, output=tmp_path / "out")
+    options = TrainOptions(recipe=recipe, data=(tmp_path,), output=tmp_path / "out")
     with pytest.raises(ModelError, match=r"recipe\.toml"):
         run_train(options)
     recipe.write_text("[train]\nsteps = 1\n")

@@ -79,11 +79,16 @@ def call(
     model: Annotated[
         str, typer.Option("-m", "--model", help="Bundled model's name, or a .safetensors path.")
     ] = defaults.DEFAULT_MODEL,
+    engine: Annotated[str, typer.Option(help="|".join(defaults.ENGINES) + ".")] = "auto",
     device: Annotated[str, typer.Option(help="auto|cpu|cuda[:N].")] = "auto",
     precision: Annotated[str, typer.Option(help="|".join(defaults.PRECISIONS) + ".")] = "auto",
     batch_size: Annotated[
         int, typer.Option(help="Images the model sees at a time.")
     ] = defaults.DEFAULT_BATCH_SIZE,
+    realign: Annotated[
+        bool, typer.Option(help="Reassemble reads where the mapper was unsure.")
+    ] = True,
+    triage: Annotated[bool, typer.Option(help="Answer easy questions without a picture.")] = True,
     window: Annotated[
         int, typer.Option(help="Reference bases a worker processes at a time.")
     ] = defaults.DEFAULT_WINDOW,
@@ -139,11 +144,14 @@ def call(
         ploidy=ploidy,
         haploid_contigs=tuple(name for name in haploid_contigs.split(",") if name),
         model=model,
+        engine=engine,
         device=device,
         precision=precision,
         batch_size=batch_size,
         window=window,
         threads=threads,
+        realign=realign,
+        triage=triage,
         workdir=workdir,
         resume=resume,
         timings=timings,

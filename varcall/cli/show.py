@@ -1,4 +1,4 @@
-"""``varcall show``: the pileup of a locus as an annotated picture."""
+"""``varcall show``: the pileups of a locus, or of the loci of a VCF, as annotated pictures."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from varcall.cli.arguments import Index, Reads, Reference, Sample
+from varcall.errors import UsageError
 
 
 def show(
@@ -13,15 +14,31 @@ def show(
     *,
     reference: Reference,
     position: Annotated[
-        str,
+        str | None,
         typer.Option("-r", "--position", metavar="CONTIG:POS", help="Where to look (1-based)."),
-    ],
+    ] = None,
+    vcf: Annotated[
+        Path | None,
+        typer.Option(help="Or: look at the loci of this VCF, say an fp.vcf.gz of varcall eval."),
+    ] = None,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="PNG to write; numbered if several.")
-    ] = Path("locus.png"),
+        Path | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="PNG to write, numbered if several; with --vcf .html, .png or a folder. "
+            "[locus.png; loci.html]",
+        ),
+    ] = None,
     alt: Annotated[
         str | None,
-        typer.Option(help="ALT to ask about, or two with a comma; all where absent."),
+        typer.Option(help="With -r: ALT to ask about, or two with a comma; all where absent."),
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(help="With --vcf: show the first so many loci. [100]")
+    ] = None,
+    kind: Annotated[
+        str | None, typer.Option("--type", help="With --vcf: only these, snp or indel.")
     ] = None,
     index: Index = None,
     sample: Sample = None,
@@ -30,14 +47,23 @@ def show(
         typer.Option("-m", "--model", help="Who answers: a bundled model's name, or a path."),
     ] = None,
 ) -> None:
-    """Draw the pileup picture of a candidate, with the model's question and answer."""
+    """Draw the pileup pictures of candidates, with the model's questions and answers."""
+    if (position is None) == (vcf is None):
+        raise UsageError("give either one place (-r CONTIG:POS) or the loci of a VCF (--vcf)")
+    if vcf is not None:
+        if alt is not None:
+            raise UsageError("--alt goes with -r: a VCF names its own alleles")
+        typer.echo(_sheet(reads, reference, vcf, output, limit, kind, index, sample, model))
+        return
+    if limit is not None or kind is not None:
+        raise UsageError("--limit and --type go with --vcf: -r shows one place")
     from varcall.show import ShowOptions, run_show
 
     options = ShowOptions(
         reads=reads,
         reference=reference,
-        position=position,
-        output=output,
+        position=position or "",
+        output=output or Path("locus.png"),
         alt=alt,
         index=index,
         sample=sample,
@@ -45,3 +71,32 @@ def show(
     )
     for path in run_show(options):
         typer.echo(path)
+
+
+def _sheet(
+    reads: Path,
+    reference: Path,
+    vcf: Path,
+    output: Path | None,
+    limit: int | None,
+    kind: str | None,
+    index: Path | None,
+    sample: str | None,
+    model: str | None,
+) -> Path:
+    """Write a contact sheet; return its file."""
+    from varcall.contact_sheet import DEFAULT_LIMIT, ContactSheetOptions, run_contact_sheet
+
+    return run_contact_sheet(
+        ContactSheetOptions(
+            reads=reads,
+            reference=reference,
+            vcf=vcf,
+            output=output or Path("loci.html"),
+            limit=DEFAULT_LIMIT if limit is None else limit,
+            kind=kind,
+            index=index,
+            sample=sample,
+            model=model,
+        )
+    )

@@ -53,7 +53,7 @@ def simulate(
     ] = None,
     paralog_rate: Annotated[
         float, typer.Option(min=0, max=1, help="Share of samples with a hidden paralog.")
-    ] = 0.07,
+    ] = 0.03,
     library: Annotated[
         str | None, typer.Option(help="random or typical. [typical; random for a set]")
     ] = None,
@@ -63,14 +63,39 @@ def simulate(
     sample_name: Annotated[str, typer.Option(help="SM of a single sample.")] = "simulated",
     seed: Annotated[int, typer.Option(min=0, help="Another seed makes other samples.")] = 1,
     threads: Annotated[
-        int, typer.Option("-t", "--threads", "-@", min=1, help="Threads of bwa.")
+        int,
+        typer.Option(
+            "-t", "--threads", "-@", min=1, help="Threads of bwa; samples measured at once."
+        ),
     ] = 1,
+    report: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="READS",
+            help="Simulate nothing: hold --against samples against this real one; repeatable.",
+        ),
+    ] = None,
+    against: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --report: simulated BAM, or a folder of them; repeatable."),
+    ] = None,
+    report_reference: Annotated[
+        Path | None,
+        typer.Option("--report-ref", help="FASTA of the real reads, where it is not --ref."),
+    ] = None,
 ) -> None:
     """Simulate reads of a mutated diploid genome, mapped, with their truth.
 
     Writes PREFIX.bam, PREFIX.truth.vcf.gz (phased), PREFIX.bed (the simulated region) and
-    PREFIX.json (the library), or sample_0001.bam and so on in a folder.
+    PREFIX.json (the library), or sample_0001.bam and so on in a folder. With --report nothing is
+    simulated: simulated samples are compared with real reads, and -o names an HTML page.
     """
+    if report or against:
+        for line in _realism(
+            report, against, reference, report_reference, truth, output, depth, threads
+        ):
+            typer.echo(line)
+        return
     from varcall.simulate import SimulateOptions, run_simulate
 
     is_set = out_dir is not None
@@ -95,6 +120,37 @@ def simulate(
             mapper=mapper,
             sample_name=sample_name,
             seed=seed,
+            threads=threads,
+        )
+    )
+
+
+def _realism(
+    real: list[Path] | None,
+    simulated: list[Path] | None,
+    reference: Path | None,
+    real_reference: Path | None,
+    truth: list[Path] | None,
+    output: Path | None,
+    depth: str | None,
+    threads: int,
+) -> list[str]:
+    """Compare simulated with real samples; the table's lines."""
+    if not real or not simulated or reference is None:
+        raise UsageError(
+            "a realism report needs --report REAL.bam, --against SIMULATED and the --ref of both"
+        )
+    from varcall.simulate.report.run import ReportOptions, run_report
+
+    return run_report(
+        ReportOptions(
+            real=tuple(real),
+            real_reference=real_reference or reference,
+            simulated=tuple(simulated),
+            simulated_reference=reference,
+            truths=tuple(truth or ()),
+            output=output,
+            depth=None if depth is None else _depth_range(depth)[0],
             threads=threads,
         )
     )

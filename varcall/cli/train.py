@@ -9,7 +9,10 @@ import typer
 def train(
     *,
     recipe: Annotated[Path, typer.Option(help="TOML recipe: size, schedule, regularisation.")],
-    data: Annotated[Path, typer.Option(help="Folder of varcall examples to train on.")],
+    data: Annotated[
+        list[Path],
+        typer.Option(help="Folder of varcall examples to train on; repeated, it counts double."),
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--out", "--output", help="Folder of weights, log, checkpoint.")
     ],
@@ -23,6 +26,9 @@ def train(
         int, typer.Option("-t", "--threads", "-@", help="Threads of one process.")
     ] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    begin_with: Annotated[
+        Path | None, typer.Option(help="Weights to begin with, instead of random ones.")
+    ] = None,
 ) -> None:
     """Train a model on examples; the log is train.jsonl in the output folder."""
     from varcall.training import TrainOptions, run_train
@@ -30,12 +36,13 @@ def train(
     run_train(
         TrainOptions(
             recipe=recipe,
-            data=data,
+            data=tuple(data),
             output=output,
             held_out=tuple(held_out or ()),
             device=device,
             workers=workers,
             threads=threads,
             resume=resume,
+            begin_with=begin_with,
         )
     )

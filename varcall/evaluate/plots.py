@@ -43,6 +43,11 @@ def _save(figure: "Figure", prefix: str) -> None:
             figure.savefig(output.path, format=suffix[1:], dpi=120, metadata=metadata)
 
 
+def _plain(name: str) -> str:
+    """Spell a name so that matplotlib shows it as it is: `$` begins a formula, `_` hides it."""
+    return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
+
+
 def _curve(rows: Sequence[Row], kind: str) -> list[tuple[float, float]]:
     """(recall, precision) at each level of the score, all calls first."""
     chosen = [
@@ -70,7 +75,7 @@ def plot_precision_recall(prefix: Path, callers: Mapping[str, Sequence[Row]]) ->
             points = _curve(rows, kind)
             if points:
                 recall, precision = zip(*points, strict=True)
-                axis.plot(recall, precision, label=name, linewidth=1.4)
+                axis.plot(recall, precision, label=_plain(name), linewidth=1.4)
                 axis.plot(recall[0], precision[0], "o", color=axis.lines[-1].get_color())
         axis.set(title=kind, xlabel="recall", ylabel="precision")
         axis.grid(alpha=0.3)
@@ -91,7 +96,7 @@ def plot_calibration(prefix: Path, callers: Mapping[str, Sequence[CalibrationBin
     for name, bins in callers.items():
         stated = [item.mean_score for item in bins]
         observed = [min(item.observed, HIGHEST_PHRED) for item in bins]
-        axis.plot(stated, observed, "o-", label=name, markersize=4, linewidth=1.2)
+        axis.plot(stated, observed, "o-", label=_plain(name), markersize=4, linewidth=1.2)
     axis.plot([0, HIGHEST_PHRED], [0, HIGHEST_PHRED], color="0.6", linestyle="--", linewidth=1)
     axis.set(xlabel="stated genotype quality", ylabel="observed genotype quality")
     axis.grid(alpha=0.3)

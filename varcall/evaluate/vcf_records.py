@@ -20,7 +20,10 @@ FIXED_COLUMNS = 8
 SORT_HINT = "sort the file with 'bcftools sort'"
 COLUMN_NAMES = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
 
-_GENOTYPE = re.compile(r"(?:\.|\d+)(?:[/|](?:\.|\d+))*")
+# Ten digits hold the largest position of any index (2^31 - 1); Python's digits are more than these.
+_POSITION = re.compile(r"[0-9]{1,10}")
+_GENOTYPE = re.compile(r"(?:\.|[0-9]{1,6})(?:[/|](?:\.|[0-9]{1,6}))*")
+_NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|[-+]?inf(?:inity)?", re.I)
 _REF = re.compile(r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv]+")
 # bases and '*', symbolic alleles, breakends (paired, single, and with an inserted contig)
 _ALT = re.compile(
@@ -185,7 +188,7 @@ def _parsed(line: str, columns: int, column: int, where: str) -> tuple[str, Reco
     if not all(fields):
         empty = fields.index("") + 1
         raise InputError(f"{where} has an empty column ({empty}): write '.' for a missing value")
-    if not fields[1].isdigit():
+    if _POSITION.fullmatch(fields[1]) is None:
         raise InputError(f"{where} has POS {fields[1]!r}, which is not a number: correct it")
     alts = _checked_alleles(fields, where)
     genotype = None if column < 0 else _checked_genotype(fields, column, len(alts), where)
@@ -200,11 +203,8 @@ def _checked_alleles(fields: tuple[str, ...], where: str) -> tuple[str, ...]:
     for alt in alts:
         if _ALT.fullmatch(alt) is None:
             raise InputError(f"{where} has ALT {alt!r}, which is no allele: correct it")
-    if fields[5] != ".":
-        try:
-            float(fields[5])
-        except ValueError:
-            raise InputError(f"{where} has QUAL {fields[5]!r}, which is not a number") from None
+    if fields[5] != "." and _NUMBER.fullmatch(fields[5]) is None:
+        raise InputError(f"{where} has QUAL {fields[5]!r}, which is not a number: correct it")
     return alts
 
 

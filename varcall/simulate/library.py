@@ -11,7 +11,7 @@ from varcall.simulate.noise import SHIPPED_PROFILES
 
 #: Slippage of a 12-base homopolymer run: range of the share of fragments off, by library kind.
 #: PCR-free and PCR-amplified ends as reported for public 2x150 genomes; log-uniform inside.
-SLIPPAGE_AT_12 = {"pcr_free": (0.004, 0.025), "moderate": (0.02, 0.06), "pcr": (0.05, 0.15)}
+SLIPPAGE_AT_12 = {"pcr_free": (0.001, 0.025), "moderate": (0.02, 0.06), "pcr": (0.05, 0.15)}
 #: Gain of the logit of slippage for every base beyond ten: range by library kind. Three PCR-free
 #: NovaSeq genomes show 2 % at 12 bases, 4 % at 16 and 7 % at 20.
 SLIPPAGE_SLOPE = {"pcr_free": (0.12, 0.25), "moderate": (0.15, 0.3), "pcr": (0.22, 0.33)}
@@ -67,9 +67,9 @@ class Library:
         Sequencing indels a base outside repeats.
     systematic_per_kb, systematic_low_quality
         Strand-specific error sites a kb; share of their wrong bases with low quality.
-    cycle_rise, run_error
+    cycle_rise, run_error, dephasing
         Error factor gained from the first to the last cycle; error probability after a run, for
-        every base of it beyond four.
+        every base of it beyond four; share of reads out of phase after a very long run.
     n_rate, tail_rate
         Share of N bases; share of reads with a burst of errors at the end.
     mapq_noise
@@ -110,6 +110,7 @@ class Library:
     systematic_low_quality: float
     cycle_rise: float
     run_error: float
+    dephasing: float
     n_rate: float
     tail_rate: float
     mapq_noise: float
@@ -143,8 +144,8 @@ def draw_library(
     return Library(
         **_draw_qualities(rng),
         class_tilt=rng.uniform(-0.3, 0.9),
-        error_scale=_log_uniform(rng, 0.6, 3.0),
-        error_floor=_log_uniform(rng, 3e-5, 8e-4),
+        error_scale=_log_uniform(rng, 0.5, 1.8),
+        error_floor=_log_uniform(rng, 1e-5, 2e-4),
         read_length=read_length,
         trimmed_share=float(rng.choice([0.0, rng.uniform(0.05, 0.4)], p=[0.6, 0.4])),
         insert_mean=insert,
@@ -152,8 +153,8 @@ def draw_library(
         depth=float(rng.uniform(*depth)),
         gc_centre=rng.uniform(0.36, 0.5),
         gc_width=_log_uniform(rng, 0.12, 0.6),
-        coverage_sd=rng.uniform(0.08, 0.32),
-        balance_sd=rng.uniform(0.03, 0.2),
+        coverage_sd=rng.uniform(0.02, 0.25),
+        balance_sd=rng.uniform(0.0, 0.2),
         slippage_kind=kind,
         slippage_at_12=_log_uniform(rng, *SLIPPAGE_AT_12[kind]),
         slippage_slope=rng.uniform(*SLIPPAGE_SLOPE[kind]),
@@ -162,17 +163,18 @@ def draw_library(
         unmarked_rate=float(
             rng.choice([rng.uniform(0.0, 0.02), rng.uniform(0.02, 0.06)], p=[0.85, 0.15])
         ),
-        chimera_rate=_log_uniform(rng, 5e-4, 0.015),
+        chimera_rate=_log_uniform(rng, 1e-4, 0.015),
         contamination=rng.uniform(0.002, 0.03) if rare[0] < 0.3 else 0.0,
-        damage_rate=_log_uniform(rng, 2e-5, 5e-4),
-        indel_rate=_log_uniform(rng, 1e-6, 3e-5),
-        systematic_per_kb=_log_uniform(rng, 0.5, 5.0),
-        systematic_low_quality=rng.uniform(0.2, 0.9),
+        damage_rate=_log_uniform(rng, 4e-6, 1.2e-4),
+        indel_rate=_log_uniform(rng, 3e-7, 3e-5),
+        systematic_per_kb=_log_uniform(rng, 0.03, 0.65),
+        systematic_low_quality=rng.uniform(0.4, 1.0),
         cycle_rise=rng.uniform(0.0, 3.0),
-        run_error=_log_uniform(rng, 1e-4, 4e-3),
+        run_error=_log_uniform(rng, 3e-5, 4e-3),
+        dephasing=rng.uniform(0.2, 0.8),
         n_rate=_log_uniform(rng, 1e-5, 1e-3),
         tail_rate=_log_uniform(rng, 1e-3, 0.02),
-        mapq_noise=rng.uniform(0.5, 3.0) if rare[1] < 0.4 else 0.0,
+        mapq_noise=rng.uniform(0.5, 3.0) if rare[1] < 0.6 else 0.0,
         paralogs=int(rare[2] < paralog_rate),
     )
 
@@ -211,6 +213,7 @@ def typical_library(depth: float) -> Library:
         systematic_low_quality=0.6,
         cycle_rise=1.0,
         run_error=1e-3,
+        dephasing=0.5,
         n_rate=5e-5,
         tail_rate=3e-3,
         mapq_noise=0.0,

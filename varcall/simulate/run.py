@@ -88,7 +88,7 @@ class SimulateOptions:
     random_genome: int = 0
     depth: tuple[float, float] = (40.0, 80.0)
     variants_per_kb: float = 2.75
-    paralog_rate: float = 0.07
+    paralog_rate: float = 0.03
     library: str = "random"
     mapper: str = "auto"
     sample_name: str = "simulated"

@@ -195,6 +195,7 @@ class Sequencer:
             systematic_base=base,
             cycle_rise=library.cycle_rise,
             run_error=library.run_error,
+            dephasing=library.dephasing,
             indel_rate=library.indel_rate,
             n_rate=library.n_rate,
             tail_rate=library.tail_rate,

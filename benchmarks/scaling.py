@@ -1,0 +1,173 @@
+"""How varcall's cost grows: with workers, with length, and with depth.
+
+Usage: python -m benchmarks.scaling [--region 20:50000001-55000000] [--work DIR]
+           [--depth-region 20:50000001-52000000] [--depth-work DIR] [--depths 15 30 50 100]
+           [--lengths 1 2 5] [--repeats 3] [-m MODEL] [--no-append]
+
+Reads are those of `benchmarks.simulated`; --work and --depth-work keep them (30x.bam and so on), or
+hold them already. Prints markdown and appends it to RESULTS.md.
+"""
+
+import argparse
+import math
+import tempfile
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from benchmarks.callers import VARCALL, Job
+from benchmarks.costs import Cost, parts, time_jobs
+from benchmarks.prepared import prepared
+from benchmarks.results import append, markdown_table
+from benchmarks.slices import StagedSlice
+
+DEPTH = 30
+WORKERS = (1, 2)
+LEAST_SPEED_UP = 1.8
+MOST_PEAK_MB = 2000
+TOLERANCE = 0.1
+"""Cost is called linear where its exponent is at most 1 and this much: what runs differ by."""
+
+
+def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
+    """Return b of cost = a size^b, by least squares of the logarithms; 1 is linear."""
+    if min(costs) <= 0:
+        return math.nan  # so short that start-up hides it
+    x = [math.log(size) for size in sizes]
+    y = [math.log(cost) for cost in costs]
+    middle = sum(x) / len(x), sum(y) / len(y)
+    products = sum((a - middle[0]) * (b - middle[1]) for a, b in zip(x, y, strict=True))
+    return products / sum((a - middle[0]) ** 2 for a in x)
+
+
+def worker_table(costs: Sequence[Cost]) -> str:
+    """Format costs of 1, 2, ... workers; the speed-up wanted is with start-up and all."""
+    titles = ["workers", "wall s, least", "median", "CPU s", "peak MB of a process", "speed-up"]
+    titles.append("without start-up")
+    rows = []
+    for workers, cost in zip(WORKERS, costs, strict=True):
+        cells = (cost.wall, cost.median_wall, cost.best.usage.cpu, cost.peak_mb)
+        speed_up = costs[0].wall / cost.wall
+        calling = costs[0].calling_wall / cost.calling_wall
+        shown = [f"{cell:.1f}" for cell in cells]
+        rows.append([str(workers), *shown, f"{speed_up:.2f}", f"{calling:.2f}"])
+    speed_up = costs[0].wall / costs[-1].wall
+    peak = max(cost.peak_mb for cost in costs)
+    return (
+        f"{markdown_table(titles, rows)}\n"
+        f"- {WORKERS[-1]} workers are {speed_up:.2f} times as fast, wanted at least "
+        f"{LEAST_SPEED_UP}: {_reached(speed_up >= LEAST_SPEED_UP)}\n"
+        f"- the largest process held {peak:.0f} MB, wanted under {MOST_PEAK_MB}: "
+        f"{_reached(peak < MOST_PEAK_MB)}\n"
+    )
+
+
+def growth_table(unit: str, sizes: Sequence[float], costs: Sequence[Cost]) -> str:
+    """Format costs by length or depth, start-up apart, and the exponent of their growth."""
+    titles = [unit, "wall s, least", "CPU s, least", "start-up CPU s", "CPU s of calling"]
+    titles += [f"per {unit}", "peak MB"]
+    rows = []
+    for size, cost in zip(sizes, costs, strict=True):
+        cells = [cost.wall, cost.best.usage.cpu, cost.start_up.usage.cpu, cost.cpu]
+        shown = [f"{cell:.2f}" for cell in cells]
+        rows.append([f"{size:g}", *shown, f"{cost.cpu / size:.3f}", f"{cost.peak_mb:.0f}"])
+    power = exponent(sizes, [cost.cpu for cost in costs])
+    return (
+        f"{markdown_table(titles, rows)}\n"
+        f"- CPU s of calling grow as {unit} to the power {power:.2f}, wanted at most 1 (within "
+        f"{TOLERANCE}): {_reached(power <= 1 + TOLERANCE)}\n"
+    )
+
+
+def _reached(is_reached: bool) -> str:
+    return "reached" if is_reached else "not reached"
+
+
+def first_bases(region: str, length: int) -> str:
+    """Return the first bases of a region."""
+    contig, start, end = parts(region)
+    if length > end - start + 1:
+        raise SystemExit(f"{region} is shorter than {length} bases")
+    return f"{contig}:{start}-{start + length - 1}"
+
+
+def _job(staged: StagedSlice, model: str | None) -> Job:
+    return Job(staged.reads, staged.reference, staged.slice.region, Path(), model=model)
+
+
+def _time(
+    jobs: Sequence[tuple[str, Job]], arguments: argparse.Namespace, directory: Path
+) -> list[Cost]:
+    named = [(name, VARCALL, job) for name, job in jobs]
+    return list(time_jobs(named, arguments.repeats, directory).values())
+
+
+def _whole(arguments: argparse.Namespace, directory: Path) -> Job:
+    work = arguments.work or directory / "length"
+    return _job(prepared(arguments.region, DEPTH, work), arguments.model)
+
+
+def _workers(arguments: argparse.Namespace, directory: Path) -> tuple[str, str]:
+    job = _whole(arguments, directory)
+    jobs = [(f"{n} workers", replace(job, threads=n)) for n in WORKERS]
+    text = worker_table(_time(jobs, arguments, directory))
+    return f"Scaling in workers, {job.region} at {DEPTH}x", text
+
+
+def _lengths(arguments: argparse.Namespace, directory: Path) -> tuple[str, str]:
+    job = _whole(arguments, directory)
+    megabases = sorted(arguments.lengths)
+    jobs = []
+    for length in megabases:
+        region = first_bases(job.region, round(1e6 * length))
+        jobs.append((f"{length:g} Mb", replace(job, region=region)))
+    text = growth_table("Mb", megabases, _time(jobs, arguments, directory))
+    return f"Scaling in length, at {DEPTH}x", text
+
+
+def _depths(arguments: argparse.Namespace, directory: Path) -> tuple[str, str]:
+    depths = sorted(arguments.depths)
+    work = arguments.depth_work or directory / "depth"
+    jobs = []
+    for depth in depths:
+        staged = prepared(arguments.depth_region, depth, work)
+        jobs.append((f"{depth}x", _job(staged, arguments.model)))
+    text = growth_table("x", depths, _time(jobs, arguments, directory))
+    return f"Scaling in depth, {arguments.depth_region}", text
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--region", default="20:50000001-55000000", help="inside 20:50-55M")
+    parser.add_argument("--work", type=Path, help="folder of its simulated files, kept")
+    parser.add_argument("--depth-region", default="20:50000001-52000000", help="inside 20:50-55M")
+    parser.add_argument("--depth-work", type=Path, help="folder of its simulated files, kept")
+    parser.add_argument("--depths", type=int, nargs="+", default=[15, 30, 50, 100])
+    parser.add_argument("--lengths", type=float, nargs="+", default=[1, 2, 5], help="megabases")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
+    parser.add_argument("--no-append", action="store_true", help="print only")
+    arguments = parser.parse_args()
+    if min(len(set(arguments.depths)), len(set(arguments.lengths))) < 2:
+        parser.error("growth is seen in two lengths and two depths, or more")
+    return arguments
+
+
+def main() -> None:
+    """Run the benchmark."""
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory(prefix="varcall-scaling-") as temporary:
+        directory = Path(temporary)
+        for measured in (_workers, _lengths, _depths):
+            heading, text = measured(arguments, directory)
+            text = (
+                f"Least of {arguments.repeats} runs in turn; start-up is a call of one base.\n\n"
+                f"{text}"
+            )
+            print(f"\n{heading}\n\n{text}", flush=True)
+            if not arguments.no_append:
+                append(heading, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,117 @@
+"""What a weights file says of its model; read without torch."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from math import isfinite
+from typing import TYPE_CHECKING, Any
+
+from models import prompt
+from models.config import ModelConfig
+from models.errors import ModelError
+from models.triage import TriageSettings
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """Calibrated logits are `logits / temperature + bias`."""
+
+    temperature: float = 1.0
+    bias: tuple[float, ...] = (0.0, 0.0, 0.0)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no probability."""
+        if not (isfinite(self.temperature) and self.temperature > 0):
+            raise ModelError(f"The calibration's temperature must not be {self.temperature}.")
+        if not all(isfinite(bias) for bias in self.bias):
+            raise ModelError("The calibration's bias is not finite.")
+
+    def apply(self, logits: Tensor) -> Tensor:
+        """Return calibrated logits."""
+        return logits / self.temperature + logits.new_tensor(self.bias)
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the numbers as they stand in a weights file."""
+        return asdict(self)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> Calibration:
+        """Read what `to_mapping` gave.
+
+        Raises
+        ------
+        ModelError
+            When a number is missing or no number.
+        """
+        try:
+            return cls(float(values["temperature"]), tuple(float(b) for b in values["bias"]))
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"The calibration in the weights is broken: {error}.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCard:
+    """What a weights file says of its model.
+
+    `pileup_spec` is `PileupSpec.to_dict()` of the images it reads; `features` names the columns of
+    the measured features, in order; `recipe` and `training` tell how it came to be. `triage` is
+    None where the file has no feature model.
+    """
+
+    config: ModelConfig
+    pileup_spec: dict[str, Any]
+    features: tuple[str, ...]
+    calibration: Calibration = field(default_factory=Calibration)
+    recipe: dict[str, Any] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    triage: TriageSettings | None = None
+
+    def to_metadata(self) -> dict[str, str]:
+        """Return the strings that safetensors keeps."""
+        return {
+            "format": "varcall",
+            "config": self.config.to_json(),
+            "pileup_spec": json.dumps(self.pileup_spec, sort_keys=True),
+            "features": json.dumps(self.features),
+            "calibration": json.dumps(self.calibration.to_mapping()),
+            "recipe": json.dumps(self.recipe, sort_keys=True),
+            "training": json.dumps(self.training, sort_keys=True),
+            "triage": json.dumps(self.triage and self.triage.to_mapping()),
+        }
+
+    @classmethod
+    def from_metadata(cls, metadata: dict[str, str]) -> ModelCard:
+        """Read what `to_metadata` gave.
+
+        Raises
+        ------
+        ModelError
+            When an entry is missing, broken, or of another version of the prompt.
+        """
+        try:
+            parsed = {k: json.loads(v) for k, v in metadata.items() if k != "format"}
+            config = ModelConfig.from_mapping(parsed["config"])
+            card = cls(
+                config,
+                dict(parsed["pileup_spec"]),
+                tuple(str(name) for name in parsed["features"]),
+                Calibration.from_mapping(parsed["calibration"]),
+                dict(parsed["recipe"]),
+                dict(parsed["training"]),
+                TriageSettings.from_mapping(triage) if (triage := parsed.get("triage")) else None,
+            )
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"The weights' metadata is broken: {error!r}.") from error
+        if len(card.features) != config.n_features:
+            raise ModelError("The weights' feature names do not match their number.")
+        if config.prompt_version != prompt.VERSION:
+            raise ModelError(
+                f"The weights were trained on prompt version {config.prompt_version}, this package "
+                f"writes version {prompt.VERSION}; use weights made for it."
+            )
+        return card

@@ -1,0 +1,61 @@
+"""The engine OpenVINO: the one that uses the bf16 arithmetic of a CPU."""
+
+from pathlib import Path
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from models.engines.graph import Arrays, GraphEngine
+from models.weights_file import read_weights
+
+_PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
+
+
+class _Request:
+    """A graph in OpenVINO, with the memory of its inputs."""
+
+    def __init__(self, core: openvino.Core, graph: bytes, options: dict[str, str | int]) -> None:
+        compiled = core.compile_model(core.read_model(graph), "CPU", options)
+        self._request = compiled.create_infer_request()
+        self._n_outputs = len(compiled.outputs)
+        # Inputs are copied here: to bind other memory takes several times longer.
+        self._inputs = [
+            np.empty(tuple(port.shape), port.element_type.to_dtype()) for port in compiled.inputs
+        ]
+        for i, memory in enumerate(self._inputs):
+            self._request.set_input_tensor(i, openvino.Tensor(memory, shared_memory=True))
+        self._text: Arrays | None = None
+
+    def run(self, own: Arrays, text: Arrays) -> list[NDArray[np.float32]]:
+        """Return the outputs; see `models.engines.graph.Network`."""
+        _copy(self._inputs[: len(own)], own)
+        if text is not self._text:
+            _copy(self._inputs[len(own) :], text)
+            self._text = text
+        self._request.infer()
+        return [self._request.get_output_tensor(i).data.copy() for i in range(self._n_outputs)]
+
+
+def _copy(memories: Arrays, arrays: Arrays) -> None:
+    for memory, array in zip(memories, arrays, strict=True):
+        np.copyto(memory, array)
+
+
+def build(path: Path, sha256: str | None, precision: str, threads: int) -> GraphEngine:
+    """Build the engine of a weights file; `models.engine.load_engine` is the front.
+
+    Raises
+    ------
+    ModelError
+        When the weights cannot be used.
+    """
+    core = openvino.Core()
+    options: dict[str, str | int] = {
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision],
+    }
+    return GraphEngine(
+        read_weights(path, sha256), path, lambda graph: _Request(core, graph, options)
+    )

@@ -1,0 +1,124 @@
+"""The reference engine: the model itself, on the CPU or on CUDA."""
+
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from models.caller import VariantCaller
+from models.card import ModelCard
+from models.engines.arrays import check_arrays
+from models.errors import ModelError
+from models.memory import keep_freed_memory
+from models.prompt import PREFIX_TOKENS
+from models.weights import load_weights
+
+_T = TypeVar("_T", bound=np.generic)
+
+CPU_BATCH = 32
+CUDA_BATCH = 1024
+"""Rows the network always sees at once: with one shape, a row's answer has one bit pattern."""
+
+
+class TorchEngine:
+    """Batch normalisation folded, instruction read once, fixed batches."""
+
+    def __init__(
+        self, caller: VariantCaller, card: ModelCard, sha256: str, device: str, precision: str
+    ) -> None:
+        keep_freed_memory()
+        self._card, self._sha256 = card, sha256
+        self.device = torch.device(device)
+        self.batch_size = CPU_BATCH if self.device.type == "cpu" else CUDA_BATCH
+        # Pixels 0..255 are exact in bf16; the small rest gains nothing from it.
+        image_dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        with torch.inference_mode():
+            caller.eval().image_encoder.fold()
+            self._caller = caller.to(self.device).channels_last()
+            self._caller.image_encoder.to(image_dtype)
+            self._prefix = caller.decoder.prefix(torch.tensor(PREFIX_TOKENS, device=self.device))
+
+    @property
+    def card(self) -> ModelCard:
+        """What the weights say of the model."""
+        return self._card
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the weights file."""
+        return self._sha256
+
+    def predict(
+        self,
+        images: NDArray[np.uint8],
+        tokens: NDArray[np.int32],
+        features: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        """Answer as `Engine.predict` says.
+
+        Raises
+        ------
+        ValueError
+            As `check_arrays` does.
+        """
+        check_arrays(self._card.config, images, tokens, features)
+        n, size = len(images), self.batch_size
+        answers = np.empty((n, len(self._card.config.options)), np.float32)
+        with torch.inference_mode():
+            for start in range(0, n, size):
+                rows = slice(start, min(start + size, n))
+                answers[rows] = self._answer(images[rows], tokens[rows], features[rows])
+        return answers
+
+    def _answer(
+        self,
+        images: NDArray[np.uint8],
+        tokens: NDArray[np.int32],
+        features: NDArray[np.float32],
+    ) -> NDArray[np.float32]:
+        n = len(images)
+        pixels, words, values = (
+            torch.from_numpy(_padded(x, self.batch_size)).to(self.device, non_blocking=True)
+            for x in (images, tokens, features)
+        )
+        caller = self._caller
+        logits = caller.read(
+            caller.image_encoder(pixels).float(),
+            caller.feature_encoder(values),
+            words,
+            prefix=self._prefix,
+        )
+        calibrated = self._card.calibration.apply(logits)
+        p: NDArray[np.float32] = functional.softmax(calibrated, dim=1).cpu().numpy()[:n]
+        return p
+
+
+def has_cuda() -> bool:
+    """Return whether torch sees a CUDA device."""
+    return torch.cuda.is_available()
+
+
+def build(path: Path, sha256: str | None, device: str, precision: str, threads: int) -> TorchEngine:
+    """Build the engine for "cpu", "cuda" or "cuda:N"; `models.engine.load_engine` is the front.
+
+    Raises
+    ------
+    ModelError
+        When the weights or the device cannot be used.
+    """
+    if device != "cpu" and not has_cuda():
+        raise ModelError("No CUDA device is visible to torch; use the device cpu.")
+    torch.set_num_threads(threads)
+    return TorchEngine(*load_weights(path, sha256), device, precision)
+
+
+def _padded(rows: NDArray[_T], size: int) -> NDArray[_T]:
+    """Return contiguous rows, filled up with zeros to `size`."""
+    if len(rows) == size:
+        return np.ascontiguousarray(rows)
+    full = np.zeros((size, *rows.shape[1:]), rows.dtype)
+    full[: len(rows)] = rows
+    return full

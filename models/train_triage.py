@@ -1,0 +1,173 @@
+"""Fit the feature model: boosted trees, then how far they may be trusted."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightgbm
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from models.batch import BatchFactory
+from models.metrics import predict
+from models.triage import Triage, TriageSettings, pool, softmax
+from models.weights import load_weights, save_weights
+
+# A share of the questions must be answered without a picture before the trees may be called sure.
+_SURE_STEPS = (0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)
+
+
+@dataclass(frozen=True, slots=True)
+class TriageRecipe:
+    """Numbers of LightGBM, under its own names."""
+
+    seed: int = 1
+    rounds: int = 200
+    learning_rate: float = 0.1
+    num_leaves: int = 31
+    min_data_in_leaf: int = 40
+    feature_fraction: float = 0.6
+    bagging_fraction: float = 0.8
+    lambda_l2: float = 1.0
+    threads: int = 1
+
+
+def fit_trees(
+    features: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    recipe: TriageRecipe,
+) -> Triage:
+    """Boost trees on labelled questions; the settings are still those that trust nothing."""
+    booster = lightgbm.train(
+        {
+            "objective": "multiclass",
+            "num_class": 3,
+            "learning_rate": recipe.learning_rate,
+            "num_leaves": recipe.num_leaves,
+            "min_data_in_leaf": recipe.min_data_in_leaf,
+            "feature_fraction": recipe.feature_fraction,
+            "bagging_fraction": recipe.bagging_fraction,
+            "bagging_freq": 1,
+            "lambda_l2": recipe.lambda_l2,
+            "num_threads": recipe.threads,
+            "seed": recipe.seed,
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbose": -1,
+        },
+        lightgbm.Dataset(features, labels),
+        recipe.rounds,
+    )
+    return _flatten([tree["tree_structure"] for tree in booster.dump_model()["tree_info"]])
+
+
+def _flatten(trees: list[dict[str, Any]]) -> Triage:
+    """Lay trees out as arrays, each node's two children side by side and behind it."""
+    roots: list[int] = []
+    split: list[int] = []
+    threshold: list[np.float32] = []
+    child: list[int] = []
+    for tree in trees:
+        queue = [tree]
+        base = len(split)
+        roots.append(base)
+        done = 0
+        while done < len(queue):
+            node = queue[done]
+            done += 1
+            if "split_feature" in node:
+                split.append(node["split_feature"])
+                threshold.append(_at_most(node["threshold"]))
+                child.append(base + len(queue))
+                queue += [node["left_child"], node["right_child"]]
+            else:
+                split.append(-1)
+                threshold.append(np.float32(node["leaf_value"]))
+                child.append(0)
+    return Triage(
+        np.array(roots, np.int32),
+        np.array(split, np.int32),
+        np.array(threshold, np.float32),
+        np.array(child, np.int32),
+        TriageSettings(),
+    )
+
+
+def _at_most(threshold: float) -> np.float32:
+    """Return the largest float32 at or below a threshold: float32 features split as before."""
+    rounded = np.float32(threshold)
+    return rounded if rounded <= threshold else np.nextafter(rounded, np.float32(-np.inf))
+
+
+def fit_settings(
+    triage: Triage,
+    features: NDArray[np.float32],
+    pictured: NDArray[np.float32],
+    labels: NDArray[np.int64],
+) -> Triage:
+    """Fit temperature, pool and trust on held-out questions.
+
+    The trees are called sure from the lowest probability on at which, among the questions they
+    would answer alone, they err no more often than the pool does on the same questions.
+
+    Parameters
+    ----------
+    pictured
+        float32 [n, 3], calibrated answers of the picture model to the same questions.
+    """
+    target = torch.from_numpy(labels)
+    scores = torch.from_numpy(triage.scores(features))
+    (scale,) = _fit([scores], target)
+    answers = softmax(triage.scores(features) * scale)
+    logs = [torch.from_numpy(np.log(np.maximum(p, 1e-6))).double() for p in (pictured, answers)]
+    weights = _fit(logs, target)
+    pooled = pool(pictured, answers, (weights[0], weights[1]))
+    best, wrong = answers.max(1), answers.argmax(1) != labels
+    wrong_pooled = pooled.argmax(1) != labels
+    sure = next(
+        (
+            step
+            for step in _SURE_STEPS
+            if wrong[best >= step].sum() <= wrong_pooled[best >= step].sum()
+        ),
+        1.0,
+    )
+    return triage.with_settings(
+        temperature=1.0 / scale, sure=float(sure), weights=(weights[0], weights[1])
+    )
+
+
+def attach(triage: Triage, weights: Path, held_out: BatchFactory, device: str = "cpu") -> str:
+    """Fit the settings beside trained pictures, and add the feature model to their weights file.
+
+    Returns
+    -------
+    The file's new SHA-256.
+    """
+    caller, card, _ = load_weights(weights)
+    features = [batch.features for batch in held_out(0, 1, 0, skip=0)]
+    batches = held_out(0, 1, 0, skip=0)
+    predictions = predict(caller.to(device), batches, torch.device(device))
+    pictured = functional.softmax(card.calibration.apply(predictions.logits), dim=1).numpy()
+    fitted = fit_settings(triage, np.concatenate(features), pictured, predictions.labels.numpy())
+    return save_weights(weights, caller, card, triage=fitted)
+
+
+def _fit(logits: list[torch.Tensor], labels: torch.Tensor) -> list[float]:
+    """Return the non-negative factors of some logits whose weighted sum fits labels best."""
+    factors = torch.full((len(logits),), 1.0 / len(logits), dtype=torch.float64)
+    factors.requires_grad_(True)
+    optimiser = torch.optim.LBFGS([factors], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        total = sum(f * x for f, x in zip(factors.clamp(min=0), logits, strict=True))
+        assert isinstance(total, torch.Tensor)
+        value = functional.cross_entropy(total, labels)
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    return [float(f) for f in factors.detach().clamp(min=0)]

@@ -1,0 +1,169 @@
+"""The feature model: answers easy questions before a picture is drawn, and has a say in the rest.
+
+Boosted trees on the measured features. DeepVariant's small model does the same for its easy
+candidates; what is not sure goes on to the pictures, and there the two opinions are pooled.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from math import isfinite
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.errors import ModelError
+
+PREFIX = "triage."
+"""Of its tensors' names in a weights file."""
+
+_LEAST_PROBABILITY = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class TriageSettings:
+    """How the trees' answers are used, fitted on held-out examples.
+
+    Attributes
+    ----------
+    temperature
+        Divides the trees' scores.
+    sure
+        Where the likeliest answer has at least this probability, no picture is asked for.
+    weights
+        Exponents of the picture's and of the trees' opinion in their pool.
+    """
+
+    temperature: float = 1.0
+    sure: float = 1.0
+    weights: tuple[float, float] = (1.0, 0.0)
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that make no probability."""
+        numbers = (self.temperature, self.sure, *self.weights)
+        if not all(isfinite(number) and number >= 0 for number in numbers):
+            raise ModelError(f"The triage settings in the weights are broken: {numbers}.")
+        if not self.temperature or not self.sure or len(self.weights) != 2:
+            raise ModelError(f"The triage settings in the weights are broken: {numbers}.")
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the numbers as they stand in a weights file."""
+        return asdict(self)
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> "TriageSettings":
+        """Read what `to_mapping` gave.
+
+        Raises
+        ------
+        ModelError
+            Where a number is missing or no number.
+        """
+        try:
+            first, second = values["weights"]
+            numbers = values["temperature"], values["sure"], first, second
+            temperature, sure, first, second = (float(number) for number in numbers)
+        except (KeyError, TypeError, ValueError) as error:
+            raise ModelError(f"The triage settings are broken: {error!r}.") from error
+        return cls(temperature, sure, (first, second))
+
+
+@dataclass(frozen=True, slots=True)
+class Triage:
+    """Boosted trees and how their answers are used; see `add_trees` for the arrays."""
+
+    roots: NDArray[np.int32]
+    split: NDArray[np.int32]
+    threshold: NDArray[np.float32]
+    child: NDArray[np.int32]
+    settings: TriageSettings
+
+    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the trees' scores, float64 [n, 3]; their softmax answers the questions."""
+        # Numba, and with it `pileup`, is only needed to answer.
+        from models.tree_kernels import add_trees
+
+        scores = np.zeros((len(features), 3))
+        add_trees(features, self.roots, self.split, self.threshold, self.child, scores)
+        return scores
+
+    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return P of 0, 1, 2 copies, float32 [n, 3]."""
+        return softmax(self.scores(features) / self.settings.temperature)
+
+    def is_sure(self, answers: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """Tell of which answers of `predict` the picture need not be asked."""
+        return np.asarray(answers.max(axis=1, initial=0.0) >= np.float32(self.settings.sure))
+
+    def pool(
+        self, pictured: NDArray[np.float32], answers: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Pool the picture's answers with the trees': a weighted product, normalised."""
+        return pool(pictured, answers, self.settings.weights)
+
+    def with_settings(self, **settings: Any) -> "Triage":
+        """Return the same trees with some `TriageSettings` changed."""
+        return replace(self, settings=replace(self.settings, **settings))
+
+    def to_tensors(self) -> dict[str, NDArray[Any]]:
+        """Return the arrays under the names they have in a weights file."""
+        return {PREFIX + name: getattr(self, name) for name in _ARRAYS}
+
+    @classmethod
+    def from_tensors(
+        cls, tensors: dict[str, NDArray[Any]], settings: TriageSettings, n_features: int
+    ) -> "Triage":
+        """Read what `to_tensors` gave.
+
+        Raises
+        ------
+        ModelError
+            Where an array is missing, or the nodes make no trees.
+        """
+        try:
+            arrays = {name: tensors[PREFIX + name] for name in _ARRAYS}
+        except KeyError as error:
+            raise ModelError(f"tensor {error} is missing.") from error
+        for name, array in arrays.items():
+            if array.ndim != 1 or array.dtype != _ARRAYS[name]:
+                raise ModelError(f"tensor {PREFIX}{name} is {array.dtype} {list(array.shape)}.")
+        triage = cls(settings=settings, **arrays)
+        triage._check(n_features)
+        return triage
+
+    def _check(self, n_features: int) -> None:
+        """Refuse nodes that point outside, or backwards (a walk must end)."""
+        n = len(self.split)
+        inner = self.split >= 0
+        here = np.arange(n)
+        bad = len(self.threshold) != n or len(self.child) != n or len(self.roots) % 3
+        if bad or not len(self.roots) or ((self.roots < 0) | (self.roots >= n)).any():
+            raise ModelError("the triage trees have no roots.")
+        if (self.split >= n_features).any():
+            raise ModelError("a triage tree asks for a feature that there is not.")
+        inside = (self.child > here) & (self.child < n - 1)
+        if not inside[inner].all():
+            raise ModelError("a triage tree points at a node that there is not.")
+
+
+_ARRAYS = {
+    "roots": np.dtype(np.int32),
+    "split": np.dtype(np.int32),
+    "threshold": np.dtype(np.float32),
+    "child": np.dtype(np.int32),
+}
+
+
+def softmax(scores: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Turn scores [n, k] into probabilities, float32."""
+    exponents = np.exp(scores - scores.max(axis=1, keepdims=True))
+    shares = exponents / exponents.sum(axis=1, keepdims=True)
+    return np.asarray(shares, np.float32)
+
+
+def pool(
+    first: NDArray[np.float32], second: NDArray[np.float32], weights: tuple[float, float]
+) -> NDArray[np.float32]:
+    """Return the logarithmic opinion pool of two sets of probabilities, float32 [n, k]."""
+    logs = [np.log(np.maximum(p, _LEAST_PROBABILITY).astype(np.float64)) for p in (first, second)]
+    return softmax(weights[0] * logs[0] + weights[1] * logs[1])

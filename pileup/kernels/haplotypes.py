@@ -1,0 +1,395 @@
+"""The haplotypes of a region: spelled by reads, then voted for."""
+
+import numpy as np
+
+from pileup.accelerate import kernel
+from pileup.assembly_arrays import HaplotypeArrays
+from pileup.kernels.align import align_ungapped
+from pileup.kernels.scan import hash_sequence
+
+# Room for the spellings of a region, and for the bases of one.
+MAX_SPELLINGS, MAX_LENGTH = 256, 512
+# So many of them, the commonest, are voted on; so many win at most.
+MAX_CANDIDATES, MAX_KEPT = 32, 8
+# A read votes for a haplotype that fits it better by more than half a mismatch, and well: with at
+# most two mismatches.
+MIN_GAIN, MAX_LOSS = 6, 20
+# So many bases at the far end of a clip must fit the reference in exactly one place, at most
+# ANCHOR_REACH beside the region, for the read to bridge it.
+ANCHOR, ANCHOR_REACH = 16, 60
+# Where the anchor may lie: at the end of the read or so many steps before it.
+ANCHOR_STEPS, ANCHOR_STEP = 4, 6
+
+
+@kernel
+def empty_haplotypes():
+    """Return HaplotypeArrays without any."""
+    return HaplotypeArrays(
+        np.empty((MAX_SPELLINGS, MAX_LENGTH), np.uint8),
+        np.zeros(MAX_SPELLINGS, np.int32),
+        np.zeros(MAX_SPELLINGS, np.uint64),
+        np.zeros(MAX_SPELLINGS, np.int32),
+        np.full(MAX_SPELLINGS, -1, np.int32),
+        np.zeros(1, np.int64),
+    )
+
+
+@kernel
+def add_spelling(spellings, bases, fragment):
+    """Count a spelling once more, or for the first time; return its index, or -1 without room."""
+    length = len(bases)
+    if length == 0 or length > MAX_LENGTH:
+        return -1
+    value = hash_sequence(bases, 0, length, 0)
+    for index in range(spellings.size[0]):
+        if spellings.hash[index] == value and spellings.length[index] == length:
+            if spellings.fragment[index] != fragment:
+                spellings.reads[index] += 1
+                spellings.fragment[index] = fragment
+            return index
+    index = spellings.size[0]
+    if index == MAX_SPELLINGS:
+        return -1
+    spellings.size[0] = index + 1
+    spellings.bases[index, :length] = bases
+    spellings.length[index] = length
+    spellings.hash[index] = value
+    spellings.reads[index] = 1
+    spellings.fragment[index] = fragment
+    return index
+
+
+@kernel
+def spell_reads(segments, reads, reference, start, end, min_base_quality, spellings, events):
+    """Spell the region [start, end) as each chosen read shows it.
+
+    `spellings` get the reference with all of a read's differences (but those of poor bases),
+    `events` the reference with one indel of a read, and with all of its indels. An indel is the
+    same wherever the mapper put it, as the spelling is.
+    """
+    known = reference.codes[start - reference.start : end - reference.start]
+    whole = np.empty(MAX_LENGTH, np.uint8)
+    plain = np.empty(MAX_LENGTH, np.uint8)
+    single = np.empty(MAX_LENGTH, np.uint8)
+    for index in range(len(segments.read)):
+        if not segments.chosen[index]:
+            continue
+        read = segments.read[index]
+        position = np.int64(reads.read_start[read])
+        query = reads.base_offset[read]
+        size_whole = 0
+        done = start  # reference before this is spelled
+        fits = True
+        differs = False
+        indels = 0
+        for at in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
+            op = reads.cigar_op[at]
+            size = np.int64(reads.cigar_length[at])
+            if op == 0 or op == 7 or op == 8:
+                for step in range(max(start - position, 0), min(end - position, size)):
+                    while done < position + step and size_whole < MAX_LENGTH:
+                        whole[size_whole] = known[done - start]
+                        plain[size_whole] = known[done - start]
+                        size_whole += 1
+                        done += 1
+                    if size_whole >= MAX_LENGTH:
+                        fits = False
+                        break
+                    base = reads.bases[query + step]
+                    expected = known[position + step - start]
+                    if base > 3 or reads.qualities[query + step] < min_base_quality:
+                        base = expected
+                    differs = differs or base != expected
+                    whole[size_whole] = base
+                    plain[size_whole] = expected
+                    size_whole += 1
+                    done += 1
+                position += size
+                query += size
+            elif op == 1:
+                # Insertions at the region's border are another region's, or nobody's.
+                if start < position < end:
+                    differs = True
+                    indels += 1
+                    if size_whole + size > MAX_LENGTH:
+                        fits = False
+                    elif done == position:
+                        for step in range(size):
+                            fits = fits and reads.bases[query + step] <= 3
+                            whole[size_whole] = reads.bases[query + step]
+                            plain[size_whole] = reads.bases[query + step]
+                            size_whole += 1
+                    before = position - start
+                    if end - start + size <= MAX_LENGTH and fits:
+                        single[:before] = known[:before]
+                        single[before : before + size] = reads.bases[query : query + size]
+                        single[before + size : end - start + size] = known[before:]
+                        add_spelling(events, single[: end - start + size], reads.fragment[read])
+                query += size
+            elif op == 2:
+                if start < position and position + size < end:
+                    differs = True
+                    indels += 1
+                    while done < position and size_whole < MAX_LENGTH:
+                        whole[size_whole] = known[done - start]
+                        plain[size_whole] = known[done - start]
+                        size_whole += 1
+                        done += 1
+                    done = position + size
+                    before = position - start
+                    left = end - start - size
+                    if left <= MAX_LENGTH:
+                        single[:before] = known[:before]
+                        single[before:left] = known[before + size :]
+                        add_spelling(events, single[:left], reads.fragment[read])
+                elif position < end and position + size > start:
+                    fits = False
+                position += size
+            elif op == 4:
+                query += size
+        while done < end and size_whole < MAX_LENGTH:
+            whole[size_whole] = known[done - start]
+            plain[size_whole] = known[done - start]
+            size_whole += 1
+            done += 1
+        if fits and differs and done >= end:
+            add_spelling(spellings, whole[:size_whole], reads.fragment[read])
+            if indels > 1:
+                add_spelling(events, plain[:size_whole], reads.fragment[read])
+
+
+@kernel
+def _only_place(bases, codes):
+    """Return the only index in `codes` where `bases` occur, or -1."""
+    n = len(bases)
+    only = -1
+    for index in range(len(codes) - n + 1):
+        step = 0
+        while step < n and codes[index + step] == bases[step]:
+            step += 1
+        if step == n:
+            if only >= 0:
+                return -1
+            only = index
+    return only
+
+
+@kernel
+def spell_bridges(segments, reads, reference, start, end, min_base_quality, bridges):
+    """Spell the region as reads show it whose clipped end fits the reference beyond the region.
+
+    So a read that holds a whole insertion, or both ends of a deletion, spells it, though the
+    mapper could place only one side of it, and though repeats tangle every graph.
+    """
+    first_column = max(start - ANCHOR_REACH - reference.start, 0)
+    codes = reference.codes[first_column : end + ANCHOR_REACH - reference.start]
+    low = start - reference.start - first_column
+    high = end - reference.start - first_column
+    spelled = np.empty(MAX_LENGTH, np.uint8)
+    for index in range(len(segments.read)):
+        read = segments.read[index]
+        if not segments.chosen[index] or segments.left_free[index] == segments.right_free[index]:
+            continue
+        leftward = segments.left_free[index]
+        clip = _clip_length(reads, read, leftward)
+        bases = reads.bases[segments.first[index] : segments.last[index]]
+        qualities = reads.qualities[segments.first[index] : segments.last[index]]
+        n = len(bases)
+        for step in range(ANCHOR_STEPS):
+            shift = step * ANCHOR_STEP
+            if shift + ANCHOR > min(clip, n):
+                break
+            begin = shift if leftward else n - shift - ANCHOR
+            anchor = bases[begin : begin + ANCHOR]
+            if qualities[begin : begin + ANCHOR].min() < min_base_quality:
+                continue
+            place = _only_place(anchor, codes)
+            if place < 0:
+                continue
+            # From the anchor into the region the read spells; what is between the region's other
+            # end and the anchor is reference.
+            if leftward:
+                own = begin + max(low - place, 0)
+                lead = max(place - low, 0)
+                size = lead + n - own
+                if own <= begin + ANCHOR and 0 < size <= MAX_LENGTH:
+                    spelled[:lead] = codes[low : low + lead]
+                    spelled[lead:size] = bases[own:]
+                    add_spelling(bridges, spelled[:size], reads.fragment[read])
+            else:
+                after = place + ANCHOR
+                own = begin + ANCHOR - max(after - high, 0)
+                trail = max(high - after, 0)
+                size = own + trail
+                if own >= begin and 0 < size <= MAX_LENGTH:
+                    spelled[:own] = bases[:own]
+                    spelled[own:size] = codes[high - trail : high]
+                    add_spelling(bridges, spelled[:size], reads.fragment[read])
+            break
+
+
+@kernel
+def _clip_length(reads, read, leftward):
+    """Return how many bases are soft-clipped at one end of a read."""
+    first = reads.cigar_offset[read]
+    last = reads.cigar_offset[read + 1]
+    clipped = 0
+    if leftward:
+        at = first
+        while at < last and reads.cigar_op[at] >= 4 and reads.cigar_op[at] <= 5:
+            clipped += reads.cigar_length[at] if reads.cigar_op[at] == 4 else 0
+            at += 1
+    else:
+        at = last - 1
+        while at >= first and reads.cigar_op[at] >= 4 and reads.cigar_op[at] <= 5:
+            clipped += reads.cigar_length[at] if reads.cigar_op[at] == 4 else 0
+            at -= 1
+    return clipped
+
+
+@kernel
+def merge_supported(spellings, support, merged):
+    """Add to `merged` the commonest of the spellings that at least `support` reads show."""
+    while merged.size[0] < MAX_CANDIDATES:
+        best = -1
+        for index in range(spellings.size[0]):
+            enough = spellings.reads[index] >= support
+            if enough and (best < 0 or spellings.reads[index] > spellings.reads[best]):
+                best = index
+        if best < 0:
+            break
+        add_spelling(merged, spellings.bases[best, : spellings.length[best]], -2)
+        spellings.reads[best] = 0
+
+
+@kernel
+def with_flanks(bases, reference, start, end, flank):
+    """Return a haplotype of [start, end) with `flank` bases of reference on both sides."""
+    n = len(bases)
+    spelled = np.full(n + 2 * flank, 4, np.uint8)
+    spelled[flank : flank + n] = bases
+    for step in range(flank):
+        before = start - flank + step - reference.start
+        if 0 <= before < len(reference.codes):
+            spelled[step] = reference.codes[before]
+        after = end + step - reference.start
+        if 0 <= after < len(reference.codes):
+            spelled[flank + n + step] = reference.codes[after]
+    return spelled
+
+
+@kernel
+def lay_segment(segments, index, flanked, flank, reference_length):
+    """Lay a segment on a flanked haplotype without gaps.
+
+    Returns
+    -------
+    The score, the first and last code that is aligned, and the index that the first code of the
+    segment has on `flanked`.
+    """
+    codes = segments.codes[segments.offset[index] : segments.offset[index + 1]]
+    n = len(codes)
+    left_free = segments.left_free[index]
+    right_free = segments.right_free[index]
+    change = len(flanked) - 2 * flank - reference_length
+    if not left_free:
+        from_left = flank
+    else:
+        from_left = flank + segments.near[index]
+    if not right_free:
+        from_right = len(flanked) - flank - n
+    else:
+        from_right = flank + change + segments.far[index] - n
+    if not left_free and not right_free and from_left != from_right:
+        return -(1 << 30), 0, 0, 0
+    # A side that is anchored is certain; where none is, both guesses are tried.
+    if right_free and not left_free:
+        from_right = from_left
+    elif left_free and not right_free:
+        from_left = from_right
+    score, first, last = align_ungapped(codes, flanked, from_left, left_free, right_free)
+    if from_right != from_left:
+        other, other_first, other_last = align_ungapped(
+            codes, flanked, from_right, left_free, right_free
+        )
+        if other > score:
+            return other, other_first, other_last, from_right
+    return score, first, last, from_left
+
+
+@kernel
+def longest_free(segments):
+    """Return how much flank the haplotypes of a region need."""
+    longest = 0
+    for index in range(len(segments.read)):
+        if segments.left_free[index] or segments.right_free[index]:
+            longest = max(longest, segments.last[index] - segments.first[index])
+    return longest
+
+
+@kernel
+def reference_scores(segments, reference, start, end, flank, scores):
+    """Fill `scores` (int64 [m]): the better of the mapper's alignment and none with gaps."""
+    known = reference.codes[start - reference.start : end - reference.start]
+    flanked = with_flanks(known, reference, start, end, flank)
+    for index in range(len(segments.read)):
+        score, _, _, _ = lay_segment(segments, index, flanked, flank, end - start)
+        scores[index] = max(score, segments.score[index])
+
+
+@kernel
+def vote(segments, reads, reference, start, end, flank, support, candidates, scores):
+    """Choose the haplotypes that explain the reads, one after the other.
+
+    Parameters
+    ----------
+    scores
+        int64 [m], what each segment scores on the reference; raised to its score on the chosen.
+
+    Returns
+    -------
+    int64, indices into `candidates`: the haplotype that gains most goes first, and each must be
+    gained from by `support` reads of two fragments.
+    """
+    n = candidates.size[0]
+    m = len(segments.read)
+    table = np.empty((n, m), np.int64)
+    for candidate in range(n):
+        bases = candidates.bases[candidate, : candidates.length[candidate]]
+        flanked = with_flanks(bases, reference, start, end, flank)
+        for index in range(m):
+            if segments.chosen[index] and scores[index] + MIN_GAIN <= segments.perfect[index]:
+                table[candidate, index] = lay_segment(segments, index, flanked, flank, end - start)[
+                    0
+                ]
+            else:
+                table[candidate, index] = scores[index]
+    chosen = np.empty(MAX_KEPT, np.int64)
+    kept = 0
+    while kept < MAX_KEPT:
+        best = -1
+        best_gain = 0
+        for candidate in range(n):
+            gain = 0
+            voters = 0
+            fragment = -1
+            several = False
+            for index in range(m):
+                step = table[candidate, index] - scores[index]
+                fits = table[candidate, index] + MAX_LOSS >= segments.perfect[index]
+                if step >= MIN_GAIN and fits:
+                    gain += step
+                    voters += 1
+                    own = reads.fragment[segments.read[index]]
+                    several = several or (fragment >= 0 and own != fragment)
+                    fragment = own
+            if several and voters >= support and gain > best_gain:
+                best = candidate
+                best_gain = gain
+        if best < 0:
+            break
+        chosen[kept] = best
+        kept += 1
+        for index in range(m):
+            scores[index] = max(scores[index], table[best, index])
+    return chosen[:kept]

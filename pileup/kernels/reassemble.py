@@ -1,0 +1,259 @@
+"""Local reassembly of regions: find their haplotypes, and move the reads that fit one better."""
+
+import numpy as np
+
+from pileup.accelerate import kernel
+from pileup.kernels.align import (
+    BAND,
+    CLIPPED,
+    INSERTED,
+    READ_SCORES,
+    align_gapped,
+    place_haplotype,
+)
+from pileup.kernels.assemble import MAX_PATHS, add_paths, assemble
+from pileup.kernels.haplotypes import (
+    MAX_LENGTH,
+    empty_haplotypes,
+    lay_segment,
+    longest_free,
+    merge_supported,
+    reference_scores,
+    spell_bridges,
+    spell_reads,
+    vote,
+    with_flanks,
+)
+from pileup.kernels.segments import MAX_SEGMENTS, collect_segments, longest_usable
+
+# A read is unexplained where it scores this much less than a perfect one (more than two
+# mismatches): two such reads call for the graph, and such a read is aligned with gaps.
+UNEXPLAINED = 24
+_NEVER = -(1 << 29)
+
+
+@kernel
+def reassemble(reads, reference, usable, rules, starts, ends, hards, places, moved):
+    """Realign the reads of each region [starts, ends) on the contig.
+
+    Parameters
+    ----------
+    places
+        int32 [bases]: for a moved read the reference position of each base, INSERTED or CLIPPED.
+    moved
+        bool [n], zeroed; true for reads whose `places` are filled.
+
+    Returns
+    -------
+    The number of regions with a haplotype besides the reference.
+    """
+    longest = longest_usable(reads, usable)
+    changed = 0
+    for region in range(len(starts)):
+        start = starts[region]
+        end = ends[region]
+        if not _is_known(reference, start, end):
+            continue
+        segments = collect_segments(reads, usable, longest, start, end, rules, reference)
+        if len(segments.read) > MAX_SEGMENTS:
+            continue
+        haplotypes, chosen = find_haplotypes(
+            segments, reads, reference, start, end, rules, hards[region]
+        )
+        if len(chosen) == 0:
+            continue
+        changed += 1
+        _move_reads(segments, reads, reference, start, end, haplotypes, chosen, places, moved)
+    return changed
+
+
+@kernel
+def _is_known(reference, start, end):
+    low = start - reference.start
+    high = end - reference.start
+    if low < 0 or high > len(reference.codes):
+        return False
+    return reference.codes[low:high].max() <= 3
+
+
+@kernel
+def find_haplotypes(segments, reads, reference, start, end, rules, hard):
+    """Return HaplotypeArrays, and which of them (int64) the reads of a region vote for."""
+    voters = 0
+    for index in range(len(segments.read)):
+        voters += segments.chosen[index]
+    support = max(rules.min_support, (voters * rules.min_share + 99) // 100)
+    spellings = empty_haplotypes()
+    events = empty_haplotypes()
+    merged = empty_haplotypes()
+    quality = rules.assembly_min_base_quality
+    spell_reads(segments, reads, reference, start, end, quality, spellings, events)
+    if hard < 1 and not _several_places(events, reference, start, end, support):
+        return merged, np.empty(0, np.int64)
+    merge_supported(spellings, support, merged)
+    merge_supported(events, support, merged)
+    flank = longest_free(segments) + 2 * BAND
+    before = np.empty(len(segments.read), np.int64)
+    reference_scores(segments, reference, start, end, flank, before)
+    scores = before.copy()
+    chosen = vote(segments, reads, reference, start, end, flank, support, merged, scores)
+    unexplained = 0
+    for index in range(len(segments.read)):
+        if segments.chosen[index] and reads.mapq[segments.read[index]] >= rules.min_mapq:
+            unexplained += scores[index] + UNEXPLAINED <= segments.perfect[index]
+    if unexplained >= support:
+        paths = np.empty((MAX_PATHS, MAX_LENGTH), np.uint8)
+        lengths = np.empty(MAX_PATHS, np.int64)
+        found, path_start = assemble(
+            segments, reads, reference, start, end, quality, paths, lengths
+        )
+        known = merged.size[0]
+        bridges = empty_haplotypes()
+        spell_bridges(segments, reads, reference, start, end, quality, bridges)
+        merge_supported(bridges, 1, merged)
+        add_paths(paths, lengths, found, path_start, start, end, reference, merged)
+        if merged.size[0] > known:
+            scores[:] = before
+            chosen = vote(segments, reads, reference, start, end, flank, support, merged, scores)
+    return merged, chosen
+
+
+@kernel
+def _several_places(events, reference, start, end, support):
+    """Return whether indels of several places, not of one repeat, are supported."""
+    known = reference.codes[start - reference.start : end - reference.start]
+    first = -1
+    for index in range(events.size[0]):
+        if events.reads[index] < support:
+            continue
+        same = 0
+        shortest = min(len(known), events.length[index])
+        while same < shortest and events.bases[index, same] == known[same]:
+            same += 1
+        change = abs(events.length[index] - len(known))
+        if first < 0:
+            first = same
+        elif abs(same - first) > 2 * change + 2:
+            return True
+    return False
+
+
+@kernel
+def _move_reads(segments, reads, reference, start, end, haplotypes, chosen, places, moved):
+    """Give each read that fits a chosen haplotype better than the reference its place there."""
+    flank = longest_free(segments) + 2 * BAND
+    known = reference.codes[start - reference.start : end - reference.start]
+    baseline = np.empty(len(segments.read), np.int64)
+    reference_scores(segments, reference, start, end, flank, baseline)
+    room = 0
+    for index in range(len(segments.read)):
+        room = max(room, segments.last[index] - segments.first[index])
+    target = np.empty(room, np.int64)
+    trial = np.empty(room, np.int64)
+    length = flank * 2 + max(len(known), haplotypes.length[chosen].max())
+    flanked = np.empty((len(chosen) + 1, length), np.uint8)
+    sizes = np.empty(len(chosen) + 1, np.int64)
+    place = np.empty((len(chosen), length), np.int64)
+    for rank in range(len(chosen) + 1):
+        bases = known
+        if rank < len(chosen):
+            bases = haplotypes.bases[chosen[rank], : haplotypes.length[chosen[rank]]]
+            _place_flanked(bases, known, start, flank, place[rank])
+        sizes[rank] = len(bases) + 2 * flank
+        flanked[rank, : sizes[rank]] = with_flanks(bases, reference, start, end, flank)
+    for index in range(len(segments.read)):
+        perfect = segments.perfect[index]
+        if baseline[index] >= perfect:
+            continue
+        n = segments.last[index] - segments.first[index]
+        best = baseline[index]
+        winner = -1
+        for rank in range(len(chosen)):
+            score, first, last, at = lay_segment(
+                segments, index, flanked[rank, : sizes[rank]], flank, end - start
+            )
+            if score > best:
+                best = score
+                winner = rank
+                target[:n] = CLIPPED
+                for step in range(first, last):
+                    target[step] = at + step
+        if best + UNEXPLAINED <= perfect:
+            # The reference comes first, so that it wins ties.
+            for rank in range(-1, len(chosen)):
+                own = len(chosen) if rank < 0 else rank
+                score = _lay_gapped(
+                    segments, index, flanked[own, : sizes[own]], flank, end - start, trial[:n]
+                )
+                if score > best:
+                    best = score
+                    winner = rank
+                    target[:n] = trial[:n]
+        if winner >= 0:
+            _write_places(segments, index, reads, target[:n], place[winner], places, moved)
+
+
+@kernel
+def _lay_gapped(segments, index, flanked, flank, reference_length, target):
+    codes = segments.codes[segments.offset[index] : segments.offset[index + 1]]
+    n = len(codes)
+    left_free = segments.left_free[index]
+    right_free = segments.right_free[index]
+    change = len(flanked) - 2 * flank - reference_length
+    low = flank
+    high = len(flanked) - flank
+    if left_free and right_free:
+        low = flank + segments.near[index]
+        high = flank + change + segments.far[index]
+    elif left_free:
+        low = high - n
+    elif right_free:
+        high = low + n
+    return align_gapped(codes, flanked, low, high, left_free, right_free, BAND, READ_SCORES, target)
+
+
+@kernel
+def _place_flanked(bases, known, start, flank, place):
+    """Fill the reference position of each base of a flanked haplotype, or INSERTED."""
+    n = len(bases)
+    middle = place[flank : flank + n]
+    place_haplotype(bases, known, middle)
+    for index in range(n):
+        if middle[index] >= 0:
+            middle[index] += start
+    for step in range(flank):
+        place[step] = start - flank + step
+        place[flank + n + step] = start + len(known) + step
+
+
+@kernel
+def _write_places(segments, index, reads, target, place, places, moved):
+    """Put the new places of a segment's bases into `places`."""
+    read = segments.read[index]
+    if not moved[read]:
+        moved[read] = True
+        _fill_places(read, reads, places)
+    first = segments.first[index]
+    for step in range(len(target)):
+        at = target[step]
+        places[first + step] = place[at] if at >= 0 else at
+
+
+@kernel
+def _fill_places(read, reads, places):
+    """Fill the places of a read's bases from its CIGAR."""
+    position = reads.read_start[read]
+    query = reads.base_offset[read]
+    for at in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
+        op = reads.cigar_op[at]
+        size = reads.cigar_length[at]
+        if op == 0 or op == 7 or op == 8:
+            for step in range(size):
+                places[query + step] = position + step
+            position += size
+            query += size
+        elif op == 2:
+            position += size
+        elif op == 1 or op == 4:
+            places[query : query + size] = INSERTED if op == 1 else CLIPPED
+            query += size

@@ -1,0 +1,96 @@
+"""Turn the places of a read's bases back into start, end and CIGAR."""
+
+import numpy as np
+
+from pileup.accelerate import kernel
+from pileup.kernels.align import INSERTED
+
+_HARD_CLIP = 5
+
+
+@kernel
+def trim_places(reads, places, moved, read_start, read_end):
+    """Make bases beside the outermost aligned ones clipped; fill the moved reads' spans.
+
+    A read without any aligned base is no longer `moved`.
+    """
+    for read in range(len(moved)):
+        if not moved[read]:
+            continue
+        low = reads.base_offset[read]
+        high = reads.base_offset[read + 1]
+        while low < high and places[low] < 0:
+            low += 1
+        while high > low and places[high - 1] < 0:
+            high -= 1
+        if low == high:
+            moved[read] = False
+            continue
+        places[reads.base_offset[read] : low] = INSERTED - 1
+        places[high : reads.base_offset[read + 1]] = INSERTED - 1
+        read_start[read] = places[low]
+        read_end[read] = places[high - 1] + 1
+
+
+@kernel
+def respell(reads, places, moved, order, cigar_offset, cigar_op, cigar_length, *, write):
+    """Spell the CIGARs of the reads in `order` (int64 [n]).
+
+    `cigar_offset` (int64 [n + 1]) is filled; `cigar_op` and `cigar_length` where `write` says so.
+    Unmoved reads keep theirs; moved ones get M, I, D and S, between the hard clips they had.
+    """
+    total = 0
+    for rank in range(len(order)):
+        read = order[rank]
+        cigar_offset[rank] = total
+        first = reads.cigar_offset[read]
+        last = reads.cigar_offset[read + 1]
+        if not moved[read]:
+            if write:
+                cigar_op[total : total + last - first] = reads.cigar_op[first:last]
+                cigar_length[total : total + last - first] = reads.cigar_length[first:last]
+            total += last - first
+            continue
+        if reads.cigar_op[first] == _HARD_CLIP:
+            if write:
+                cigar_op[total] = _HARD_CLIP
+                cigar_length[total] = reads.cigar_length[first]
+            total += 1
+        own = -1
+        before = -1
+        for query in range(reads.base_offset[read], reads.base_offset[read + 1]):
+            place = np.int64(places[query])
+            op = 0 if place >= 0 else (1 if place == INSERTED else 4)
+            if op == 0:
+                gap = place - before - 1 if before >= 0 else 0
+                if gap > 0:
+                    if write:
+                        cigar_op[total] = 2
+                        cigar_length[total] = gap
+                    total += 1
+                    own = 2
+                before = place
+            if op != own:
+                if write:
+                    cigar_op[total] = op
+                    cigar_length[total] = 0
+                total += 1
+                own = op
+            if write:
+                cigar_length[total - 1] += 1
+        if last - first > 1 and reads.cigar_op[last - 1] == _HARD_CLIP:
+            if write:
+                cigar_op[total] = _HARD_CLIP
+                cigar_length[total] = reads.cigar_length[last - 1]
+            total += 1
+    cigar_offset[len(order)] = total
+
+
+@kernel
+def reorder(values, offset, order, moved_offset, reordered):
+    """Copy the parts of `values` (from `offset` on) into `reordered`, in another order."""
+    for rank in range(len(order)):
+        first = offset[order[rank]]
+        size = moved_offset[rank + 1] - moved_offset[rank]
+        at = moved_offset[rank]
+        reordered[at : at + size] = values[first : first + size]

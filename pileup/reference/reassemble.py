@@ -1,0 +1,23 @@
+"""Twin of pileup.kernels.reassemble: where the bases of a moved read come to lie."""
+
+from collections.abc import Sequence
+
+from pileup.kernels.align import CLIPPED, INSERTED
+from pileup.reference.alignment import Read
+
+
+def mapped_places(read: Read) -> list[int]:
+    """Return the contig position of each base of a read, INSERTED or CLIPPED."""
+    places = [CLIPPED] * len(read.bases)
+    for letter, length, position, query in read.blocks():
+        for step in range(length):
+            if letter in "M=X":
+                places[query + step] = position + step
+            elif letter == "I":
+                places[query + step] = INSERTED
+    return places
+
+
+def composed(target: Sequence[int], place: Sequence[int]) -> list[int]:
+    """Lead the bases of a read over their places on a haplotype to those on the contig."""
+    return [place[at] if at >= 0 else at for at in target]

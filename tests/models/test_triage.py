@@ -1,0 +1,118 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.errors import ModelError
+from models.triage import Triage, TriageSettings, pool, softmax
+
+lightgbm = pytest.importorskip("lightgbm")
+
+
+def questions(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Features, the first of which tells the label but for some noise."""
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(n, 5)).astype(np.float32)
+    labels = np.digitize(features[:, 0] + 0.2 * rng.normal(size=n), [-0.5, 0.5])
+    return features, labels.astype(np.int64)
+
+
+@pytest.fixture(scope="module")
+def triage() -> Triage:
+    from models.train_triage import TriageRecipe, fit_trees
+
+    return fit_trees(*questions(3000, 1), TriageRecipe(rounds=20))
+
+
+def test_trees_answer_as_lightgbm_does() -> None:
+    from models.train_triage import _flatten
+
+    features, labels = questions(2000, 2)
+    booster = lightgbm.train(
+        {"objective": "multiclass", "num_class": 3, "num_threads": 1, "verbose": -1},
+        lightgbm.Dataset(features, labels),
+        15,
+    )
+    trees = _flatten([tree["tree_structure"] for tree in booster.dump_model()["tree_info"]])
+    np.testing.assert_allclose(trees.predict(features), booster.predict(features), atol=1e-6)
+
+
+def test_answers_do_not_depend_on_their_company(triage: Triage) -> None:
+    features, _ = questions(50, 3)
+    whole = triage.predict(features)
+    for i in range(0, 50, 7):
+        assert np.array_equal(triage.predict(features[i : i + 7]), whole[i : i + 7])
+    assert triage.predict(features[:0]).shape == (0, 3)
+
+
+def test_settings_are_fitted_to_what_is_right(triage: Triage) -> None:
+    from models.train_triage import fit_settings
+
+    features, labels = questions(2000, 4)
+    useless = np.full((2000, 3), 1 / 3, np.float32)
+    fitted = fit_settings(triage, features, useless, labels)
+    answers = fitted.predict(features)
+    right = answers.argmax(1) == labels
+    # Calibrated: what it says of itself is what comes true.
+    assert abs(answers.max(1).mean() - right.mean()) < 0.02
+    perfect = np.eye(3, dtype=np.float32)[labels] * 0.97 + 0.01
+    sharper = fit_settings(triage, features, perfect, labels)
+    assert sharper.settings.weights[0] > sharper.settings.weights[1]
+    assert (sharper.pool(perfect, answers).argmax(1) == labels).all()
+    # Trees that err where the pictures do not are never called sure of such questions.
+    sure = sharper.is_sure(sharper.predict(features))
+    assert (sharper.predict(features)[sure].argmax(1) == labels[sure]).all()
+
+
+def test_tensors_there_and_back(triage: Triage) -> None:
+    back = Triage.from_tensors(triage.to_tensors(), TriageSettings(sure=0.9), 5)
+    features, _ = questions(20, 5)
+    assert np.array_equal(back.predict(features), triage.predict(features))
+    assert back.settings.sure == 0.9
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("triage.roots", lambda x: x[:0]),
+        ("triage.roots", lambda x: x + 10**6),
+        ("triage.split", lambda x: x + 5),
+        ("triage.split", lambda x: x.astype(np.float32)),
+        ("triage.child", lambda x: x * 0),
+        ("triage.child", lambda x: x + 10**6),
+        ("triage.threshold", lambda x: x[:-1]),
+    ],
+)
+def test_broken_trees_are_refused(triage: Triage, name: str, change) -> None:
+    tensors = triage.to_tensors()
+    with pytest.raises(ModelError):
+        Triage.from_tensors(tensors | {name: change(tensors[name])}, TriageSettings(), 5)
+    del tensors[name]
+    with pytest.raises(ModelError):
+        Triage.from_tensors(tensors, TriageSettings(), 5)
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [{"temperature": 0.0}, {"sure": float("nan")}, {"weights": (1.0, -1.0)}, {"weights": (1.0,)}],
+)
+def test_broken_settings_are_refused(broken: dict) -> None:
+    with pytest.raises(ModelError):
+        TriageSettings(**broken)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.lists(st.floats(-20, 20), min_size=3, max_size=3), min_size=1, max_size=5),
+    st.floats(0, 2),
+    st.floats(0, 2),
+)
+def test_a_pool_is_a_probability(scores: list[list[float]], first: float, second: float) -> None:
+    p = softmax(np.array(scores))
+    q = pool(p, p[::-1], (first, second))
+    np.testing.assert_allclose(q.sum(1), 1, atol=1e-5)
+    assert (q >= 0).all()
+    # Where both agree, the pool agrees.
+    if first + second > 0.1:
+        same = pool(p, p, (first, second))
+        assert (same[np.arange(len(p)), p.argmax(1)] >= same.max(1) - 1e-6).all()

@@ -1,0 +1,236 @@
+"""Local reassembly: what it finds, what it leaves alone, and that windows do not matter."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pysam
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pileup.arrays import ReadArrays, ReferenceArrays
+from tests.builders import ReadsBuilder, random_sequence, write_reference
+from tests.pileup.windows import random_batch, random_reference
+from tests.varcall.loci import CONTIG, gather_window
+from varcall.evidence import WINDOW_MARGIN, reference_span
+from varcall.reads import ReadBatch, ReadFilter, load_reads
+from varcall.realign import REACH, RealignOptions, realign
+from varcall.reference import Reference
+
+PLACE, LENGTH = 1500, 3000
+PLAIN = random_sequence(LENGTH, 11)
+
+
+def cigars(reads: ReadArrays) -> list[str]:
+    texts = []
+    for index in range(len(reads.read_start)):
+        at = slice(reads.cigar_offset[index], reads.cigar_offset[index + 1])
+        pairs = zip(reads.cigar_length[at], reads.cigar_op[at], strict=True)
+        texts.append("".join(f"{size}{'MIDNSHP=X'[op]}" for size, op in pairs))
+    return texts
+
+
+def sequences(reads: ReadArrays) -> list[tuple[int, bytes, bytes]]:
+    """Return name hash, bases and qualities of every read, in an order of their own."""
+    parts = pairwise(reads.base_offset)
+    columns = zip(reads.name_hash, parts, strict=True)
+    return sorted(
+        (int(name), reads.bases[low:high].tobytes(), reads.qualities[low:high].tobytes())
+        for name, (low, high) in columns
+    )
+
+
+class Sample:
+    """Reads of two haplotypes over one contig, aligned as a cautious mapper would."""
+
+    def __init__(self, folder: Path, sequence: str) -> None:
+        self.folder, self.sequence = folder, sequence
+        self.fasta = write_reference(folder / "ref.fa", {CONTIG: sequence})
+        self.builder = ReadsBuilder(self.fasta)
+
+    def reference_reads(self, low: int, high: int, step: int = 9, length: int = 100) -> "Sample":
+        for start in range(low, high - length, step):
+            self.builder.add(start=start, cigar=f"{length}M")
+        return self
+
+    def carriers(
+        self, deleted: int, inserted: str, starts: range, *, clip: int = 0, length: int = 100
+    ) -> "Sample":
+        """Add reads of a haplotype with one indel before PLACE.
+
+        Starts are on the haplotype, from PLACE on. A read with fewer than `clip` bases on one side
+        has these (and the insertion) clipped, or where `clip` is 0 laid on the reference unspaced.
+        """
+        haplotype = self.sequence[:PLACE] + inserted + self.sequence[PLACE + deleted :]
+        for offset in starts:
+            start = PLACE + offset
+            left = -offset
+            right = length - left - len(inserted)
+            assert 0 < left < length
+            if right <= 0:
+                cigar = f"{left}M{length - left}S"
+            elif left < clip:
+                start = PLACE + deleted
+                cigar = f"{left + len(inserted)}S{right}M"
+            elif right < clip:
+                cigar = f"{left}M{length - left}S"
+            elif clip == 0 and right < 8:
+                cigar = f"{length}M"
+            else:
+                gap = (f"{len(inserted)}I" if inserted else "") + (f"{deleted}D" if deleted else "")
+                cigar = f"{left}M{gap}{right}M"
+            bases = haplotype[PLACE + offset : PLACE + offset + length]
+            self.builder.add(start=start, cigar=cigar, seq=bases)
+        return self
+
+    def batch(self) -> tuple[ReadBatch, ReferenceArrays]:
+        bam = self.builder.write_bam(self.folder / "reads.bam")
+        with pysam.AlignmentFile(str(bam)) as alignments, Reference(self.fasta) as fasta:
+            reads = load_reads(alignments, CONTIG, 0, LENGTH, ReadFilter())
+            low, high = reference_span(reads)
+            return reads, ReferenceArrays(fasta.fetch(CONTIG, low, high), low)
+
+    def found(self) -> dict[tuple[int, str, tuple[str, ...]], int]:
+        bam = self.builder.write_bam(self.folder / "reads.bam")
+        evidence = gather_window(bam, self.fasta, 0, LENGTH)
+        sites = evidence.sites
+        return {
+            (int(start), *evidence.alleles(site)): int(sites.alt_count[sites.alt_offset[site]])
+            for site, start in enumerate(sites.start)
+        }
+
+    def is_left_alone(self) -> bool:
+        reads, reference = self.batch()
+        new = realign(reads, reference)
+        return cigars(new.arrays) == cigars(reads.arrays) and bool(
+            (new.arrays.read_start == reads.arrays.read_start).all()
+        )
+
+
+def test_an_insertion_seen_only_as_clips_is_found(tmp_path: Path) -> None:
+    inserted = random_sequence(30, 77)
+    sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1800)
+    sample.carriers(0, inserted, range(-95, -4, 6), clip=100)
+    assert (PLACE - 1, PLAIN[PLACE - 1], (PLAIN[PLACE - 1] + inserted,)) in sample.found()
+
+
+def test_a_deletion_gains_the_carriers_that_show_mismatches(tmp_path: Path) -> None:
+    sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1800)
+    sample.carriers(4, "", range(-97, -90, 1)).carriers(4, "", range(-60, -40, 10))
+    reads, reference = sample.batch()
+    shown = sum("4D" in text for text in cigars(realign(reads, reference).arrays))
+    assert sum("4D" in text for text in cigars(reads.arrays)) == 4
+    assert shown == 9
+
+
+def test_a_deletion_between_facing_clips_is_found(tmp_path: Path) -> None:
+    sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1900)
+    sample.carriers(80, "", range(-80, -20, 5), clip=51)
+    sites = sample.found()
+    assert [key for key in sites if len(key[1]) == 81 and len(key[2][0]) == 1]
+
+
+def test_adjacent_variants_of_one_haplotype_are_spelled_apart(tmp_path: Path) -> None:
+    """An SNV 6 bases beside a deletion: reads that end between show the SNV and no deletion."""
+    changed = {"A": "C", "C": "G", "G": "T", "T": "A"}[PLAIN[PLACE + 12]]
+    haplotype = PLAIN[:PLACE] + PLAIN[PLACE + 6 : PLACE + 12] + changed + PLAIN[PLACE + 13 :]
+    sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1800)
+    for offset in range(-98, -4, 4):
+        bases = haplotype[PLACE + offset : PLACE + offset + 100]
+        left = -offset
+        cigar = f"{left}M6D{100 - left}M" if 20 < left < 80 else "100M"
+        sample.builder.add(start=PLACE + offset, cigar=cigar, seq=bases)
+    keys = {(start, len(ref), alts) for start, ref, alts in sample.found()}
+    assert {(PLACE + 12, 1, (changed,))} < keys
+    assert any(width == 7 for _, width, _ in keys)
+    assert len(keys) == 2
+
+
+def test_snvs_are_left_alone(tmp_path: Path) -> None:
+    sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1800)
+    bases = list(PLAIN)
+    for place in (1500, 1507, 1509, 1600):
+        bases[place] = {"A": "C", "C": "G", "G": "T", "T": "A"}[bases[place]]
+    for start in range(1405, 1500, 9):
+        sample.builder.add(start=start, cigar="100M", seq="".join(bases[start : start + 100]))
+    assert sample.is_left_alone()
+
+
+def test_a_clean_homopolymer_is_left_alone(tmp_path: Path) -> None:
+    sequence = PLAIN[:PLACE] + "A" * 14 + "C" + PLAIN[PLACE + 15 :]
+    sample = Sample(tmp_path, sequence).reference_reads(1200, 1800)
+    sample.carriers(1, "", range(-80, -10, 7)).carriers(0, "A", range(-70, -60, 9))
+    assert sample.is_left_alone()
+
+
+def test_nothing_to_do(tmp_path: Path) -> None:
+    sample = Sample(tmp_path, PLAIN)
+    reads, reference = sample.batch()
+    assert realign(reads, reference) is reads
+    assert sample.reference_reads(100, 2900).is_left_alone()
+
+
+def test_skips_long_reads_and_hard_clips(tmp_path: Path) -> None:
+    inserted = random_sequence(30, 77)
+    sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1800)
+    sample.carriers(0, inserted, range(-95, -4, 6), clip=100)
+    haplotype = PLAIN[:PLACE] + inserted + PLAIN[PLACE:]
+    hard = haplotype[PLACE - 60 : PLACE + 40]
+    sample.builder.add(start=PLACE - 60, cigar="3H60M40S5H", seq=hard)
+    sample.builder.add(start=PLACE - 560, cigar="560M40S", seq=haplotype[PLACE - 560 : PLACE + 40])
+    sample.builder.add(start=PLACE - 90, cigar="20M10N60M40S", seq=hard[-20:] + hard)
+    reads, reference = sample.batch()
+    after = cigars(realign(reads, reference).arrays)
+    assert "3H60M30I10M5H" in after
+    assert {"560M40S", "20M10N60M40S"} <= set(after)
+
+
+@settings(derandomize=True, deadline=None, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 12, 60, 260]))
+def test_alignments_stay_valid(seed: int, count: int) -> None:
+    random = np.random.default_rng(seed)
+    codes = np.concatenate([random_reference(random, 300) for _ in range(2)])
+    origin = int(random.choice([7, 5000]))
+    arrays = random_batch(random, codes[200:460], origin + 200, count)
+    batch = ReadBatch(CONTIG, max(0, origin - 400), origin + 1000, arrays)
+    new = realign(batch, ReferenceArrays(codes, origin), RealignOptions(min_share=1)).arrays
+    assert (np.diff(new.read_start) >= 0).all()
+    for index in range(count):
+        at = slice(new.cigar_offset[index], new.cigar_offset[index + 1])
+        ops, sizes = new.cigar_op[at], new.cigar_length[at]
+        query = sizes[np.isin(ops, [0, 1, 4, 7, 8])].sum()
+        span = sizes[np.isin(ops, [0, 2, 3, 7, 8])].sum()
+        assert (sizes > 0).all()
+        assert query == new.base_offset[index + 1] - new.base_offset[index]
+        assert span == new.read_end[index] - new.read_start[index]
+    assert sequences(new) == sequences(arrays)
+
+
+def test_realigning_twice_moves_little(tmp_path: Path) -> None:
+    inserted = random_sequence(30, 77)
+    sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1800)
+    reads, reference = sample.carriers(0, inserted, range(-95, -4, 6), clip=100).batch()
+    once = realign(reads, reference)
+    assert cigars(realign(once, reference).arrays) == cigars(once.arrays)
+
+
+@pytest.mark.parametrize("cut", [0, 1, 97, 350, 700])
+def test_reads_beyond_reach_are_the_same_in_every_window(cut: int, tmp_path: Path) -> None:
+    assert WINDOW_MARGIN >= REACH + 700
+    inserted = random_sequence(30, 77)
+    sample = Sample(tmp_path, PLAIN).reference_reads(100, 2900, step=3)
+    sample.carriers(0, inserted, range(-95, -4, 3), clip=100)
+    bam = sample.builder.write_bam(tmp_path / "reads.bam")
+    place = PLACE - REACH + cut
+    spans = []
+    for low, high in ((0, LENGTH), (place, LENGTH)):
+        with pysam.AlignmentFile(str(bam)) as alignments, Reference(sample.fasta) as fasta:
+            reads = load_reads(alignments, CONTIG, low, high, ReadFilter())
+            first, last = reference_span(reads)
+            codes = ReferenceArrays(fasta.fetch(CONTIG, first, last), first)
+        new = realign(reads, codes).arrays
+        safe = new.read_end > place + REACH
+        columns = (new.read_start[safe], np.array(cigars(new))[safe], new.name_hash[safe])
+        spans.append([column.tolist() for column in columns])
+    assert spans[0] == spans[1]

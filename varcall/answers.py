@@ -1,0 +1,143 @@
+"""The answers to a window's questions: the feature model's where it is sure, else with pictures."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.card import ModelCard
+from models.engine import Engine, load_engine
+from models.prompt import PromptContext
+from models.triage import Triage
+from models.weights_file import load_triage
+from pileup.spec import SPEC
+from varcall.errors import ModelError
+from varcall.evidence import Evidence
+from varcall.features import FEATURES
+from varcall.options import DEFAULT_BATCH_SIZE
+from varcall.prompts import question_tokens
+
+Clock = Callable[[str], AbstractContextManager[None]]
+
+
+def no_clock(_: str) -> AbstractContextManager[None]:
+    """Time nothing."""
+    return nullcontext()
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """P of 0, 1 and 2 copies of q questions, float32 [q, 3]; `pictured` int64, those with one."""
+
+    probabilities: NDArray[np.float32]
+    pictured: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Answerer:
+    """Who is asked.
+
+    Attributes
+    ----------
+    engine
+        Answers with a picture.
+    triage
+        The feature model; None where the weights have none.
+    every_picture
+        Ask about the picture even where the feature model is sure.
+    batch_size
+        Pictures drawn at a time.
+    """
+
+    engine: Engine
+    triage: Triage | None
+    every_picture: bool = False
+    batch_size: int = DEFAULT_BATCH_SIZE
+
+    def answer(
+        self,
+        evidence: Evidence,
+        context: PromptContext,
+        features: NDArray[np.float32],
+        clock: Clock = no_clock,
+    ) -> Answers:
+        """Answer all questions of a window.
+
+        Parameters
+        ----------
+        features
+            float32 [q, n_features] of `evidence.features`.
+        clock
+            Takes the name of a stage and times what is done inside.
+        """
+        everything = np.arange(len(features))
+        if self.triage is None:
+            return Answers(self._ask(evidence, context, features, everything, clock), everything)
+        with clock("triage"):
+            answers = self.triage.predict(features)
+            unsure = everything if self.every_picture else everything[~self.triage.is_sure(answers)]
+        pictured = self._ask(evidence, context, features, unsure, clock)
+        answers[unsure] = self.triage.pool(pictured, answers[unsure])
+        return Answers(answers, unsure)
+
+    def _ask(
+        self,
+        evidence: Evidence,
+        context: PromptContext,
+        features: NDArray[np.float32],
+        asked: NDArray[np.int64],
+        clock: Clock,
+    ) -> NDArray[np.float32]:
+        answers = np.empty((len(asked), 3), np.float32)
+        for first in range(0, len(asked), self.batch_size):
+            batch = slice(first, first + self.batch_size)
+            chosen = asked[batch]
+            with clock("prompts"):
+                tokens = question_tokens(evidence, context, chosen)
+            with clock("images"):
+                images = evidence.images(chosen)
+            with clock("model"):
+                answers[batch] = self.engine.predict(images, tokens, features[chosen])
+        return answers
+
+
+def load_answerer(
+    model: str,
+    *,
+    engine: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    every_picture: bool = False,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+) -> Answerer:
+    """Load bundled weights by name, or a weights file, into one single-threaded process.
+
+    Raises
+    ------
+    ModelError
+        As `load_engine` and `check_model` do.
+    """
+    loaded = load_engine(model, device=device, precision=precision, threads=1, engine=engine)
+    check_model(loaded.card, model)
+    return Answerer(loaded, load_triage(model), every_picture, batch_size)
+
+
+def check_model(card: ModelCard, name: str) -> None:
+    """Refuse weights that were trained on other pictures or other measurements than ours.
+
+    Raises
+    ------
+    ModelError
+        Naming what differs.
+    """
+    for what, theirs, ours in (
+        ("pileup images", card.pileup_spec, SPEC.to_dict()),
+        ("features", card.features, FEATURES),
+    ):
+        if theirs != ours:
+            raise ModelError(
+                f"model {name} was trained on other {what} than this version makes; "
+                f"use the weights that come with it, or train again"
+            )

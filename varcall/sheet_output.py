@@ -1,0 +1,194 @@
+"""Contact sheets as an HTML page, as one PNG, or as a folder with the full pictures."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from varcall.atomic import AtomicOutput, check_writable, output_error
+from varcall.errors import UsageError
+from varcall.html import inline_png, render_template, report_packages
+from varcall.sheet_locus import Judged, SheetLocus
+
+if TYPE_CHECKING:
+    from pileup.show import Label
+
+_PAGES = (".html", ".htm")
+_PICTURE = ".png"
+#: Viewers refuse pictures of many screens; pages have no such end.
+MAX_PNG_LOCI = 20
+#: What is told of a call.
+CALLED_FIELDS = ("GT", "GQ", "DP", "AD")
+
+
+@dataclass(frozen=True, slots=True)
+class Heading:
+    """What stands above a sheet: the VCF, the sample, and how many loci the VCF holds."""
+
+    vcf: Path
+    sample: str
+    available: int
+
+
+def check_output(output: Path) -> None:
+    """Check before any work that a sheet can be written.
+
+    Raises
+    ------
+    OutputError
+        It cannot, or a package that draws it is missing.
+    UsageError
+        The suffix names another kind of file.
+    """
+    with report_packages():
+        import jinja2  # noqa: F401
+        import matplotlib  # noqa: F401
+    suffix = output.suffix.lower()
+    if suffix in (*_PAGES, _PICTURE):
+        check_writable(output)
+    elif suffix and not output.is_dir():
+        raise UsageError(
+            f"-o {output} is no page: give a name that ends in .html or .png, or a folder"
+        )
+    else:
+        try:
+            output.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise output_error(output, error) from error
+
+
+def write_sheet(output: Path, heading: Heading, loci: Iterable[SheetLocus]) -> Path:
+    """Write a contact sheet; return the file to open.
+
+    Parameters
+    ----------
+    output
+        .html or .png to write; any other name is a folder, which gets index.html and the full
+        picture of every question.
+    """
+    suffix = output.suffix.lower()
+    if suffix == _PICTURE:
+        return _write_png(output, loci)
+    if suffix in _PAGES:
+        return _write_page(output, heading, loci)
+    return _write_page(output / "index.html", heading, _with_pictures(output, heading, loci))
+
+
+def _write_png(output: Path, loci: Iterable[SheetLocus]) -> Path:
+    from pileup.tiles import stack_tiles
+
+    tiles = [tile for locus in islice(loci, MAX_PNG_LOCI) for tile in _tiles(locus)]
+    with AtomicOutput(output) as file:
+        file.path.write_bytes(stack_tiles(tiles))
+    return output
+
+
+def _tiles(locus: SheetLocus) -> Iterator[bytes]:
+    """Draw the text of a locus, then its pictures with their answers."""
+    from pileup.tiles import render_note, render_tile
+
+    called = [
+        f"called {item.pos:,} {item.ref}>{item.alts} {item.filter} QUAL {item.qual} "
+        + " ".join(f"{name} {item.genotype.get(name, '.')}" for name in CALLED_FIELDS)
+        for item in locus.called
+    ]
+    lines = [
+        f"The VCF says GT {locus.genotype}. {locus.verdict}",
+        f"reads here: {locus.seen}",
+        *[f"candidate {line}" for line in locus.counts],
+        *(called or ["nothing is called here"]),
+    ]
+    yield render_note(locus.title, lines)
+    for item in locus.pictures:
+        told = ", ".join(f"{name} {value:.2f}" for name, value in item.told.items())
+        yield render_tile(item.asked.image, _label(locus, item), [_answer(item), told])
+
+
+def _answer(item: Judged) -> str:
+    if not item.asked.answer:
+        return "no model was asked"
+    said = ", ".join(f"P({copies}) {p:.4f}" for copies, p in enumerate(item.asked.answer))
+    return said if item.copies is None else f"{said}; the VCF says {_copies(item)}"
+
+
+def _copies(item: Judged) -> str:
+    return "?" if item.copies is None or item.copies < 0 else str(item.copies)
+
+
+def _label(locus: SheetLocus, item: Judged) -> "Label":
+    from pileup.show import Label
+
+    question = item.asked.question
+    return Label(
+        contig=locus.contig,
+        start=question.start,
+        ref=question.ref,
+        alts=question.alts,
+        prompt=item.asked.prompt,
+        answer=item.asked.answer,
+    )
+
+
+def _write_page(output: Path, heading: Heading, loci: Iterable[SheetLocus]) -> Path:
+    entries = [_entry(number, locus) for number, locus in enumerate(loci, 1)]
+    page = render_template(
+        "contact_sheet.html", heading=heading, loci=entries, called_fields=CALLED_FIELDS
+    )
+    with AtomicOutput(output) as file:
+        file.path.write_text(page, encoding="utf-8")
+    return output
+
+
+def _entry(number: int, locus: SheetLocus) -> dict[str, Any]:
+    """What the template shows of a locus; pictures are drawn here, so that images can go."""
+    from pileup.tiles import render_tile
+
+    return {
+        "number": number,
+        "title": locus.title,
+        "genotype": locus.genotype,
+        "qual": locus.record.fields[5],
+        "filter": locus.record.fields[6],
+        "is_candidate": locus.is_candidate,
+        "verdict": locus.verdict,
+        "seen": locus.seen,
+        "counts": locus.counts,
+        "called": locus.called,
+        "prompts": list(dict.fromkeys(item.asked.prompt for item in locus.pictures)),
+        "questions": [
+            {
+                "title": _label(locus, item).title,
+                "answer": item.asked.answer,
+                "best": max(item.asked.answer, default=0.0),
+                "copies": _copies(item),
+            }
+            for item in locus.judged
+        ],
+        "pictures": [
+            {
+                "title": _label(locus, item).title,
+                "image": inline_png(render_tile(item.asked.image, _label(locus, item))),
+                "told": {name: f"{value:.3f}" for name, value in item.told.items()},
+            }
+            for item in locus.pictures
+        ],
+    }
+
+
+def _with_pictures(
+    folder: Path, heading: Heading, loci: Iterable[SheetLocus]
+) -> Iterator[SheetLocus]:
+    """Write the full picture of every question on the way.
+
+    Names are numbers and positions alone: a contig may be called anything.
+    """
+    from pileup.show import render
+
+    for number, locus in enumerate(loci, 1):
+        for count, item in enumerate(locus.judged, 1):
+            name = f"{number:04d}_{locus.record.start + 1}.{count}{_PICTURE}"
+            label = replace(_label(locus, item), sample=heading.sample)
+            with AtomicOutput(folder / name) as file:
+                file.path.write_bytes(render(item.asked.image, label))
+        yield locus

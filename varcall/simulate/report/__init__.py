@@ -1,0 +1,1 @@
+"""How real simulated reads are: their distributions held against those of real samples."""

@@ -1,0 +1,195 @@
+"""Measure one sample, real or simulated, for the realism report."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pysam
+
+from pileup.arrays import ReferenceArrays
+from varcall.alignment_index import occupied_spans
+from varcall.errors import InputError
+from varcall.evidence import WINDOW_MARGIN, load_window, reference_span
+from varcall.inputs import Inputs, open_inputs
+from varcall.labels import TruthRecord, read_truth
+from varcall.profile import LibraryProfile, measure_profile
+from varcall.read_source import ReadSource, open_reads
+from varcall.reads import ReadBatch, ReadFilter
+from varcall.reference import Reference
+from varcall.regions import Region, read_bed
+from varcall.simulate.report.base_errors import ErrorTally
+from varcall.simulate.report.candidates import CandidateTally
+from varcall.simulate.report.chunk import Chunk, Metrics
+from varcall.simulate.report.reads import DepthTally, ReadTally
+from varcall.simulate.report.runs import RunTally
+
+logger = logging.getLogger(__name__)
+
+CHUNK = 5_000
+#: The whole of a big file would take hours and say no more.
+MAX_CHUNKS = 200
+#: Mapping quality 0 and duplicates stay in, to be counted.
+_FILTER = ReadFilter(min_mapq=0, exclude_flags=0x4 | 0x100 | 0x200 | 0x800)
+_MIN_DEPTH_SHARE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class ReportSample:
+    """A sample to measure.
+
+    Attributes
+    ----------
+    reads, reference
+        BAM or CRAM, and its FASTA.
+    truths
+        Truth VCFs; each contig is looked up in the first that has records of it.
+    confident
+        BED of what to measure; None takes all that reads cover.
+    """
+
+    reads: Path
+    reference: Path
+    truths: tuple[Path, ...] = ()
+    confident: Path | None = None
+
+    @classmethod
+    def simulated(cls, reads: Path, reference: Path) -> ReportSample:
+        """A sample of `varcall simulate`, with its truth and BED beside it."""
+        truth, bed = reads.with_suffix(".truth.vcf.gz"), reads.with_suffix(".bed")
+        return cls(
+            reads, reference, (truth,) if truth.exists() else (), bed if bed.exists() else None
+        )
+
+
+def sample_depth(sample: ReportSample) -> float:
+    """Return the depth of a sample, duplicates left out."""
+    return measure_profile(open_inputs(sample.reads, sample.reference)).depth
+
+
+def measure_sample(sample: ReportSample, depth: float) -> dict[str, Metrics]:
+    """Measure a sample at a depth: metrics by group and name.
+
+    Parameters
+    ----------
+    depth
+        Reads of a deeper sample are left out (by a hash of their names) down to this depth, since
+        candidates depend on it.
+
+    Raises
+    ------
+    InputError
+        Files cannot be used, or hold too few reads.
+    """
+    inputs = open_inputs(sample.reads, sample.reference)
+    profile = measure_profile(inputs)
+    share = min(1.0, depth / max(profile.depth, 1e-9))
+    profile = replace(profile, depth=profile.depth * share)
+    with (
+        Reference(inputs.reference) as reference,
+        open_reads(inputs) as source,
+    ):
+        chunks = _chunks(sample, inputs, source)
+        if not chunks:
+            raise InputError(
+                f"{sample.reads} covers no stretch of {CHUNK} bases evenly: too little"
+            )
+        return _measure(sample, chunks, share, profile, source, reference)
+
+
+def _measure(
+    sample: ReportSample,
+    chunks: list[Region],
+    share: float,
+    profile: LibraryProfile,
+    source: ReadSource,
+    reference: Reference,
+) -> dict[str, Metrics]:
+    tallies = (ReadTally(), ErrorTally(), RunTally(), DepthTally())
+    truths = {region.contig: _truth_of(sample, region.contig) for region in chunks}
+    candidates = CandidateTally(profile, with_truth=all(truths.values()))
+    for region in chunks:
+        batch = _thinned(load_window(source, region, _FILTER), share)
+        start, end = reference_span(batch)
+        codes = ReferenceArrays(reference.fetch(region.contig, start, end), start)
+        chunk = Chunk(region.start, region.end, batch, codes)
+        for tally in tallies:
+            tally.add(chunk)
+        candidates.add(chunk, _truth(truths[region.contig], region, reference))
+    metrics: dict[str, Metrics] = {}
+    for tally in tallies:
+        metrics |= tally.metrics()
+    return candidates.metrics() | metrics
+
+
+def _thinned(batch: ReadBatch, share: float) -> ReadBatch:
+    if share >= 1:
+        return batch
+    # CRC-32 of names that count up is no even hash; Knuth's multiplier makes it one.
+    mixed = (batch.arrays.name_hash * np.uint64(2654435761)) & np.uint64(0xFFFFFFFF)
+    return batch.subset(mixed < share * 2**32)
+
+
+def _chunks(sample: ReportSample, inputs: Inputs, source: ReadSource) -> list[Region]:
+    if sample.confident is not None:
+        covered = read_bed(sample.confident, inputs.contigs)
+    else:
+        covered = _covered(inputs, source)
+    chunks = [
+        Region(region.contig, start, start + CHUNK)
+        for region in covered
+        for start in range(region.start, region.end - CHUNK + 1, CHUNK)
+    ]
+    step = -(-len(chunks) // MAX_CHUNKS) if chunks else 1
+    return chunks[::step]
+
+
+def _covered(inputs: Inputs, source: ReadSource) -> list[Region]:
+    """Return the stretches in which reads start in most kilobases, without their ragged ends."""
+    found = []
+    for number, low, high in _joined(occupied_spans(inputs.index)):
+        contig = inputs.header_contigs[number]
+        if contig not in inputs.contigs:
+            continue
+        starts = source.load(contig, low, high, _FILTER).arrays.read_start - low
+        counts = np.bincount(np.maximum(starts, 0) // 1000, minlength=(high - low) // 1000)
+        busy = np.flatnonzero(counts >= _MIN_DEPTH_SHARE * np.median(counts[counts > 0]))
+        for piece in np.split(busy, np.flatnonzero(np.diff(busy) > 5) + 1):
+            if len(piece) > 2:
+                found.append(
+                    Region(contig, low + 1000 * int(piece[1]), low + 1000 * int(piece[-1]))
+                )
+    return found
+
+
+def _joined(spans: tuple[tuple[int, int, int], ...]) -> list[tuple[int, int, int]]:
+    joined: list[tuple[int, int, int]] = []
+    for contig, start, end in sorted(spans):
+        if joined and joined[-1][0] == contig and start <= joined[-1][2]:
+            joined[-1] = (contig, joined[-1][1], max(end, joined[-1][2]))
+        else:
+            joined.append((contig, start, end))
+    return joined
+
+
+def _truth_of(sample: ReportSample, contig: str) -> Path | None:
+    """Return the truth VCF that has records of a contig."""
+    for path in sample.truths:
+        with pysam.VariantFile(str(path)) as truth:
+            if contig in truth.header.contigs and any(True for _ in truth.fetch(contig)):
+                return path
+    return None
+
+
+def _truth(path: Path | None, region: Region, reference: Reference) -> list[TruthRecord]:
+    if path is None:
+        return []
+    length = reference.length(region.contig)
+
+    def fetch(start: int, end: int) -> str:
+        return reference.fetch_string(region.contig, max(0, start), min(end, length))
+
+    low, high = max(0, region.start - WINDOW_MARGIN), min(region.end + WINDOW_MARGIN, length)
+    return read_truth(path, region.contig, low, high, fetch)

@@ -1,0 +1,112 @@
+"""The feature model of a training: fitted on the same spans as the picture model, before it."""
+
+import logging
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from models.train_triage import TriageRecipe, fit_trees
+from models.triage import Triage, TriageSettings
+from varcall.atomic import AtomicOutput
+from varcall.candidates import CandidateThresholds
+from varcall.examples import Sampling, draw_examples, half_of
+from varcall.features import FEATURES
+from varcall.pool import run_in_order
+
+_log = logging.getLogger(__name__)
+
+# Depths that each span is seen at.
+DRAWS = 2
+# Above this, a feature model that never saw the question counts as sure while pictures are chosen.
+SURE_IN_TRAINING = 0.998
+_FILES = ("triage.safetensors", "triage.half0.safetensors", "triage.half1.safetensors")
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureTable:
+    """Labelled questions without pictures: features float32 [n, f], labels int64 [n].
+
+    `half` (uint8 [n]) is `half_of` the span a question comes from.
+    """
+
+    features: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    half: NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    sampling: Sampling
+    seed: int
+
+
+class _Measurer:
+    """Measures the questions of one span after another; each process has its own."""
+
+    def __init__(self, plan: _Plan) -> None:
+        self._plan = plan
+
+    def call(self, path: Path) -> FeatureTable:
+        parts = []
+        for draw in range(DRAWS):
+            rng = np.random.default_rng([self._plan.seed, zlib.crc32(path.name.encode()), draw])
+            examples, kept = draw_examples(path, rng, self._plan.sampling, CandidateThresholds())
+            parts.append((examples.features[kept], examples.labels[kept]))
+        features, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+        return FeatureTable(features, labels, np.full(len(labels), half_of(path), np.uint8))
+
+
+def measure_spans(
+    paths: tuple[Path, ...], sampling: Sampling, seed: int, processes: int
+) -> FeatureTable:
+    """Measure the questions of all spans, each at `DRAWS` depths."""
+    tables = [t for _, t in run_in_order(_Measurer, _Plan(sampling, seed), paths, processes)]
+    _log.info("measured %d questions of %d spans", sum(len(t.labels) for t in tables), len(paths))
+    return FeatureTable(
+        np.concatenate([table.features for table in tables]),
+        np.concatenate([table.labels for table in tables]),
+        np.concatenate([table.half for table in tables]),
+    )
+
+
+def feature_models(
+    folder: Path,
+    paths: tuple[Path, ...],
+    sampling: Sampling,
+    recipe: TriageRecipe,
+    processes: int,
+) -> tuple[Triage, tuple[Triage, Triage]]:
+    """Return what `fit_feature_models` fits to the spans, or what it once left in the folder."""
+    files = [folder / name for name in _FILES]
+    if not all(file.is_file() for file in files):
+        table = measure_spans(paths, sampling, recipe.seed, processes)
+        whole, halves = fit_feature_models(table, recipe)
+        folder.mkdir(parents=True, exist_ok=True)
+        for file, triage in zip(files, (whole, *halves), strict=True):
+            with AtomicOutput(file) as output:
+                save_file(triage.to_tensors(), output.path)
+    settings = TriageSettings(sure=SURE_IN_TRAINING)
+    whole, first, second = (
+        Triage.from_tensors(load_file(file), settings, len(FEATURES)) for file in files
+    )
+    return whole, (first, second)
+
+
+def fit_feature_models(
+    table: FeatureTable, recipe: TriageRecipe
+) -> tuple[Triage, tuple[Triage, Triage]]:
+    """Fit the feature model, and two more of which each saw the other half of the spans only.
+
+    The latter two choose which pictures the training is about: a model that has seen a question
+    would be sure of it for the wrong reason.
+    """
+
+    def fit(chosen: NDArray[np.bool_]) -> Triage:
+        return fit_trees(table.features[chosen], table.labels[chosen], recipe)
+
+    halves = [fit(table.half != half) for half in (0, 1)]
+    return fit(np.ones(len(table.labels), bool)), (halves[0], halves[1])
