@@ -35,6 +35,28 @@ def tally_bases(
     return counts, coverage
 
 
+def count_errors(
+    counts: Counter[tuple[int, int]],
+    reference: Stretch,
+    min_depth: int,
+    variant_count: int,
+    variant_fraction: float,
+) -> tuple[int, int]:
+    """Count bases that differ from the reference, and all, where nothing looks variant."""
+    errors = compared = 0
+    for position, ref in enumerate(reference.codes, reference.start):
+        if ref == UNKNOWN_BASE:
+            continue
+        column = [counts[position, base] for base in range(4)]
+        depth = sum(column)
+        others = [count for base, count in enumerate(column) if base != ref]
+        is_variant = max(others) >= variant_count and max(others) >= variant_fraction * depth
+        if depth >= min_depth and not is_variant:
+            errors += sum(others)
+            compared += depth
+    return errors, compared
+
+
 def shown_lengths(reads: Sequence[Read], run: Run, flank: int, largest: int) -> list[int]:
     """Count reads by how much longer their run is, from `-largest` to `largest`."""
     shown: Counter[int] = Counter()

@@ -15,7 +15,7 @@ from pileup.kernels import tally as tally_kernels
 from pileup.kernels.adjacent import count_adjacent
 from pileup.kernels.count import count_alleles
 from pileup.kernels.draw import mix
-from pileup.kernels.library import shown_lengths, tally_bases
+from pileup.kernels.library import count_errors, shown_lengths, tally_bases
 from pileup.kernels.observe import count_overlaps
 from pileup.kernels.scan import hash_sequence, shift_deletion, shift_insertion
 from pileup.kernels.walk import first_overlapping, longest_span, query_index
@@ -267,14 +267,20 @@ def test_library(seed: int, count: int) -> None:
     window = random_window(seed, count)
     reads, start = window.reads, window.stretch.start
     random = np.random.default_rng(seed)
-    used = random.random(count) < 0.8
+    used, covering = random.random((2, count)) < 0.8
     bases, coverage = np.zeros((260, 4), np.int32), np.zeros(260, np.int32)
-    tally_bases(reads, used, start, 20, bases, coverage)
-    chosen = [read for read, wanted in zip(unpack_reads(reads), used, strict=True) if wanted]
-    slow, covered = library.tally_bases(chosen, 20)
+    tally_bases(reads, covering, used, start, 20, bases, coverage)
+    every = unpack_reads(reads)
+    chosen = [read for read, wanted in zip(every, used, strict=True) if wanted]
+    slow, _ = library.tally_bases(chosen, 20)
+    _, covered = library.tally_bases(
+        [read for read, wanted in zip(every, covering, strict=True) if wanted], 20
+    )
     span = range(start, window.stretch.end)
     assert bases.tolist() == [[slow[at, base] for base in range(4)] for at in span]
     assert coverage.tolist() == [covered[at] for at in span]
+    errors = count_errors(bases, window.reference.codes, 2, 2, 0.25)
+    assert errors == library.count_errors(slow, window.stretch, 2, 2, 0.25)
 
     runs = library.runs(window.stretch, 3)
     histogram = np.zeros((len(runs), 7), np.int32)
