@@ -14,12 +14,11 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 
-from benchmarks.machine import RESULTS, ROOT, commit, describe
+from benchmarks.results import append
 from models.batch import Batch, BatchFactory
 from models.prompt import CONTEXT_COLUMNS, UNKNOWN_TOKEN
 from models.recipe import Recipe
@@ -205,10 +204,8 @@ def main() -> None:
         rows.append(f"| {variant.name} | {' | '.join(cells)} |")
         print(rows[-1], flush=True)
     if not arguments.no_append:
-        title = f"{datetime.now(UTC):%Y-%m-%d}, commit {commit(ROOT)}, {describe()}"
         about = f"{arguments.examples:,} examples of {len(data)} spans each, size {arguments.size}"
-        with RESULTS.open("a") as out:
-            out.write(f"\n## Ablations, {about}: {title}\n\n" + "\n".join(rows) + "\n")
+        append(f"Ablations, {about}", "\n".join(rows))
 
 
 if __name__ == "__main__":

@@ -10,13 +10,12 @@ table per folder and appends them to RESULTS.md.
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.machine import RESULTS, ROOT, commit, describe
+from benchmarks.results import append
 from models.prompt import PromptContext
 from varcall.answers import Answerer, load_answerer
 from varcall.candidates import CandidateThresholds
@@ -84,17 +83,15 @@ def main() -> None:
     parser.add_argument("--no-append", action="store_true", help="print only")
     arguments = parser.parse_args()
     answerer = load_answerer(arguments.model)
-    title = f"{datetime.now(UTC):%Y-%m-%d}, commit {commit(ROOT)}, {describe()}"
-    text = f"\n## Calibration of GQ: {title}\n"
+    text = ""
     for folder, shares in [
         (arguments.held_out, SHARES), *((folder, (1.0,)) for folder in arguments.real)
     ]:  # fmt: skip
         lines = "\n".join(rows(answer(folder, answerer, shares)))
         print(f"\n{folder.name}\n\n{lines}", flush=True)
-        text += f"\n{folder.name}, depth times {', '.join(map(str, shares))}:\n\n{lines}\n"
+        text += f"{folder.name}, depth times {', '.join(map(str, shares))}:\n\n{lines}\n\n"
     if not arguments.no_append:
-        with RESULTS.open("a") as out:
-            out.write(text)
+        append("Calibration of GQ", text)
 
 
 if __name__ == "__main__":

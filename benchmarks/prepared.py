@@ -3,13 +3,11 @@
 import subprocess
 from pathlib import Path
 
-from benchmarks.simulated import REFERENCE, TRUTH, prepare, simulate
-from benchmarks.slices import Slice, StagedSlice
+from benchmarks.simulated import BORDER, prepare, simulate, staged
+from benchmarks.slices import StagedSlice
 
 ALWAYS = ("ref.fa", "ref.fa.fai", "truth.vcf.gz", "truth.vcf.gz.tbi")
 TO_SIMULATE = ("ref.fa.bwt", "ref.fa.sa", "haplotype1.fa", "haplotype2.fa")
-# As in `benchmarks.simulated`: depth ends with the haplotypes, at the region's borders.
-BORDER = 1000
 
 
 def prepared(region: str, depth: int, directory: Path) -> StagedSlice:
@@ -28,16 +26,12 @@ def prepared(region: str, depth: int, directory: Path) -> StagedSlice:
         prepare(region, directory)
     if not is_mapped:
         return simulate(region, depth, directory)
-    item = Slice(f"ART {depth}x", reads.name, REFERENCE.name, region, TRUTH.name, None)
-    start, end = item.span
+    item = staged(region, depth, directory)
+    start, end = item.slice.span
     for at in (start, end - BORDER):
-        if not _count(reads, f"{item.contig}:{at + 1}-{at + BORDER}"):
+        if not _count(reads, f"{item.slice.contig}:{at + 1}-{at + BORDER}"):
             raise SystemExit(f"{reads} has no reads at both ends of {region}: name another --work")
-    confident = ((start + BORDER, end - BORDER),)
-    bed = directory / "confident.bed"
-    bed.write_text(f"{item.contig}\t{confident[0][0]}\t{confident[0][1]}\n")
-    reference, truth = directory / "ref.fa", directory / "truth.vcf.gz"
-    return StagedSlice(item, reads, reference, truth, confident, bed)
+    return item
 
 
 def _count(reads: Path, region: str) -> int:

@@ -11,17 +11,18 @@ Prints a markdown table and appends it to RESULTS.md.
 import argparse
 import subprocess
 import tempfile
-from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.accuracy import Row, score_slice, table
 from benchmarks.callers import PEERS, VARCALL
-from benchmarks.machine import RESULTS, ROOT, commit, describe
+from benchmarks.results import append
 from benchmarks.slices import DATA, Slice, StagedSlice
 
 REFERENCE = DATA / "reference" / "hs37_chr20.fa.gz"
 TRUTH = DATA / "truth" / "HG001_v3.3.2_b37_chr20.vcf.gz"
 # ART: HiSeq X TruSeq, 2x150, fragments of 400 +- 60 bases.
+# The haplotypes end at the region's borders, and depth with them.
+BORDER = 1000
 ART = "art_illumina -ss HSXt -l 150 -m 400 -s 60 -na -q"
 
 
@@ -66,10 +67,15 @@ def simulate(region: str, depth: int, directory: Path) -> StagedSlice:
         f"| samtools sort -o {reads.name} - ; samtools index {reads.name}; rm -f h?_?.fq",
         directory,
     )
+    return staged(region, depth, directory)
+
+
+def staged(region: str, depth: int, directory: Path) -> StagedSlice:
+    """Stage the reads of one depth that `simulate` left in a folder."""
+    reads = directory / f"{depth}x.bam"
     item = Slice(f"ART {depth}x", reads.name, REFERENCE.name, region, TRUTH.name, None)
     start, end = item.span
-    # The haplotypes end at the region's borders, and depth with them.
-    confident = ((start + 1000, end - 1000),)
+    confident = ((start + BORDER, end - BORDER),)
     bed = directory / "confident.bed"
     bed.write_text(f"{item.contig}\t{confident[0][0]}\t{confident[0][1]}\n")
     return StagedSlice(
@@ -95,9 +101,9 @@ def main() -> None:
         directory = Path(temporary)
         prepare(arguments.region, directory)
         for depth in arguments.depths:
-            staged = simulate(arguments.region, depth, directory)
+            item = simulate(arguments.region, depth, directory)
             callers = [VARCALL, *(caller for caller in PEERS if caller.available())]
-            rows += score_slice(staged, callers, directory, arguments.model)
+            rows += score_slice(item, callers, directory, arguments.model)
     text = table(rows)
     print(f"\n{text}")
     if arguments.differences:
@@ -105,11 +111,7 @@ def main() -> None:
             "".join(f"{r.slice_name}\t{r.caller}\t{line}\n" for r in rows for line in r.differences)
         )
     if not arguments.no_append:
-        title = f"{datetime.now(UTC):%Y-%m-%d}, commit {commit(ROOT)}, {describe()}"
-        with RESULTS.open("a") as out:
-            out.write(
-                f"\n## Accuracy on simulated reads (ART), {arguments.region}: {title}\n\n{text}"
-            )
+        append(f"Accuracy on simulated reads (ART), {arguments.region}", text)
 
 
 if __name__ == "__main__":

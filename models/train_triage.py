@@ -1,5 +1,6 @@
 """Fit the feature model: boosted trees, then how far they may be trusted."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from models.batch import BatchFactory
+from models.batch import Batch, BatchFactory
 from models.metrics import predict
-from models.triage import Triage, TriageSettings, pool, softmax
+from models.triage import Triage, TriageSettings, log_of, pool, softmax
 from models.weights import load_weights, save_weights
 
-# A share of the questions must be answered without a picture before the trees may be called sure.
+# Probabilities from which on the trees may be called sure, the boldest first.
 _SURE_STEPS = (0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)
 
 
@@ -118,10 +119,10 @@ def fit_settings(
         float32 [n, 3], calibrated answers of the picture model to the same questions.
     """
     target = torch.from_numpy(labels)
-    scores = torch.from_numpy(triage.scores(features))
-    (scale,) = _fit([scores], target)
-    answers = softmax(triage.scores(features) * scale)
-    logs = [torch.from_numpy(np.log(np.maximum(p, 1e-6))).double() for p in (pictured, answers)]
+    scores = triage.scores(features)
+    (scale,) = _fit([torch.from_numpy(scores)], target)
+    answers = softmax(scores * scale)
+    logs = [torch.from_numpy(log_of(p)) for p in (pictured, answers)]
     weights = _fit(logs, target)
     pooled = pool(pictured, answers, (weights[0], weights[1]))
     best, wrong = answers.max(1), answers.argmax(1) != labels
@@ -147,9 +148,14 @@ def attach(triage: Triage, weights: Path, held_out: BatchFactory, device: str = 
     The file's new SHA-256.
     """
     caller, card, _ = load_weights(weights)
-    features = [batch.features for batch in held_out(0, 1, 0, skip=0)]
-    batches = held_out(0, 1, 0, skip=0)
-    predictions = predict(caller.to(device), batches, torch.device(device))
+    features: list[NDArray[np.float32]] = []
+
+    def watched() -> Iterator[Batch]:
+        for batch in held_out(0, 1, 0, skip=0):
+            features.append(batch.features)
+            yield batch
+
+    predictions = predict(caller.to(device), watched(), torch.device(device))
     pictured = functional.softmax(card.calibration.apply(predictions.logits), dim=1).numpy()
     fitted = fit_settings(triage, np.concatenate(features), pictured, predictions.labels.numpy())
     return save_weights(weights, caller, card, triage=fitted)

@@ -165,5 +165,9 @@ def pool(
     first: NDArray[np.float32], second: NDArray[np.float32], weights: tuple[float, float]
 ) -> NDArray[np.float32]:
     """Return the logarithmic opinion pool of two sets of probabilities, float32 [n, k]."""
-    logs = [np.log(np.maximum(p, _LEAST_PROBABILITY).astype(np.float64)) for p in (first, second)]
-    return softmax(weights[0] * logs[0] + weights[1] * logs[1])
+    return softmax(weights[0] * log_of(first) + weights[1] * log_of(second))
+
+
+def log_of(p: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Return the logarithm of probabilities, of which none counts as impossible."""
+    return np.asarray(np.log(np.maximum(p, _LEAST_PROBABILITY).astype(np.float64)))

@@ -200,11 +200,11 @@ class ExampleStream:
         sampling: Sampling,
     ) -> NDArray[np.bool_]:
         """Draw which questions stay, by how sure the feature model is of them."""
-        chance = rng.random(len(features))
         if self.triage is None:
-            return chance < 1.0
+            return np.ones(len(features), bool)
         triage = self.triage[half_of(path)]
-        return ~triage.is_sure(triage.predict(features)) | (chance < sampling.easy_share)
+        is_hard = ~triage.is_sure(triage.predict(features))
+        return is_hard | (rng.random(len(features)) < sampling.easy_share)
 
 
 def _stack(batch: Sequence[tuple[Examples, int]]) -> Batch:
