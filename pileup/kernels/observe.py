@@ -4,7 +4,13 @@ import numpy as np
 
 from pileup.accelerate import kernel
 from pileup.arrays import SUBSTITUTION
-from pileup.kernels.walk import DELETED, first_overlapping, longest_span, query_index
+from pileup.kernels.walk import (
+    DELETED,
+    first_base_from,
+    first_overlapping,
+    longest_span,
+    query_index,
+)
 
 # Alleles an observation may carry besides 0 (REF) and 1, 2, ... (the site's ALTs).
 OTHER = -1
@@ -66,7 +72,8 @@ def _substitution_allele(read, site, reads, reference, sites, min_base_quality):
 def _indel_allele(read, site, reads, events, sites):
     """Return (allele, quality, delta): delta is the read's net length change over the repeat.
 
-    A read spans the repeat where it has a base at the anchor and one just beyond the repeat.
+    A read spans the repeat where it has a base at the anchor and one beyond the repeat: just beyond
+    it, or behind the deletion that took that one.
     """
     start = sites.start[site]
     repeat_end = sites.repeat_end[site]
@@ -89,12 +96,12 @@ def _indel_allele(read, site, reads, events, sites):
         if anchor < repeat_end and anchor + 1 + events.deleted[event] > start:
             touched = True
     before = query_index(read, start, reads)
-    after = query_index(read, repeat_end, reads)
+    after, reached = first_base_from(read, repeat_end, reads)
     if before < 0 or after < 0:
         if allele == UNINFORMATIVE and touched:
             allele = OTHER
         return allele, quality, NOT_SPANNING
-    change = (after - before) - (repeat_end - start)
+    change = (after - before) - (reached - start)
     if allele == UNINFORMATIVE:
         # An indel too doubtful to be an event still makes the read no REF read.
         allele = OTHER if touched or change != 0 else 0

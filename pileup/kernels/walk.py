@@ -37,6 +37,19 @@ def query_index(read, position, reads):
 
 
 @kernel
+def first_base_from(read, position, reads):
+    """Return (index into `bases`, contig position) of a read's first base at or after `position`.
+
+    The read must reach across `position` without a skip; else the index is OUTSIDE.
+    """
+    query = query_index(read, position, reads)
+    while query == DELETED:
+        position += 1
+        query = query_index(read, position, reads)
+    return query, position
+
+
+@kernel
 def longest_span(reads):
     """Return the longest reference span of the reads."""
     longest = 0

@@ -54,6 +54,13 @@ class Read:
         """Return the index into `bases` of the base at a position, or DELETED or OUTSIDE."""
         return self.columns().get(position, OUTSIDE)
 
+    def first_base_from(self, position: int) -> tuple[int, int]:
+        """Return (index into `bases`, position) of the first base from a position on."""
+        columns = self.columns()
+        while columns.get(position) == DELETED:
+            position += 1
+        return columns.get(position, OUTSIDE), position
+
 
 @dataclass(frozen=True, slots=True)
 class Alt:

@@ -75,13 +75,13 @@ def _indel(index: int, read: Read, events: Sequence[Event], site: Site) -> Obser
             known = (site.start, alt.deleted, alt.bases)
             if (event.anchor, event.deleted, event.inserted) == known:
                 allele, quality = number, event.quality
-    before, after = read.index_at(site.start), read.index_at(site.repeat_end)
+    before, (after, reached) = read.index_at(site.start), read.first_base_from(site.repeat_end)
     if before < 0 or after < 0:
         if touching and allele == UNINFORMATIVE:
             allele = OTHER
         return Observation(index, allele, quality, NOT_SPANNING)
     # The read spans the repeat: it tells its length, and whether it is like REF.
-    delta = (after - before) - (site.repeat_end - site.start)
+    delta = (after - before) - (reached - site.start)
     if allele == UNINFORMATIVE:
         allele = OTHER if touching or delta else 0
         quality = min(read.qualities[before], read.qualities[after])

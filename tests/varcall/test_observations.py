@@ -89,6 +89,8 @@ def indel(tmp_path: Path) -> Locus:
         (260, "52M", 0, 0),
         (305, "60M", UNINFORMATIVE, NOT_SPANNING),
         (260, "45M1D4M", 1, NOT_SPANNING),
+        # A gap over the run's end counts whole; what lies beyond it tells the length.
+        (260, "48M8D40M", OTHER, -8),
         (260, "41M3D4M", OTHER, NOT_SPANNING),
         (260, "30M60N40M", UNINFORMATIVE, NOT_SPANNING),
         (260, "38M5D40M", OTHER, NOT_SPANNING),
