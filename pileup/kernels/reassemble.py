@@ -12,6 +12,7 @@ from pileup.kernels.align import (
     place_haplotype,
 )
 from pileup.kernels.assemble import MAX_PATHS, add_paths, assemble
+from pileup.kernels.combine import combine_indels, common_start
 from pileup.kernels.haplotypes import (
     MAX_LENGTH,
     empty_haplotypes,
@@ -91,6 +92,7 @@ def find_haplotypes(segments, reads, reference, start, end, rules, hard):
     if hard < 1 and not _several_places(events, reference, start, end, support):
         return merged, np.empty(0, np.int64)
     merge_supported(spellings, support, merged)
+    combine_indels(events, reference, start, end, support, merged)
     merge_supported(events, support, merged)
     flank = longest_free(segments) + 2 * BAND
     before = np.empty(len(segments.read), np.int64)
@@ -126,10 +128,7 @@ def _several_places(events, reference, start, end, support):
     for index in range(events.size[0]):
         if events.reads[index] < support:
             continue
-        same = 0
-        shortest = min(len(known), events.length[index])
-        while same < shortest and events.bases[index, same] == known[same]:
-            same += 1
+        same = common_start(events.bases[index, : events.length[index]], known)
         change = abs(events.length[index] - len(known))
         if first < 0:
             first = same

@@ -16,9 +16,11 @@ from pileup.kernels.align import (
     place_haplotype,
 )
 from pileup.kernels.assemble import K_STEP, MAX_K, MAX_PATHS, MIN_K, assemble
+from pileup.kernels.combine import combine_indels
 from pileup.kernels.haplotypes import (
     MAX_LENGTH,
     MAX_SPELLINGS,
+    add_spelling,
     empty_haplotypes,
     lay_segment,
     longest_free,
@@ -237,6 +239,31 @@ def test_spellings(seed: int) -> None:
     assert spelled_by(whole).keys() == spelled - {()}
     assert known == single - {()}
     assert whole.size[0] <= MAX_SPELLINGS
+
+
+@given(seeds)
+@repeatable
+def test_combined_indels(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    known = random_reference(random, 60)
+    reference = ReferenceArrays(known, 500)
+    events, merged = empty_haplotypes(), empty_haplotypes()
+    shown: list[tuple[int, ...]] = []
+    for _ in range(5):
+        low, size = int(random.integers(0, 50)), int(random.integers(1, 6))
+        if random.random() < 0.5:
+            spelled = np.concatenate([known[:low], known[low + size :]])
+        else:
+            spelled = np.concatenate([known[: low + size], known[low:]])
+        # The last is seen by one read only.
+        for fragment in range(1 if len(shown) == 4 else 2):
+            add_spelling(events, spelled, fragment)
+        shown.append(tuple(spelled.tolist()))
+    supported = {one for one, reads in spelled_by(events).items() if reads > 1}
+    combine_indels(events, reference, 500, 560, 2, merged)
+    whole = tuple(known.tolist())
+    slow = {haplotypes.combined(whole, one, two) for one in supported for two in supported}
+    assert spelled_by(merged).keys() == slow - {None}
 
 
 @given(seeds)
