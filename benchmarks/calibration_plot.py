@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 # What is wanted: within so many phred of the truth, between these GQ.
 WITHIN, WANTED = 2, (5, 40)
 HIGHEST = 50
+ARROW = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,13 @@ def plot(path: Path, sets: Mapping[str, Sequence[Point]]) -> None:
                 fmt="o-", markersize=4, capsize=2, linewidth=1.2, label=name,
             )  # fmt: skip
             free = [(p.stated + shift, p.bounds[0]) for p in points if p.found is None]
-            axis.plot(*zip(*free, strict=True), "^", color=line.get_color(), markersize=5)
-        axis.set(
-            xlim=(0, HIGHEST), ylim=(0, HIGHEST), xlabel="GQ stated", ylabel="GQ found",
-        )  # fmt: skip
+            if free:
+                axis.errorbar(
+                    *zip(*free, strict=True), ARROW, lolims=True, fmt="none", capsize=3,
+                    color=line.get_color(), linewidth=1.2,
+                )  # fmt: skip
+        axis.set(xlim=(0, HIGHEST), ylim=(0, HIGHEST), xlabel="GQ stated")
+        axis.set_ylabel("GQ found, 95 % (arrow: no wrong answer, at least this)")
         axis.grid(alpha=0.3)
         axis.legend(fontsize=8)
         figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)

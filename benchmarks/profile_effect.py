@@ -1,6 +1,6 @@
 """What the library profile changes: the same model told of the library, and not told.
 
-Usage: python -m benchmarks.profile_effect [--held-out EXAMPLES] [-m MODEL] [--no-append]
+Usage: python -m benchmarks.profile_effect [--held-out EXAMPLES ...] [-m MODEL] [--no-append]
 
 The profile tells the model how often this library's reads miscount repeats and misread bases: in
 words of the prompt, and in the measured features that both the trees and the pictures' model read.
@@ -21,7 +21,7 @@ how the library slips at runs of 9 to 11. Prints markdown tables and appends the
 
 import argparse
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -131,9 +131,9 @@ def library(profile: LibraryProfile) -> str:
     return LIBRARIES[(rate >= LITTLE_BELOW) + (rate >= STRONG_FROM)]
 
 
-def answer_held_out(folder: Path, answerer: Answerer) -> Iterator[list[str]]:
+def answer_held_out(folders: Sequence[Path], answerer: Answerer) -> Iterator[list[str]]:
     """Yield the rows of the table of held-out examples."""
-    spans = sorted(folder.glob("*.safetensors"))
+    spans = sorted(path for folder in folders for path in folder.glob("*.safetensors"))
     answers: dict[tuple[str, str], list[Answered]] = {}
     for path in spans:
         span = load_span(path)
@@ -158,7 +158,9 @@ def errors(answered: Answered) -> Iterable[str]:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--held-out", type=Path, help="folder of varcall examples, simulated")
+    parser.add_argument(
+        "--held-out", type=Path, nargs="+", help="folders of varcall examples, simulated"
+    )
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL)
     parser.add_argument("--no-append", action="store_true", help="print only")
     arguments = parser.parse_args()
