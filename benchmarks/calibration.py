@@ -1,72 +1,89 @@
 """Is a GQ of q wrong about 10^(-q/10) of the time? Held-out examples and real slices.
 
-Usage: python -m benchmarks.calibration --held-out EXAMPLES [--real EXAMPLES ...] [-m MODEL]
+Usage: python -m benchmarks.calibration --held-out EXAMPLES [-m MODEL] [--plot FILE.svg]
+           [--no-append]
 
-The folders are of `varcall examples`. Every question is answered as `varcall call` answers it, at
-the depth of its span and at lower ones; its GQ is phred(1 - P of the answer). Prints a markdown
-table per folder and appends them to RESULTS.md.
+EXAMPLES is a folder of `varcall examples`, simulated libraries that training never saw, each seen
+at its depth and at lower ones. The real slices are those of `benchmarks.slices` with certified
+truth, cut to examples here. Every question is answered as `varcall call` answers it; its GQ is
+phred(1 - P of the answer). Prints a markdown table of each, appends them to RESULTS.md, and writes
+the figures beside the weights, as NAME.calibration.json.
 """
 
 import argparse
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchmarks.results import append
-from models.prompt import PromptContext
-from varcall.answers import Answerer, load_answerer
-from varcall.candidates import CandidateThresholds
-from varcall.examples import make_examples
+from benchmarks.answered import Answered, answer_folder
+from benchmarks.calibration_plot import Point, plot
+from benchmarks.results import append, markdown_table
+from benchmarks.slices import DATA, SLICES, stage
+from models.registry import weights_path
+from models.weights_file import read_weights
+from varcall.answers import load_answerer
+from varcall.evaluate.metrics import wilson
+from varcall.make_examples import ExamplesOptions, run_examples
 from varcall.options import DEFAULT_MODEL
-from varcall.spans import load_span
 
 # Shares of the depth each held-out span is seen at; real ones are seen as they are.
 SHARES = (1.0, 0.6, 0.35)
 STEP, HIGHEST = 5, 50
+HELD_OUT, REAL = "held-out simulated libraries", "real slices"
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """Stated error probability, float64 [n], and whether the answer was wrong, bool [n]."""
+class Bin:
+    """Questions whose GQ lies in [low, low + STEP), or above `low` in the last bin."""
 
-    error: NDArray[np.float64]
-    wrong: NDArray[np.bool_]
+    low: int
+    n: int
+    wrong: int
+    stated_error: float
+
+    @property
+    def name(self) -> str:
+        """The bin's GQ."""
+        return f"{self.low}-{'' if self.low + STEP >= HIGHEST else self.low + STEP}"
+
+    @property
+    def stated(self) -> float:
+        """GQ of the mean stated error."""
+        return phred(self.stated_error)
+
+    @property
+    def found(self) -> float | None:
+        """GQ of the share of wrong answers; None where there are none."""
+        return phred(self.wrong / self.n) if self.wrong else None
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """Wilson's 95 % interval of `found`."""
+        low, high = wilson(self.wrong, self.n)
+        return phred(high), phred(low)
+
+    def to_mapping(self) -> dict[str, object]:
+        """Return the figures as they stand in the JSON file."""
+        numbers = {"stated": self.stated, "found": self.found}
+        numbers |= dict(zip(("found_from", "found_to"), self.bounds, strict=True))
+        rounded = {key: value and round(value, 2) for key, value in numbers.items()}
+        return {"gq": self.name, "n": self.n, "wrong": self.wrong, **rounded}
 
 
-def answer(folder: Path, answerer: Answerer, shares: tuple[float, ...]) -> Answered:
-    """Answer the examples of a folder."""
-    errors, wrong = [], []
-    for path in sorted(folder.glob("*.safetensors")):
-        span = load_span(path)
-        for share in shares:
-            examples = make_examples(span, share, 0, CandidateThresholds())
-            if not len(examples):
-                continue
-            profile = replace(span.profile, depth=span.profile.depth * share)
-            context = PromptContext.from_profile(profile)
-            given = answerer.answer(examples.evidence, context, examples.features)
-            p = given.probabilities.astype(np.float64)
-            errors.append(1 - p.max(axis=1))
-            wrong.append(p.argmax(axis=1) != examples.labels)
-    return Answered(np.concatenate(errors), np.concatenate(wrong))
-
-
-def rows(answered: Answered) -> Iterator[str]:
-    """Yield the table's lines: GQ stated, questions, wrong ones, GQ found."""
-    quality = -10 * np.log10(np.maximum(answered.error, 10 ** (-HIGHEST / 10)))
-    yield "| GQ | questions | wrong | mean GQ stated | GQ found |"
-    yield "| --- | --- | --- | --- | --- |"
-    for low in range(0, HIGHEST, STEP):
-        last = low + STEP >= HIGHEST
-        inside = (quality >= low) & ((quality < low + STEP) | last)
-        n, bad = int(inside.sum()), int(answered.wrong[inside].sum())
-        if n:
-            stated = phred(float(answered.error[inside].mean()))
-            found = f"{phred(bad / n):.1f}" if bad else f"> {phred(1 / n):.1f}"
-            yield f"| {low}-{'' if last else low + STEP} | {n} | {bad} | {stated:.1f} | {found} |"
+def bins(answered: Answered) -> list[Bin]:
+    """Sort questions by their GQ; bins without any are left out."""
+    error = np.maximum(answered.error, 10 ** (-HIGHEST / 10))
+    index = np.minimum(-10 * np.log10(error) // STEP, HIGHEST // STEP - 1).astype(int)
+    found = []
+    for number in np.unique(index).tolist():
+        inside = index == number
+        wrong = int(answered.wrong[inside].sum())
+        found.append(Bin(STEP * number, int(inside.sum()), wrong, float(error[inside].mean())))
+    return found
 
 
 def phred(probability: float) -> float:
@@ -74,24 +91,75 @@ def phred(probability: float) -> float:
     return float(-10 * np.log10(max(probability, 1e-6)))
 
 
+def table(found: Sequence[Bin]) -> str:
+    """Format bins as markdown."""
+    titles = ["GQ", "questions", "wrong", "mean GQ stated", "GQ found", "95 % of it"]
+    lines = []
+    for item in found:
+        low, high = item.bounds
+        gq = f"> {phred(1 / item.n):.1f}" if item.found is None else f"{item.found:.1f}"
+        cells = [item.name, str(item.n), str(item.wrong), f"{item.stated:.1f}", gq]
+        lines.append([*cells, f"{low:.1f} to {high:.1f}"])
+    return markdown_table(titles, lines)
+
+
+def cut_real(folder: Path) -> Path:
+    """Cut the real slices with certified truth to examples; return their folder."""
+    examples = folder / "examples"
+    for item in (item for item in SLICES if item.confident is not None):
+        staged = stage(item, folder)
+        run_examples(
+            ExamplesOptions(
+                reference=staged.reference,
+                output=examples,
+                reads=staged.reads,
+                truth=staged.truth,
+                confident=staged.confident_bed,
+                regions=(item.region,),
+            )
+        )
+    return examples
+
+
+def write_json(model: str, found: Mapping[str, Sequence[Bin]]) -> Path:
+    """Write what was fitted and what was found beside the weights; return the file."""
+    path, _ = weights_path(model)
+    weights = read_weights(path)
+    about = {
+        "sha256": weights.sha256,
+        "calibration": weights.card.calibration.to_mapping(),
+        "triage": weights.triage and weights.triage.settings.to_mapping(),
+        "found": {name: [item.to_mapping() for item in items] for name, items in found.items()},
+    }
+    target = path.with_suffix(".calibration.json")
+    target.write_text(json.dumps(about, indent=1) + "\n")
+    return target
+
+
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--held-out", type=Path, required=True)
-    parser.add_argument("--real", type=Path, nargs="*", default=[])
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL)
+    parser.add_argument("--plot", type=Path, help="SVG or PNG to draw")
     parser.add_argument("--no-append", action="store_true", help="print only")
     arguments = parser.parse_args()
     answerer = load_answerer(arguments.model)
-    text = ""
-    for folder, shares in [
-        (arguments.held_out, SHARES), *((folder, (1.0,)) for folder in arguments.real)
-    ]:  # fmt: skip
-        lines = "\n".join(rows(answer(folder, answerer, shares)))
-        print(f"\n{folder.name}\n\n{lines}", flush=True)
-        text += f"{folder.name}, depth times {', '.join(map(str, shares))}:\n\n{lines}\n\n"
+    found = {HELD_OUT: bins(answer_folder(arguments.held_out, answerer, SHARES))}
+    if DATA.is_dir():
+        with tempfile.TemporaryDirectory(prefix="varcall-calibration-") as folder:
+            found[REAL] = bins(answer_folder(cut_real(Path(folder)), answerer, (1.0,)))
+    text = "".join(f"{name}:\n\n{table(items)}\n" for name, items in found.items())
+    print(f"\n{text}")
+    if arguments.plot:
+        points = {
+            name: [Point(item.stated, item.found, item.bounds) for item in items]
+            for name, items in found.items()
+        }
+        plot(arguments.plot, points)
     if not arguments.no_append:
         append("Calibration of GQ", text)
+        write_json(arguments.model, found)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ from pathlib import Path
 from benchmarks.exact_match import Counts
 from benchmarks.slices import StagedSlice
 from varcall.evaluate.comparator import TypeCounts
-from varcall.evaluate.evaluation import evaluate
+from varcall.evaluate.evaluation import Evaluation, evaluate
 
 
-def haplotype_counts(staged: StagedSlice, calls: Path, include: str) -> tuple[Counts, Counts]:
-    """Return the counts of SNPs and of indels by ``varcall eval``'s comparator.
+def match_haplotypes(staged: StagedSlice, calls: Path, include: str) -> Evaluation:
+    """Judge every record by ``varcall eval``'s comparator.
 
     Parameters
     ----------
@@ -20,14 +20,19 @@ def haplotype_counts(staged: StagedSlice, calls: Path, include: str) -> tuple[Co
     chosen = calls.with_name(f"{calls.name.removesuffix('.vcf.gz')}.chosen.vcf.gz")
     subprocess.run(["bcftools", "view", "-i", include, "-Oz", "-o", chosen, calls], check=True)
     subprocess.run(["bcftools", "index", "-t", "-f", chosen], check=True)
-    evaluation = evaluate(
+    return evaluate(
         staged.truth,
         chosen,
         staged.reference,
         confident=staged.confident_bed,
         regions=(staged.slice.region,),
     )
-    return _counts(evaluation.counts["SNP"]), _counts(evaluation.counts["INDEL"])
+
+
+def haplotype_counts(staged: StagedSlice, calls: Path, include: str) -> tuple[Counts, Counts]:
+    """Return the counts of SNPs and of indels; `include` as for `match_haplotypes`."""
+    counts = match_haplotypes(staged, calls, include).counts
+    return _counts(counts["SNP"]), _counts(counts["INDEL"])
 
 
 def _counts(counts: TypeCounts) -> Counts:

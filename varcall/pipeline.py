@@ -65,7 +65,7 @@ def call_variants(options: CallOptions) -> None:
     with timings.stage("profile"):
         measure = partial(measure_profile, inputs)
         profile = measure() if finished is None else finished.profile(measure)
-    plan = _plan(options, inputs, profile)
+    plan = plan_worker(options, inputs, profile)
     compute = partial(run_in_order, Worker, plan, processes=options.threads)
     if finished is not None:
         compute = partial(finished.completed, compute=compute)
@@ -98,7 +98,8 @@ def _results(
     _log.info("%d windows in %.1f s", len(todo), time.monotonic() - started)
 
 
-def _plan(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -> WorkerPlan:
+def plan_worker(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -> WorkerPlan:
+    """Return what the workers of a run are told."""
     return WorkerPlan(
         inputs=inputs,
         read_filter=ReadFilter(

@@ -1,0 +1,89 @@
+"""Examples of known truth, answered as `varcall call` answers them."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.prompt import PromptContext
+from pileup.arrays import INDEL
+from varcall.answers import Answerer
+from varcall.candidates import CandidateThresholds
+from varcall.examples import make_examples
+from varcall.profile import LibraryProfile
+from varcall.spans import Span, load_span
+
+Told = Callable[[LibraryProfile], LibraryProfile]
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """The answers to n questions.
+
+    Attributes
+    ----------
+    probabilities
+        float64 [n, 3]: of 0, 1 and 2 copies.
+    labels
+        int64 [n]: copies there are.
+    is_indel
+        bool [n].
+    """
+
+    probabilities: NDArray[np.float64]
+    labels: NDArray[np.int64]
+    is_indel: NDArray[np.bool_]
+
+    @property
+    def answer(self) -> NDArray[np.int64]:
+        """The likeliest number of copies, int64 [n]."""
+        return np.asarray(self.probabilities.argmax(axis=1))
+
+    @property
+    def error(self) -> NDArray[np.float64]:
+        """Stated probability that the answer is wrong, float64 [n]."""
+        return np.asarray(1 - self.probabilities.max(axis=1))
+
+    @property
+    def wrong(self) -> NDArray[np.bool_]:
+        """Whether the answer is wrong, bool [n]."""
+        return np.asarray(self.answer != self.labels)
+
+
+def as_measured(profile: LibraryProfile) -> LibraryProfile:
+    """Return the profile as it is."""
+    return profile
+
+
+def answer_span(
+    span: Span, answerer: Answerer, share: float = 1.0, told: Told = as_measured
+) -> Answered:
+    """Answer the examples of a span.
+
+    Parameters
+    ----------
+    share
+        Of the span's depth that is seen.
+    told
+        What the model is told of the library, given its profile.
+    """
+    profile = told(span.profile)
+    examples = make_examples(replace(span, profile=profile), share, 0, CandidateThresholds())
+    context = PromptContext.from_profile(replace(profile, depth=profile.depth * share))
+    given = answerer.answer(examples.evidence, context, examples.features)
+    kinds = examples.evidence.sites.kind[examples.evidence.questions.site]
+    return Answered(given.probabilities.astype(np.float64), examples.labels, kinds == INDEL)
+
+
+def answer_folder(folder: Path, answerer: Answerer, shares: Sequence[float]) -> Answered:
+    """Answer the examples of a folder of `varcall examples`, at each of some shares of depth."""
+    spans = map(load_span, sorted(folder.glob("*.safetensors")))
+    return joined([answer_span(span, answerer, share) for span in spans for share in shares])
+
+
+def joined(parts: Iterable[Answered]) -> Answered:
+    """Put answers together."""
+    columns = zip(*((p.probabilities, p.labels, p.is_indel) for p in parts), strict=True)
+    return Answered(*map(np.concatenate, columns))
