@@ -135,13 +135,15 @@ def align_gapped(codes, haplotype, start, end, left_free, right_free, band, scor
                 gap = match[column + 1] + gap_open
                 if deletion[column + 1] + gap_open > gap:
                     gap, gap_came = deletion[column + 1] + gap_open, 2
-                if insertion[column + 1] + gap_extend > gap:
+                # Of two gaps the right one is the longer where that costs the same: so both begin
+                # as far left as they can, and haplotypes of one repeat share what they have.
+                if insertion[column + 1] + gap_extend >= gap:
                     gap, gap_came = insertion[column + 1] + gap_extend, 1
             skip = left_match + gap_open
             skip_came = 0
             if left_insertion + gap_open > skip:
                 skip, skip_came = left_insertion + gap_open, 1
-            if left_deletion + gap_extend > skip:
+            if left_deletion + gap_extend >= skip:
                 skip, skip_came = left_deletion + gap_extend, 2
             left_match = max(value, _NEVER)
             left_insertion = max(gap, _NEVER)

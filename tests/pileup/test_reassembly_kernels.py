@@ -156,6 +156,19 @@ def test_gaps_stand_left() -> None:
     assert place.tolist() == [0, -1, 1, 2, 3, 4, 5, 8, 9]
 
 
+def test_of_two_gaps_that_cost_the_same_the_right_one_is_longer() -> None:
+    # TTTAAA(CA)n on TTTAAC(CA)m: A deleted, then all the rest, not the other way about.
+    reference = np.array([3, 3, 3, 0, 0, 0, *[1, 0] * 11, 2], np.uint8)
+    short = np.array([3, 3, 3, 0, 0, 1, 1, 0, *[1, 0] * 4, 2], np.uint8)
+    deleted = np.zeros(len(short), np.int64)
+    place_haplotype(short, reference, deleted)
+    assert deleted[:8].tolist() == [0, 1, 2, 4, 5, 6, 18, 19]
+    inserted = np.zeros(len(reference), np.int64)
+    place_haplotype(reference, short, inserted)
+    gaps = np.flatnonzero(inserted < 0).tolist()
+    assert gaps == [3, *range(7, 18)]
+
+
 @given(seeds)
 @repeatable
 def test_activity(seed: int) -> None:
