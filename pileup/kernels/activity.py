@@ -237,7 +237,8 @@ def find_active(activity, rules, active):
             continue
         for other in range(min(at + BRIDGE, len(active) - 1), at, -1):
             if activity.left_clips[other] >= rules.min_support:
-                active[at : other + 1] = True
+                for filled in range(at, other + 1):
+                    active[filled] = True
                 break
 
 
@@ -262,7 +263,9 @@ def cut_regions(active, hard, starts, ends, hards):
             if inside and last + 1 - first <= MAX_ACTIVE:
                 starts[found] = first - PAD
                 ends[found] = last + 1 + PAD
-                hards[found] = hard[first : last + 1].max()
+                hards[found] = hard[first]
+                for index in range(first + 1, last + 1):
+                    hards[found] = max(hards[found], hard[index])
                 found += 1
             first = -1
     return found

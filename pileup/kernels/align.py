@@ -163,7 +163,8 @@ def align_gapped(codes, haplotype, start, end, left_free, right_free, band, scor
             best, state = deletion[best_column], 2
         if insertion[best_column] > best:
             best, state = insertion[best_column], 1
-    target[:] = CLIPPED
+    for filled in range(n):
+        target[filled] = CLIPPED
     row = best_row
     column = best_column
     while row > 0 and best > _NEVER // 2:
@@ -206,7 +207,8 @@ def place_haplotype(bases, reference, place):
     inner = n - before - after
     outer = m - before - after
     if inner == 0 or outer == 0:
-        place[before : n - after] = INSERTED
+        for filled in range(before, n - after):
+            place[filled] = INSERTED
         _move_gaps_left(bases, reference, place[:n])
         return
     middle = place[before : n - after]

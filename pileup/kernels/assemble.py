@@ -4,7 +4,8 @@ import numpy as np
 
 from pileup.accelerate import kernel
 from pileup.kernels.align import place_haplotype
-from pileup.kernels.haplotypes import MAX_LENGTH, add_spelling
+from pileup.kernels.haplotypes import MAX_LENGTH, NO_FRAGMENT, add_spelling
+from pileup.kernels.spans import are_known, copy_into
 
 # DeepVariant tries every k from 10 to 101 (realigner.py); steps of 5 cost a fifth of that, and k
 # need only be as long as the repeats of a region within 5 bases.
@@ -212,7 +213,7 @@ def follow_paths(codes, k, min_edge, edges, weights, of_reference, size, paths, 
             length += 1
         if length > MAX_LENGTH:
             continue
-        paths[found, :k] = codes[:k]
+        copy_into(codes[:k], paths[found])
         lengths[found] = length
         node, at = sink, rank
         while came_node[node, at] >= 0:
@@ -248,14 +249,14 @@ def assemble(segments, reads, reference, start, end, min_base_quality, paths, le
         if first < 0 or last > len(reference.codes):
             break
         codes = reference.codes[first:last]
-        if (codes > 3).any():
+        if not are_known(codes):
             break
-        table[:] = _EMPTY
-        weights[:used] = 0
-        of_reference[:used] = False
-        if used == 0:
-            weights[:] = 0
-            of_reference[:] = False
+        for slot in range(len(table)):
+            table[slot] = _EMPTY
+        for node in range(used if used > 0 else MAX_NODES):
+            for code in range(4):
+                weights[node, code] = 0
+                of_reference[node, code] = False
         size[0] = 0
         graph = (table, keys, edges, weights, of_reference, size)
         whole = _thread(codes, reads.qualities[:0], min_base_quality, k, True, graph)
@@ -308,6 +309,9 @@ def add_paths(paths, lengths, found, path_start, start, end, reference, merged):
                 high = index + 1
         if low < 0 or high <= low:
             continue
-        if high - low == len(known) and (path[low:high] == known).all():
+        same = high - low == len(known)
+        for index in range(len(known) if same else 0):
+            same = same and path[low + index] == known[index]
+        if same:
             continue
-        add_spelling(merged, path[low:high], -2)
+        add_spelling(merged, path[low:high], NO_FRAGMENT)

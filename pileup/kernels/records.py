@@ -7,6 +7,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel
+from pileup.kernels.spans import copy_into
 
 # How a scan ended.
 NEEDS_BYTES, DONE, TABLE_FULL, MALFORMED, UNSORTED = 0, 1, 2, 3, 4
@@ -299,9 +300,10 @@ def unpack_records(data, records, missing_quality, slots, reads):
         if n_bases & 1:
             reads.bases[low + n_bases - 1] = _BASE[data[sequence + n_bases // 2] >> 4]
         if data[quality] == 0xFF:
-            reads.qualities[low : low + n_bases] = missing_quality
+            for filled in range(low, low + n_bases):
+                reads.qualities[filled] = missing_quality
         else:
-            reads.qualities[low : low + n_bases] = data[quality : quality + n_bases]
+            copy_into(data[quality : quality + n_bases], reads.qualities[low:])
 
 
 @kernel

@@ -5,6 +5,7 @@ import numpy as np
 from pileup.accelerate import kernel
 from pileup.assembly_arrays import SegmentArrays
 from pileup.kernels.align import CLIP, GAP_EXTEND, GAP_OPEN, MATCH, pair_score
+from pileup.kernels.spans import order_of
 from pileup.kernels.walk import first_overlapping, query_index
 
 # A read that ends at most this far beyond a region may have been pulled there by a wrong diagonal.
@@ -156,7 +157,7 @@ def _choose(segments, reads, rules):
             fit += 1
     limit = np.uint64(0xFFFFFFFFFFFFFFFF)
     if fit > MAX_CHOSEN:
-        limit = np.sort(hashes[:fit])[MAX_CHOSEN]
+        limit = hashes[order_of(hashes[:fit])[MAX_CHOSEN]]
     for index in range(count):
         read = segments.read[index]
         segments.chosen[index] = (

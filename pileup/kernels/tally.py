@@ -61,7 +61,9 @@ def tally_witnesses(questions, reads, counts, sites, shown, sums, extras):
                 extras[question, BEST_QUALITY] = max(
                     extras[question, BEST_QUALITY], shown.quality[index]
                 )
-        extras[question, COMMONEST_ALT] = by_allele.max()
+        for allele in range(len(by_allele)):
+            most = max(extras[question, COMMONEST_ALT], by_allele[allele])
+            extras[question, COMMONEST_ALT] = most
         extras[question, DISTINCT_STARTS] = _distinct_starts(site, mask, reads, shown)
 
 
