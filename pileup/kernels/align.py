@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 
 # DeepVariant's scores (realigner.py); a gap of n bases costs GAP_OPEN + (n - 1) * GAP_EXTEND.
 MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND = 4, -6, -8, -2
@@ -26,7 +26,7 @@ _NEVER = -(1 << 30)
 HAPLOTYPE_BAND = 40
 
 
-@kernel
+@part
 def pair_score(base, other):
     """Return the score of a base of a read on one of a haplotype."""
     if other > 3:
@@ -229,7 +229,7 @@ def place_haplotype(bases, reference, place):
     _move_gaps_left(bases, reference, place[:n])
 
 
-@kernel
+@part
 def _move_gaps_left(bases, reference, place):
     """Move each gap left while the alignment scores the same, the leftmost gap first."""
     n = len(place)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.kernels.align import place_haplotype
 from pileup.kernels.haplotypes import MAX_LENGTH, NO_FRAGMENT, add_spelling
 from pileup.kernels.spans import are_known, copy_into
@@ -29,7 +29,7 @@ _NO_COST = 1 << 30
 _LOGARITHMS = np.round(64 * np.log2(np.maximum(np.arange(4097), 1))).astype(np.int64)
 
 
-@kernel
+@part
 def _find(table, keys, key):
     """Return the slot of a key, or of the place for it."""
     mask = np.uint64(len(table) - 1)
@@ -39,7 +39,7 @@ def _find(table, keys, key):
     return slot
 
 
-@kernel
+@part
 def _thread(codes, qualities, min_quality, k, is_reference, graph):
     """Thread a sequence through the graph; return false where it is full or a k-mer comes twice.
 
@@ -86,7 +86,7 @@ def _thread(codes, qualities, min_quality, k, is_reference, graph):
     return True
 
 
-@kernel
+@part
 def _order(edges, keep, source, sink):
     """Return the nodes on the way from source to sink, in topological order.
 
@@ -130,7 +130,7 @@ def _order(edges, keep, source, sink):
     return order[found:] if useful[source] else order[:0]
 
 
-@kernel
+@part
 def _best_paths(order, edges, keep, weights, costs, came_node, came_rank, came_code, counts):
     """Fill the MAX_PATHS cheapest ways from the first node of `order` to each other one.
 
@@ -173,7 +173,7 @@ def _best_paths(order, edges, keep, weights, costs, came_node, came_rank, came_c
                 counts[child] = min(counts[child] + 1, MAX_PATHS)
 
 
-@kernel
+@part
 def follow_paths(codes, k, min_edge, edges, weights, of_reference, size, paths, lengths):
     """Spell the likeliest paths from the first to the last k-mer of the reference `codes`.
 
@@ -285,7 +285,7 @@ def assemble(segments, reads, reference, start, end, min_base_quality, paths, le
     return 0, start
 
 
-@kernel
+@part
 def add_paths(paths, lengths, found, path_start, start, end, reference, merged):
     """Add the part of each path that replaces [start, end) to the haplotypes `merged`.
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.arrays import INDEL
 from pileup.kernels.spans import order_of
 from pileup.spec import (
@@ -47,7 +47,7 @@ def mix(value):
     return value ^ (value >> np.uint64(31))
 
 
-@kernel
+@part
 def support_level(allele, mask):
     """Return 0 for the putative allele(s), 1 another, 2 REF, 3 not informative."""
     if allele > 0:
@@ -94,7 +94,7 @@ def choose_rows(site, mask, reads, sites, shown):
     return rows
 
 
-@kernel
+@part
 def _draw_header(image, site, mask, reference, sites):
     """Draw the rows of the reference and of the putative allele(s), in both panels."""
     codes = reference.codes
@@ -140,7 +140,7 @@ def _draw_header(image, site, mask, reference, sites):
         row += copies
 
 
-@kernel
+@part
 def _draw_read(image, row, read, support, left, reference, reads):
     """Draw a read into a row of both panels; `left` is the contig position of column 0."""
     codes = reference.codes

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.assembly_arrays import HaplotypeArrays
 from pileup.kernels.align import align_ungapped
 from pileup.kernels.scan import hash_sequence
@@ -37,7 +37,7 @@ def empty_haplotypes():
     )
 
 
-@kernel
+@part
 def add_spelling(spellings, bases, fragment):
     """Count a spelling once more, or for the first time; return its index, or -1 without room."""
     length = len(bases)
@@ -162,7 +162,7 @@ def spell_reads(segments, reads, reference, start, end, min_base_quality, spelli
                 add_spelling(events, plain[:size_whole], reads.fragment[read])
 
 
-@kernel
+@part
 def _only_place(bases, codes):
     """Return the only index in `codes` where `bases` occur, or -1."""
     n = len(bases)
@@ -178,7 +178,7 @@ def _only_place(bases, codes):
     return only
 
 
-@kernel
+@part
 def spell_bridges(segments, reads, reference, start, end, min_base_quality, bridges):
     """Spell the region as reads show it whose clipped end fits the reference beyond the region.
 
@@ -235,7 +235,7 @@ def spell_bridges(segments, reads, reference, start, end, min_base_quality, brid
             break
 
 
-@kernel
+@part
 def _clip_length(reads, read, leftward):
     """Return how many bases are soft-clipped at one end of a read."""
     first = reads.cigar_offset[read]

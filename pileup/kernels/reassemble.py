@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.kernels.align import (
     BAND,
     CLIPPED,
@@ -68,7 +68,7 @@ def reassemble(reads, reference, usable, rules, starts, ends, hards, places, mov
     return changed
 
 
-@kernel
+@part
 def _is_known(reference, start, end):
     low = start - reference.start
     high = end - reference.start
@@ -77,7 +77,7 @@ def _is_known(reference, start, end):
     return are_known(reference.codes[low:high])
 
 
-@kernel
+@part
 def find_haplotypes(segments, reads, reference, start, end, rules, hard):
     """Return HaplotypeArrays, and which of them (int64) the reads of a region vote for."""
     voters = 0
@@ -120,7 +120,7 @@ def find_haplotypes(segments, reads, reference, start, end, rules, hard):
     return merged, chosen
 
 
-@kernel
+@part
 def _several_places(events, reference, start, end, support):
     """Return whether indels of several places, not of one repeat, are supported."""
     known = reference.codes[start - reference.start : end - reference.start]
@@ -140,7 +140,7 @@ def _several_places(events, reference, start, end, support):
     return False
 
 
-@kernel
+@part
 def _move_reads(segments, reads, reference, start, end, haplotypes, chosen, places, moved):
     """Give each read that fits a chosen haplotype better than the reference its place there."""
     flank = longest_free(segments) + 2 * BAND
@@ -199,7 +199,7 @@ def _move_reads(segments, reads, reference, start, end, haplotypes, chosen, plac
             _write_places(segments, index, reads, target[:n], place[winner], places, moved)
 
 
-@kernel
+@part
 def _lay_gapped(segments, index, flanked, flank, reference_length, target):
     codes = segments.codes[segments.offset[index] : segments.offset[index + 1]]
     n = len(codes)
@@ -218,7 +218,7 @@ def _lay_gapped(segments, index, flanked, flank, reference_length, target):
     return align_gapped(codes, flanked, low, high, left_free, right_free, BAND, READ_SCORES, target)
 
 
-@kernel
+@part
 def _place_flanked(bases, known, start, flank, place):
     """Fill the reference position of each base of a flanked haplotype, or INSERTED."""
     n = len(bases)
@@ -232,7 +232,7 @@ def _place_flanked(bases, known, start, flank, place):
         place[flank + n + step] = start + len(known) + step
 
 
-@kernel
+@part
 def _write_places(segments, index, reads, target, place, places, moved):
     """Put the new places of a segment's bases into `places`."""
     read = segments.read[index]
@@ -245,7 +245,7 @@ def _write_places(segments, index, reads, target, place, places, moved):
         places[first + step] = place[at] if at >= 0 else at
 
 
-@kernel
+@part
 def _fill_places(read, reads, places):
     """Fill the places of a read's bases from its CIGAR."""
     position = reads.read_start[read]

@@ -6,17 +6,17 @@ or more to what the first call of a fresh install compiles.
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 
 
-@kernel
+@part
 def copy_into(source, target):
     """Copy `source` to the begin of `target`."""
     for index in range(len(source)):
         target[index] = source[index]
 
 
-@kernel
+@part
 def are_known(codes):
     """Return whether all codes are A, C, G or T."""
     for code in codes:

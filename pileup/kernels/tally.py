@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.arrays import INDEL
 from pileup.kernels.draw import support_level
 
@@ -67,7 +67,7 @@ def tally_witnesses(questions, reads, counts, sites, shown, sums, extras):
         extras[question, DISTINCT_STARTS] = _distinct_starts(site, mask, reads, shown)
 
 
-@kernel
+@part
 def _distinct_starts(site, mask, reads, shown):
     """Count the different starts of the putative reads; reads come sorted by start."""
     distinct = 0
