@@ -53,7 +53,7 @@ def part(function: F) -> F:
     return _compiled(function, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 
 
-def _compiled(function: F, **options: bool) -> F:
+def _compiled(function: F, **options: Any) -> F:
     try:
         jitted: Any = numba.njit(cache=_cache_enabled(), **options)(function)
     except RuntimeError:
