@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 PACKAGES = ("varcall", "pileup", "models")
 _HANDLER_NAME = "varcall"
 LINE_INTERVAL = 15.0  # seconds between progress lines where there is no terminal
+BAR_INTERVAL = 0.1
 
 
 class _MessageFormatter(logging.Formatter):
@@ -136,7 +137,10 @@ class Progress:
         now = self._clock()
         if self._bar is not None:
             task = self._bar.task_ids[0]
-            self._bar.update(task, completed=self._done, locus=locus, rate=self._rate(now))
+            is_due = now - self._last_line >= BAR_INTERVAL
+            self._last_line = now if is_due else self._last_line
+            rate = self._rate(now)
+            self._bar.update(task, completed=self._done, locus=locus, rate=rate, refresh=is_due)
         elif now - self._last_line >= self._interval:
             self._last_line = now
             logger.info("%s", self._line(locus, now))
@@ -183,6 +187,8 @@ def _make_bar(total: int) -> "Bar":
         transient=True,
         # Standard output carries the calls; rich would send them to the terminal.
         redirect_stdout=False,
+        # Its thread would keep `varcall.pool` from forking.
+        auto_refresh=False,
     )
     bar.add_task("", total=total, locus="", rate="")
     return bar

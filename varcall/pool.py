@@ -36,6 +36,8 @@ class Caller(Protocol[Item, Result]):
 
 def _initialise(make: Callable[[Any], Any], plan: object) -> None:
     global _make
+    # A fork has its parent's handler, which would wait for the end of a kernel.
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     # Made by the first call: an error raised here would only say that the pool is broken.
     _make = partial(make, plan)
     threading.Thread(target=_end_with_parent, daemon=True).start()
@@ -64,9 +66,8 @@ def run_in_order(
 ) -> Iterator[tuple[Item, Result]]:
     """Yield (item, result) in the order of the items.
 
-    With one process everything runs in this one, which is simpler to debug and to profile. More
-    are spawned, never forked: a fork after threads have started can hang torch. What an item's work
-    raises is raised here; on the way out, for whatever reason, the processes are ended.
+    With one process everything runs in this one, which is simpler to debug and to profile. What an
+    item's work raises is raised here; on the way out, for whatever reason, the processes are ended.
 
     Raises
     ------
@@ -81,13 +82,26 @@ def run_in_order(
         yield from _in_processes(make, plan, items, processes)
 
 
+def start_method() -> str:
+    """Return how processes are started here: forked where that is safe, else spawned.
+
+    A fork has all that is imported and compiled, for nothing; spawned, each process pays a second
+    for it. But a fork of a process with several threads, of torch or of a BLAS, can hang.
+    """
+    try:
+        threads = len(os.listdir("/proc/self/task"))
+    except OSError:
+        return "spawn"
+    return "fork" if threads == 1 else "spawn"
+
+
 def _in_processes(
     make: Callable[[Plan], Caller[Item, Result]],
     plan: Plan,
     items: Iterable[Item],
     processes: int,
 ) -> Iterator[tuple[Item, Result]]:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context(start_method())
     others = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(
         processes, mp_context=context, initializer=_initialise, initargs=(make, plan)

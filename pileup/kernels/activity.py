@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.kernels.scan import MAX_SHIFT, shift_deletion, shift_insertion
 
 # Differences of one read at most this far apart are one cluster.
@@ -39,7 +39,7 @@ def find_usable(reads, rules, usable):
         usable[read] = simple
 
 
-@kernel
+@part
 def right_shift(reference, start, bases, query, inserted, deleted):
     """Return how far right an indel before contig position `start` can move."""
     codes = reference.codes
@@ -57,7 +57,7 @@ def right_shift(reference, start, bases, query, inserted, deleted):
     return shift
 
 
-@kernel
+@part
 def _mark(activity, read, low, high, is_hard):
     """Count a read at the positions [low, high), once each."""
     for at in range(max(low, 0), min(high, len(activity.reads))):
@@ -68,7 +68,7 @@ def _mark(activity, read, low, high, is_hard):
             activity.hard[at] += 1
 
 
-@kernel
+@part
 def _mark_clip(activity, read, at, clips):
     """Count a clip at a position and CLIP_SPREAD around it."""
     _mark(activity, read, at - CLIP_SPREAD, at + CLIP_SPREAD, True)
@@ -76,7 +76,7 @@ def _mark_clip(activity, read, at, clips):
         clips[near] += 1
 
 
-@kernel
+@part
 def next_mismatch(bases, qualities, codes, query, column, low, high, min_base_quality):
     """Return the first step of [low, high) with a good mismatch, else `high`.
 
@@ -170,7 +170,7 @@ def mark_activity(reads, reference, usable, rules, origin, activity):
     _mark_ends(reads, reference, usable, rules, origin, activity)
 
 
-@kernel
+@part
 def _mark_ends(reads, reference, usable, rules, origin, activity):
     """Mark mismatches at the ends of reads that lie beside an indel of several others."""
     for read in range(len(reads.read_start)):
@@ -218,7 +218,7 @@ def _mark_ends(reads, reference, usable, rules, origin, activity):
                 query += size
 
 
-@kernel
+@part
 def _near_indel(indels, at, min_support):
     for near in range(max(at - INDEL_REACH, 0), min(at + INDEL_REACH + 1, len(indels))):
         if indels[near] >= min_support:
@@ -237,7 +237,8 @@ def find_active(activity, rules, active):
             continue
         for other in range(min(at + BRIDGE, len(active) - 1), at, -1):
             if activity.left_clips[other] >= rules.min_support:
-                active[at : other + 1] = True
+                for filled in range(at, other + 1):
+                    active[filled] = True
                 break
 
 
@@ -262,7 +263,9 @@ def cut_regions(active, hard, starts, ends, hards):
             if inside and last + 1 - first <= MAX_ACTIVE:
                 starts[found] = first - PAD
                 ends[found] = last + 1 + PAD
-                hards[found] = hard[first : last + 1].max()
+                hards[found] = hard[first]
+                for index in range(first + 1, last + 1):
+                    hards[found] = max(hards[found], hard[index])
                 found += 1
             first = -1
     return found

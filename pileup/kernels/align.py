@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 
 # DeepVariant's scores (realigner.py); a gap of n bases costs GAP_OPEN + (n - 1) * GAP_EXTEND.
 MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND = 4, -6, -8, -2
@@ -26,7 +26,7 @@ _NEVER = -(1 << 30)
 HAPLOTYPE_BAND = 40
 
 
-@kernel
+@part
 def pair_score(base, other):
     """Return the score of a base of a read on one of a haplotype."""
     if other > 3:
@@ -165,7 +165,8 @@ def align_gapped(codes, haplotype, start, end, left_free, right_free, band, scor
             best, state = deletion[best_column], 2
         if insertion[best_column] > best:
             best, state = insertion[best_column], 1
-    target[:] = CLIPPED
+    for filled in range(n):
+        target[filled] = CLIPPED
     row = best_row
     column = best_column
     while row > 0 and best > _NEVER // 2:
@@ -208,7 +209,8 @@ def place_haplotype(bases, reference, place):
     inner = n - before - after
     outer = m - before - after
     if inner == 0 or outer == 0:
-        place[before : n - after] = INSERTED
+        for filled in range(before, n - after):
+            place[filled] = INSERTED
         _move_gaps_left(bases, reference, place[:n])
         return
     middle = place[before : n - after]
@@ -229,7 +231,7 @@ def place_haplotype(bases, reference, place):
     _move_gaps_left(bases, reference, place[:n])
 
 
-@kernel
+@part
 def _move_gaps_left(bases, reference, place):
     """Move each gap left while the alignment scores the same, the leftmost gap first."""
     n = len(place)

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.kernels.align import place_haplotype
-from pileup.kernels.haplotypes import MAX_LENGTH, add_spelling
+from pileup.kernels.haplotypes import MAX_LENGTH, NO_FRAGMENT, add_spelling
+from pileup.kernels.spans import are_known, copy_into
 
 # DeepVariant tries every k from 10 to 101 (realigner.py); steps of 5 cost a fifth of that, and k
 # need only be as long as the repeats of a region within 5 bases.
@@ -28,7 +29,7 @@ _NO_COST = 1 << 30
 _LOGARITHMS = np.round(64 * np.log2(np.maximum(np.arange(4097), 1))).astype(np.int64)
 
 
-@kernel
+@part
 def _find(table, keys, key):
     """Return the slot of a key, or of the place for it."""
     mask = np.uint64(len(table) - 1)
@@ -38,7 +39,7 @@ def _find(table, keys, key):
     return slot
 
 
-@kernel
+@part
 def _thread(codes, qualities, min_quality, k, is_reference, graph):
     """Thread a sequence through the graph; return false where it is full or a k-mer comes twice.
 
@@ -85,7 +86,7 @@ def _thread(codes, qualities, min_quality, k, is_reference, graph):
     return True
 
 
-@kernel
+@part
 def _order(edges, keep, source, sink):
     """Return the nodes on the way from source to sink, in topological order.
 
@@ -129,7 +130,7 @@ def _order(edges, keep, source, sink):
     return order[found:] if useful[source] else order[:0]
 
 
-@kernel
+@part
 def _best_paths(order, edges, keep, weights, costs, came_node, came_rank, came_code, counts):
     """Fill the MAX_PATHS cheapest ways from the first node of `order` to each other one.
 
@@ -172,7 +173,7 @@ def _best_paths(order, edges, keep, weights, costs, came_node, came_rank, came_c
                 counts[child] = min(counts[child] + 1, MAX_PATHS)
 
 
-@kernel
+@part
 def follow_paths(codes, k, min_edge, edges, weights, of_reference, size, paths, lengths):
     """Spell the likeliest paths from the first to the last k-mer of the reference `codes`.
 
@@ -212,7 +213,7 @@ def follow_paths(codes, k, min_edge, edges, weights, of_reference, size, paths, 
             length += 1
         if length > MAX_LENGTH:
             continue
-        paths[found, :k] = codes[:k]
+        copy_into(codes[:k], paths[found])
         lengths[found] = length
         node, at = sink, rank
         while came_node[node, at] >= 0:
@@ -248,14 +249,14 @@ def assemble(segments, reads, reference, start, end, min_base_quality, paths, le
         if first < 0 or last > len(reference.codes):
             break
         codes = reference.codes[first:last]
-        if (codes > 3).any():
+        if not are_known(codes):
             break
-        table[:] = _EMPTY
-        weights[:used] = 0
-        of_reference[:used] = False
-        if used == 0:
-            weights[:] = 0
-            of_reference[:] = False
+        for slot in range(len(table)):
+            table[slot] = _EMPTY
+        for node in range(used if used > 0 else MAX_NODES):
+            for code in range(4):
+                weights[node, code] = 0
+                of_reference[node, code] = False
         size[0] = 0
         graph = (table, keys, edges, weights, of_reference, size)
         whole = _thread(codes, reads.qualities[:0], min_base_quality, k, True, graph)
@@ -284,7 +285,7 @@ def assemble(segments, reads, reference, start, end, min_base_quality, paths, le
     return 0, start
 
 
-@kernel
+@part
 def add_paths(paths, lengths, found, path_start, start, end, reference, merged):
     """Add the part of each path that replaces [start, end) to the haplotypes `merged`.
 
@@ -308,6 +309,9 @@ def add_paths(paths, lengths, found, path_start, start, end, reference, merged):
                 high = index + 1
         if low < 0 or high <= low:
             continue
-        if high - low == len(known) and (path[low:high] == known).all():
+        same = high - low == len(known)
+        for index in range(len(known) if same else 0):
+            same = same and path[low + index] == known[index]
+        if same:
             continue
-        add_spelling(merged, path[low:high], -2)
+        add_spelling(merged, path[low:high], NO_FRAGMENT)

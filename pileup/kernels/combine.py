@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
-from pileup.kernels.haplotypes import MAX_CANDIDATES, MAX_LENGTH, add_spelling
+from pileup.accelerate import kernel, part
+from pileup.kernels.haplotypes import MAX_CANDIDATES, MAX_LENGTH, NO_FRAGMENT, add_spelling
+from pileup.kernels.spans import copy_into
 
 
-@kernel
+@part
 def common_start(bases, known):
     """Return how many first bases two sequences share."""
     same = 0
@@ -16,7 +17,7 @@ def common_start(bases, known):
     return same
 
 
-@kernel
+@part
 def common_end(bases, known):
     """Return how many last bases two sequences share."""
     same = 0
@@ -26,7 +27,7 @@ def common_end(bases, known):
     return same
 
 
-@kernel
+@part
 def _is_one_indel(bases, known):
     """Return whether one gap explains all that differs."""
     return common_start(bases, known) + common_end(bases, known) >= min(len(bases), len(known))
@@ -64,7 +65,7 @@ def combine_indels(events, reference, start, end, support, merged):
             size = left_end + middle + behind
             if middle < 1 or size > MAX_LENGTH or merged.size[0] >= MAX_CANDIDATES:
                 continue
-            spelled[:left_end] = left[:left_end]
-            spelled[left_end : left_end + middle] = known[left_reached:right_start]
-            spelled[left_end + middle : size] = right[right_start:]
-            add_spelling(merged, spelled[:size], -2)
+            copy_into(left[:left_end], spelled)
+            copy_into(known[left_reached:right_start], spelled[left_end:])
+            copy_into(right[right_start:], spelled[left_end + middle :])
+            add_spelling(merged, spelled[:size], NO_FRAGMENT)

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.arrays import INDEL
+from pileup.kernels.spans import order_of
 from pileup.spec import (
     ALLELE_ROWS,
     BASE_A,
@@ -46,7 +47,7 @@ def mix(value):
     return value ^ (value >> np.uint64(31))
 
 
-@kernel
+@part
 def support_level(allele, mask):
     """Return 0 for the putative allele(s), 1 another, 2 REF, 3 not informative."""
     if allele > 0:
@@ -62,23 +63,38 @@ def choose_rows(site, mask, reads, sites, shown):
     first = shown.offset[site]
     last = shown.offset[site + 1]
     total = last - first
-    chosen = np.arange(first, last)
-    if total > READ_ROWS:
+    count = min(total, READ_ROWS)
+    chosen = np.empty(count, np.int64)
+    if total <= READ_ROWS:
+        for index in range(count):
+            chosen[index] = first + index
+    else:
         salt = mix(np.uint64(sites.start[site]) + np.uint64(0x9E3779B97F4A7C15))
         ranks = np.empty(total, np.uint64)
         for index in range(total):
             ranks[index] = mix(reads.name_hash[shown.read[first + index]] ^ salt)
-        order = np.argsort(ranks, kind="mergesort")
-        chosen = np.sort(chosen[order[:READ_ROWS]])
-    keys = np.empty(len(chosen), np.int64)
-    for index in range(len(chosen)):
+        order = order_of(ranks)
+        taken = np.zeros(total, np.bool_)
+        for index in range(count):
+            taken[order[index]] = True
+        found = 0
+        for index in range(total):
+            if taken[index]:
+                chosen[found] = first + index
+                found += 1
+    keys = np.empty(count, np.int64)
+    for index in range(count):
         observation = chosen[index]
         level = np.int64(support_level(shown.allele[observation], mask))
         keys[index] = (level << 40) + reads.read_start[shown.read[observation]]
-    return chosen[np.argsort(keys, kind="mergesort")]
+    order = order_of(keys)
+    rows = np.empty(count, np.int64)
+    for index in range(count):
+        rows[index] = chosen[order[index]]
+    return rows
 
 
-@kernel
+@part
 def _draw_header(image, site, mask, reference, sites):
     """Draw the rows of the reference and of the putative allele(s), in both panels."""
     codes = reference.codes
@@ -124,7 +140,7 @@ def _draw_header(image, site, mask, reference, sites):
         row += copies
 
 
-@kernel
+@part
 def _draw_read(image, row, read, support, left, reference, reads):
     """Draw a read into a row of both panels; `left` is the contig position of column 0."""
     codes = reference.codes

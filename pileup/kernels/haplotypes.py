@@ -2,10 +2,11 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.assembly_arrays import HaplotypeArrays
 from pileup.kernels.align import align_ungapped
 from pileup.kernels.scan import hash_sequence
+from pileup.kernels.spans import copy_into
 
 # Room for the spellings of a region, and for the bases of one.
 MAX_SPELLINGS, MAX_LENGTH = 256, 512
@@ -17,6 +18,8 @@ MIN_GAIN, MAX_LOSS = 6, 20
 # So many bases at the far end of a clip must fit the reference in exactly one place, at most
 # ANCHOR_REACH beside the region, for the read to bridge it.
 ANCHOR, ANCHOR_REACH = 16, 60
+# Fragment of a spelling that no read spells.
+NO_FRAGMENT = np.int32(-2)
 # Where the anchor may lie: at the end of the read or so many steps before it.
 ANCHOR_STEPS, ANCHOR_STEP = 4, 6
 
@@ -34,13 +37,14 @@ def empty_haplotypes():
     )
 
 
-@kernel
+@part
 def add_spelling(spellings, bases, fragment):
     """Count a spelling once more, or for the first time; return its index, or -1 without room."""
     length = len(bases)
     if length == 0 or length > MAX_LENGTH:
         return -1
-    value = hash_sequence(bases, 0, length, 0)
+    # As whole numbers: of literals Numba would compile a second hash.
+    value = hash_sequence(bases, np.int64(0), length, np.int64(0))
     for index in range(spellings.size[0]):
         if spellings.hash[index] == value and spellings.length[index] == length:
             if spellings.fragment[index] != fragment:
@@ -51,7 +55,7 @@ def add_spelling(spellings, bases, fragment):
     if index == MAX_SPELLINGS:
         return -1
     spellings.size[0] = index + 1
-    spellings.bases[index, :length] = bases
+    copy_into(bases, spellings.bases[index])
     spellings.length[index] = length
     spellings.hash[index] = value
     spellings.reads[index] = 1
@@ -121,9 +125,9 @@ def spell_reads(segments, reads, reference, start, end, min_base_quality, spelli
                             size_whole += 1
                     before = position - start
                     if end - start + size <= MAX_LENGTH and fits:
-                        single[:before] = known[:before]
-                        single[before : before + size] = reads.bases[query : query + size]
-                        single[before + size : end - start + size] = known[before:]
+                        copy_into(known[:before], single)
+                        copy_into(reads.bases[query : query + size], single[before:])
+                        copy_into(known[before : end - start], single[before + size :])
                         add_spelling(events, single[: end - start + size], reads.fragment[read])
                 query += size
             elif op == 2:
@@ -139,8 +143,8 @@ def spell_reads(segments, reads, reference, start, end, min_base_quality, spelli
                     before = position - start
                     left = end - start - size
                     if left <= MAX_LENGTH:
-                        single[:before] = known[:before]
-                        single[before:left] = known[before + size :]
+                        copy_into(known[:before], single)
+                        copy_into(known[before + size : end - start], single[before:])
                         add_spelling(events, single[:left], reads.fragment[read])
                 elif position < end and position + size > start:
                     fits = False
@@ -158,7 +162,7 @@ def spell_reads(segments, reads, reference, start, end, min_base_quality, spelli
                 add_spelling(events, plain[:size_whole], reads.fragment[read])
 
 
-@kernel
+@part
 def _only_place(bases, codes):
     """Return the only index in `codes` where `bases` occur, or -1."""
     n = len(bases)
@@ -174,7 +178,7 @@ def _only_place(bases, codes):
     return only
 
 
-@kernel
+@part
 def spell_bridges(segments, reads, reference, start, end, min_base_quality, bridges):
     """Spell the region as reads show it whose clipped end fits the reference beyond the region.
 
@@ -201,7 +205,10 @@ def spell_bridges(segments, reads, reference, start, end, min_base_quality, brid
                 break
             begin = shift if leftward else n - shift - ANCHOR
             anchor = bases[begin : begin + ANCHOR]
-            if qualities[begin : begin + ANCHOR].min() < min_base_quality:
+            lowest = qualities[begin]
+            for base in range(begin, begin + ANCHOR):
+                lowest = min(lowest, qualities[base])
+            if lowest < min_base_quality:
                 continue
             place = _only_place(anchor, codes)
             if place < 0:
@@ -213,8 +220,8 @@ def spell_bridges(segments, reads, reference, start, end, min_base_quality, brid
                 lead = max(place - low, 0)
                 size = lead + n - own
                 if own <= begin + ANCHOR and 0 < size <= MAX_LENGTH:
-                    spelled[:lead] = codes[low : low + lead]
-                    spelled[lead:size] = bases[own:]
+                    copy_into(codes[low : low + lead], spelled)
+                    copy_into(bases[own:], spelled[lead:])
                     add_spelling(bridges, spelled[:size], reads.fragment[read])
             else:
                 after = place + ANCHOR
@@ -222,13 +229,13 @@ def spell_bridges(segments, reads, reference, start, end, min_base_quality, brid
                 trail = max(high - after, 0)
                 size = own + trail
                 if own >= begin and 0 < size <= MAX_LENGTH:
-                    spelled[:own] = bases[:own]
-                    spelled[own:size] = codes[high - trail : high]
+                    copy_into(bases[:own], spelled)
+                    copy_into(codes[high - trail : high], spelled[own:])
                     add_spelling(bridges, spelled[:size], reads.fragment[read])
             break
 
 
-@kernel
+@part
 def _clip_length(reads, read, leftward):
     """Return how many bases are soft-clipped at one end of a read."""
     first = reads.cigar_offset[read]
@@ -258,7 +265,7 @@ def merge_supported(spellings, support, merged):
                 best = index
         if best < 0:
             break
-        add_spelling(merged, spellings.bases[best, : spellings.length[best]], -2)
+        add_spelling(merged, spellings.bases[best, : spellings.length[best]], NO_FRAGMENT)
         spellings.reads[best] = 0
 
 
@@ -267,7 +274,7 @@ def with_flanks(bases, reference, start, end, flank):
     """Return a haplotype of [start, end) with `flank` bases of reference on both sides."""
     n = len(bases)
     spelled = np.full(n + 2 * flank, 4, np.uint8)
-    spelled[flank : flank + n] = bases
+    copy_into(bases, spelled[flank:])
     for step in range(flank):
         before = start - flank + step - reference.start
         if 0 <= before < len(reference.codes):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.arrays import INDEL
 from pileup.kernels.observe import NOT_SPANNING
 
@@ -13,7 +13,7 @@ _LEAST_PROBABILITY = 1e-5
 SPANNING, SPAN_REF, SPAN_PUTATIVE, SPAN_NEXT, N_SPANS = range(5)
 
 
-@kernel
+@part
 def unit_length(bases, offset, length):
     """Return the shortest period of the sequence, or its length."""
     for period in range(1, length):
@@ -65,7 +65,7 @@ def describe_alleles(questions, reference, sites, asked, delta, unit):
                 unit[question] = unit_length(reference.codes, column, sites.alt_deleted[first])
 
 
-@kernel
+@part
 def stutter_probability(delta, allele_delta, unit, slip):
     """Return P(read's length change | allele's): off by a unit with `slip`, by more is rarer."""
     distance = abs(delta - allele_delta)

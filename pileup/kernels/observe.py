@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.arrays import SUBSTITUTION
 from pileup.kernels.walk import (
     DELETED,
@@ -34,7 +34,7 @@ def count_overlaps(reads, sites, counts):
         counts[site] = total
 
 
-@kernel
+@part
 def _substitution_allele(read, site, reads, reference, sites, min_base_quality):
     """Return (allele, quality) of a read at an SNV or MNV."""
     start = sites.start[site]
@@ -68,7 +68,7 @@ def _substitution_allele(read, site, reads, reference, sites, min_base_quality):
     return OTHER, lowest
 
 
-@kernel
+@part
 def _indel_allele(read, site, reads, events, sites):
     """Return (allele, quality, delta): delta is the read's net length change over the repeat.
 

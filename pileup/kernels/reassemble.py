@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.kernels.align import (
     BAND,
     CLIPPED,
@@ -26,6 +26,7 @@ from pileup.kernels.haplotypes import (
     with_flanks,
 )
 from pileup.kernels.segments import MAX_SEGMENTS, collect_segments, longest_usable
+from pileup.kernels.spans import are_known, copy_into
 
 # A read is unexplained where it scores this much less than a perfect one (more than two
 # mismatches): two such reads call for the graph, and such a read is aligned with gaps.
@@ -68,16 +69,16 @@ def reassemble(reads, reference, usable, rules, starts, ends, hards, places, mov
     return changed
 
 
-@kernel
+@part
 def _is_known(reference, start, end):
     low = start - reference.start
     high = end - reference.start
     if low < 0 or high > len(reference.codes):
         return False
-    return reference.codes[low:high].max() <= 3
+    return are_known(reference.codes[low:high])
 
 
-@kernel
+@part
 def find_haplotypes(segments, reads, reference, start, end, rules, hard):
     """Return HaplotypeArrays, and which of them (int64) the reads of a region vote for."""
     voters = 0
@@ -97,7 +98,8 @@ def find_haplotypes(segments, reads, reference, start, end, rules, hard):
     flank = longest_free(segments) + 2 * BAND
     before = np.empty(len(segments.read), np.int64)
     reference_scores(segments, reference, start, end, flank, before)
-    scores = before.copy()
+    scores = np.empty(len(before), np.int64)
+    copy_into(before, scores)
     chosen = vote(segments, reads, reference, start, end, flank, support, merged, scores)
     unexplained = 0
     for index in range(len(segments.read)):
@@ -112,15 +114,15 @@ def find_haplotypes(segments, reads, reference, start, end, rules, hard):
         known = merged.size[0]
         bridges = empty_haplotypes()
         spell_bridges(segments, reads, reference, start, end, quality, bridges)
-        merge_supported(bridges, 1, merged)
+        merge_supported(bridges, np.int64(1), merged)
         add_paths(paths, lengths, found, path_start, start, end, reference, merged)
         if merged.size[0] > known:
-            scores[:] = before
+            copy_into(before, scores)
             chosen = vote(segments, reads, reference, start, end, flank, support, merged, scores)
     return merged, chosen
 
 
-@kernel
+@part
 def _several_places(events, reference, start, end, support):
     """Return whether indels of several places, not of one repeat, are supported."""
     known = reference.codes[start - reference.start : end - reference.start]
@@ -137,7 +139,7 @@ def _several_places(events, reference, start, end, support):
     return False
 
 
-@kernel
+@part
 def _move_reads(segments, reads, reference, start, end, haplotypes, chosen, places, moved):
     """Give each read that fits a chosen haplotype better than the reference its place there."""
     flank = longest_free(segments) + 2 * BAND
@@ -149,7 +151,10 @@ def _move_reads(segments, reads, reference, start, end, haplotypes, chosen, plac
         room = max(room, segments.last[index] - segments.first[index])
     target = np.empty(room, np.int64)
     trial = np.empty(room, np.int64)
-    length = flank * 2 + max(len(known), haplotypes.length[chosen].max())
+    longest = len(known)
+    for rank in range(len(chosen)):
+        longest = max(longest, haplotypes.length[chosen[rank]])
+    length = flank * 2 + longest
     flanked = np.empty((len(chosen) + 1, length), np.uint8)
     sizes = np.empty(len(chosen) + 1, np.int64)
     place = np.empty((len(chosen), length), np.int64)
@@ -159,7 +164,7 @@ def _move_reads(segments, reads, reference, start, end, haplotypes, chosen, plac
             bases = haplotypes.bases[chosen[rank], : haplotypes.length[chosen[rank]]]
             _place_flanked(bases, known, start, flank, place[rank])
         sizes[rank] = len(bases) + 2 * flank
-        flanked[rank, : sizes[rank]] = with_flanks(bases, reference, start, end, flank)
+        copy_into(with_flanks(bases, reference, start, end, flank), flanked[rank])
     for index in range(len(segments.read)):
         perfect = segments.perfect[index]
         if baseline[index] >= perfect:
@@ -174,7 +179,8 @@ def _move_reads(segments, reads, reference, start, end, haplotypes, chosen, plac
             if score > best:
                 best = score
                 winner = rank
-                target[:n] = CLIPPED
+                for filled in range(n):
+                    target[filled] = CLIPPED
                 for step in range(first, last):
                     target[step] = at + step
         if best + UNEXPLAINED <= perfect:
@@ -187,12 +193,12 @@ def _move_reads(segments, reads, reference, start, end, haplotypes, chosen, plac
                 if score > best:
                     best = score
                     winner = rank
-                    target[:n] = trial[:n]
+                    copy_into(trial[:n], target)
         if winner >= 0:
             _write_places(segments, index, reads, target[:n], place[winner], places, moved)
 
 
-@kernel
+@part
 def _lay_gapped(segments, index, flanked, flank, reference_length, target):
     codes = segments.codes[segments.offset[index] : segments.offset[index + 1]]
     n = len(codes)
@@ -211,7 +217,7 @@ def _lay_gapped(segments, index, flanked, flank, reference_length, target):
     return align_gapped(codes, flanked, low, high, left_free, right_free, BAND, READ_SCORES, target)
 
 
-@kernel
+@part
 def _place_flanked(bases, known, start, flank, place):
     """Fill the reference position of each base of a flanked haplotype, or INSERTED."""
     n = len(bases)
@@ -225,7 +231,7 @@ def _place_flanked(bases, known, start, flank, place):
         place[flank + n + step] = start + len(known) + step
 
 
-@kernel
+@part
 def _write_places(segments, index, reads, target, place, places, moved):
     """Put the new places of a segment's bases into `places`."""
     read = segments.read[index]
@@ -238,7 +244,7 @@ def _write_places(segments, index, reads, target, place, places, moved):
         places[first + step] = place[at] if at >= 0 else at
 
 
-@kernel
+@part
 def _fill_places(read, reads, places):
     """Fill the places of a read's bases from its CIGAR."""
     position = reads.read_start[read]
@@ -254,5 +260,6 @@ def _fill_places(read, reads, places):
         elif op == 2:
             position += size
         elif op == 1 or op == 4:
-            places[query : query + size] = INSERTED if op == 1 else CLIPPED
+            for filled in range(query, query + size):
+                places[filled] = INSERTED if op == 1 else CLIPPED
             query += size

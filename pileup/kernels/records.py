@@ -6,7 +6,8 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
+from pileup.kernels.spans import copy_into
 
 # How a scan ended.
 NEEDS_BYTES, DONE, TABLE_FULL, MALFORMED, UNSORTED = 0, 1, 2, 3, 4
@@ -33,23 +34,23 @@ _BASE = np.full(16, 4, np.uint8)
 _BASE[1], _BASE[2], _BASE[4], _BASE[8] = 0, 1, 2, 3
 
 
-@kernel
+@part
 def _uint32(data, at):
     low = np.int64(data[at]) | np.int64(data[at + 1]) << 8
     return low | np.int64(data[at + 2]) << 16 | np.int64(data[at + 3]) << 24
 
 
-@kernel
+@part
 def _int32(data, at):
     return np.int64(np.int32(_uint32(data, at)))
 
 
-@kernel
+@part
 def _uint16(data, at):
     return np.int64(data[at]) | np.int64(data[at + 1]) << 8
 
 
-@kernel
+@part
 def _value_size(data, at, end):
     """Bytes of the tag value whose type stands at `at`, with the type; -1 where it is cut."""
     kind = data[at]
@@ -78,7 +79,7 @@ def _value_size(data, at, end):
     return size
 
 
-@kernel
+@part
 def _find_tag(data, at, end, first, second):
     """Byte of the type of the tag with these two letters, in [at, end); -1 where there is none."""
     while at + 4 <= end:
@@ -91,7 +92,7 @@ def _find_tag(data, at, end, first, second):
     return -1
 
 
-@kernel
+@part
 def _is_of_groups(data, tags, end, groups):
     """Whether a record's RG is one of the wanted read groups."""
     at = _find_tag(data, tags, end, ord("R"), ord("G"))
@@ -109,7 +110,7 @@ def _is_of_groups(data, tags, end, groups):
     return False
 
 
-@kernel
+@part
 def _flag_reason(flag, exclude_flags):
     """Why the flags leave an alignment out; -1 where they do not. Unmapped ones always are."""
     excluded = flag & (exclude_flags | 4)
@@ -299,9 +300,10 @@ def unpack_records(data, records, missing_quality, slots, reads):
         if n_bases & 1:
             reads.bases[low + n_bases - 1] = _BASE[data[sequence + n_bases // 2] >> 4]
         if data[quality] == 0xFF:
-            reads.qualities[low : low + n_bases] = missing_quality
+            for filled in range(low, low + n_bases):
+                reads.qualities[filled] = missing_quality
         else:
-            reads.qualities[low : low + n_bases] = data[quality : quality + n_bases]
+            copy_into(data[quality : quality + n_bases], reads.qualities[low:])
 
 
 @kernel

@@ -4,6 +4,7 @@ import numpy as np
 
 from pileup.accelerate import kernel
 from pileup.kernels.align import INSERTED
+from pileup.kernels.spans import copy_into
 
 _HARD_CLIP = 5
 
@@ -26,8 +27,10 @@ def trim_places(reads, places, moved, read_start, read_end):
         if low == high:
             moved[read] = False
             continue
-        places[reads.base_offset[read] : low] = INSERTED - 1
-        places[high : reads.base_offset[read + 1]] = INSERTED - 1
+        for filled in range(reads.base_offset[read], low):
+            places[filled] = INSERTED - 1
+        for filled in range(high, reads.base_offset[read + 1]):
+            places[filled] = INSERTED - 1
         read_start[read] = places[low]
         read_end[read] = places[high - 1] + 1
 
@@ -47,8 +50,8 @@ def respell(reads, places, moved, order, cigar_offset, cigar_op, cigar_length, *
         last = reads.cigar_offset[read + 1]
         if not moved[read]:
             if write:
-                cigar_op[total : total + last - first] = reads.cigar_op[first:last]
-                cigar_length[total : total + last - first] = reads.cigar_length[first:last]
+                copy_into(reads.cigar_op[first:last], cigar_op[total:])
+                copy_into(reads.cigar_length[first:last], cigar_length[total:])
             total += last - first
             continue
         if reads.cigar_op[first] == _HARD_CLIP:
@@ -93,4 +96,4 @@ def reorder(values, offset, order, moved_offset, reordered):
         first = offset[order[rank]]
         size = moved_offset[rank + 1] - moved_offset[rank]
         at = moved_offset[rank]
-        reordered[at : at + size] = values[first : first + size]
+        copy_into(values[first : first + size], reordered[at:])

@@ -2,9 +2,10 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.assembly_arrays import SegmentArrays
 from pileup.kernels.align import CLIP, GAP_EXTEND, GAP_OPEN, MATCH, pair_score
+from pileup.kernels.spans import order_of
 from pileup.kernels.walk import first_overlapping, query_index
 
 # A read that ends at most this far beyond a region may have been pulled there by a wrong diagonal.
@@ -90,7 +91,7 @@ def collect_segments(reads, usable, longest, start, end, rules, reference):
     return segments
 
 
-@kernel
+@part
 def _look_at(index, segments, reads, reference, start):
     """Fill the codes and the scores of one segment."""
     read = segments.read[index]
@@ -143,7 +144,7 @@ def _look_at(index, segments, reads, reference, start):
     segments.score[index] = score
 
 
-@kernel
+@part
 def _choose(segments, reads, rules):
     """Choose the reads that spell haplotypes and vote: by mapping quality, then by name hash."""
     count = len(segments.read)
@@ -156,7 +157,7 @@ def _choose(segments, reads, rules):
             fit += 1
     limit = np.uint64(0xFFFFFFFFFFFFFFFF)
     if fit > MAX_CHOSEN:
-        limit = np.sort(hashes[:fit])[MAX_CHOSEN]
+        limit = hashes[order_of(hashes[:fit])[MAX_CHOSEN]]
     for index in range(count):
         read = segments.read[index]
         segments.chosen[index] = (

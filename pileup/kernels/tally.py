@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, part
 from pileup.arrays import INDEL
 from pileup.kernels.draw import support_level
 
@@ -61,11 +61,13 @@ def tally_witnesses(questions, reads, counts, sites, shown, sums, extras):
                 extras[question, BEST_QUALITY] = max(
                     extras[question, BEST_QUALITY], shown.quality[index]
                 )
-        extras[question, COMMONEST_ALT] = by_allele.max()
+        for allele in range(len(by_allele)):
+            most = max(extras[question, COMMONEST_ALT], by_allele[allele])
+            extras[question, COMMONEST_ALT] = most
         extras[question, DISTINCT_STARTS] = _distinct_starts(site, mask, reads, shown)
 
 
-@kernel
+@part
 def _distinct_starts(site, mask, reads, shown):
     """Count the different starts of the putative reads; reads come sorted by start."""
     distinct = 0

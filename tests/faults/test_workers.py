@@ -64,6 +64,46 @@ def test_leaving_early_ends_the_workers_at_once() -> None:
     assert time.monotonic() - started < 30
 
 
+FORKED = textwrap.dedent(
+    """
+    import threading
+    from tests.faults.callers import Obedient
+    from varcall.errors import InputError, WorkerError
+    from varcall.pool import run_in_order, start_method
+
+    assert start_method() == "fork"
+    items = [f"item {number}" for number in range(30)]
+    assert [result for _, result in run_in_order(Obedient, "", items, 2)] == [
+        item.upper() for item in items
+    ]
+    for plan, item, error in [
+        ("", "die 1", WorkerError),
+        ("", "input mend it", InputError),
+        ("input mend it", "a", InputError),
+    ]:
+        try:
+            list(run_in_order(Obedient, plan, ["b", item, *["sleep 0.1"] * 9], 2))
+        except error as caught:
+            print(caught)
+    held = threading.Event()
+    threading.Thread(target=held.wait).start()
+    print(start_method())
+    held.set()
+    """
+)
+
+
+def test_without_threads_processes_are_forked(root: Path) -> None:
+    run = subprocess.run(
+        [sys.executable, "-c", FORKED], cwd=root, capture_output=True, text=True, check=True
+    )
+    died, *errors, method = run.stdout.splitlines()
+    assert died.startswith("a worker process died on ")
+    assert errors == ["mend it"] * 2
+    assert method == "spawn"
+    assert run.stderr == ""
+
+
 RUN = textwrap.dedent(
     """
     import signal, sys

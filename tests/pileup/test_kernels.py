@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from pileup.arrays import QuestionArrays, ReferenceArrays
 from pileup.encode import encode
 from pileup.kernels import lengths as length_kernels
+from pileup.kernels import spans
 from pileup.kernels import surroundings as surrounding_kernels
 from pileup.kernels import tally as tally_kernels
 from pileup.kernels.adjacent import count_adjacent
@@ -31,6 +32,7 @@ from pileup.reference import (
     tally,
 )
 from pileup.reference import count as counting
+from pileup.reference import spans as twin_spans
 from pileup.reference.alignment import Stretch, unpack_reads, unpack_sites
 from pileup.spec import READ_ROWS
 from tests.pileup.windows import EAGER, Window, random_window
@@ -347,3 +349,9 @@ def test_deep_site_draws_the_same_reads_whatever_their_number_of_neighbours() ->
     moved = replace(sites[deep], start=sites[deep].start + 1)
     other = draw.choose_rows(shown[deep], (1,), moved, reads)
     assert {o.read for o in rows} != {o.read for o in other}
+
+
+@given(st.lists(st.integers(-3, 3) | st.integers(0, 2**40)))
+@repeatable
+def test_order(keys: list[int]) -> None:
+    assert spans.order_of(np.array(keys, np.int64)).tolist() == twin_spans.order_of(keys)

@@ -20,7 +20,6 @@ from pileup.kernels.combine import combine_indels
 from pileup.kernels.haplotypes import (
     MAX_LENGTH,
     MAX_SPELLINGS,
-    add_spelling,
     empty_haplotypes,
     lay_segment,
     longest_free,
@@ -33,7 +32,7 @@ from pileup.kernels.haplotypes import (
 from pileup.kernels.reassemble import reassemble
 from pileup.kernels.respell import respell, trim_places
 from pileup.kernels.segments import collect_segments, longest_usable
-from pileup.reference import activity, align, haplotypes
+from pileup.reference import activity, align, combine, haplotypes
 from pileup.reference import assemble as graphs
 from pileup.reference import respell as spelling
 from pileup.reference import segments as parts
@@ -261,21 +260,25 @@ def test_combined_indels(seed: int) -> None:
     known = random_reference(random, 60)
     reference = ReferenceArrays(known, 500)
     events, merged = empty_haplotypes(), empty_haplotypes()
-    shown: list[tuple[int, ...]] = []
-    for _ in range(5):
+    for index in range(5):
         low, size = int(random.integers(0, 50)), int(random.integers(1, 6))
         if random.random() < 0.5:
             spelled = np.concatenate([known[:low], known[low + size :]])
         else:
             spelled = np.concatenate([known[: low + size], known[low:]])
+        events.bases[index, : len(spelled)] = spelled
+        events.length[index] = len(spelled)
         # The last is seen by one read only.
-        for fragment in range(1 if len(shown) == 4 else 2):
-            add_spelling(events, spelled, fragment)
-        shown.append(tuple(spelled.tolist()))
-    supported = {one for one, reads in spelled_by(events).items() if reads > 1}
+        events.reads[index] = 1 if index == 4 else 2
+    events.size[0] = 5
+    supported = [
+        tuple(events.bases[index, : events.length[index]].tolist())
+        for index in range(5)
+        if events.reads[index] > 1
+    ]
     combine_indels(events, reference, 500, 560, 2, merged)
     whole = tuple(known.tolist())
-    slow = {haplotypes.combined(whole, one, two) for one in supported for two in supported}
+    slow = {combine.combined(whole, one, two) for one in supported for two in supported}
     assert spelled_by(merged).keys() == slow - {None}
 
 

@@ -145,5 +145,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> NoReturn:
     """Entry point of the console command."""
+    # OpenBLAS starts threads when NumPy is imported, and `varcall.pool` forks only without.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     signal.signal(signal.SIGTERM, _terminate)
     sys.exit(run())

@@ -1,0 +1,52 @@
+"""Copies and orders of short arrays, in loops.
+
+Numba's own slice assignment, `sort` and `argsort` do the same, but each use of them adds a second
+or more to what the first call of a fresh install compiles.
+"""
+
+import numpy as np
+
+from pileup.accelerate import kernel, part
+
+
+@part
+def copy_into(source, target):
+    """Copy `source` to the begin of `target`."""
+    for index in range(len(source)):
+        target[index] = source[index]
+
+
+@part
+def are_known(codes):
+    """Return whether all codes are A, C, G or T."""
+    for code in codes:
+        if code > 3:
+            return False
+    return True
+
+
+@kernel
+def order_of(keys):
+    """Return the indices (int64) that sort `keys`, equal ones in their order (a merge sort)."""
+    n = len(keys)
+    order = np.empty(n, np.int64)
+    for index in range(n):
+        order[index] = index
+    other = np.empty(n, np.int64)
+    width = 1
+    while width < n:
+        for first in range(0, n, 2 * width):
+            middle = min(first + width, n)
+            last = min(first + 2 * width, n)
+            left = first
+            right = middle
+            for at in range(first, last):
+                if left < middle and (right == last or keys[order[left]] <= keys[order[right]]):
+                    other[at] = order[left]
+                    left += 1
+                else:
+                    other[at] = order[right]
+                    right += 1
+        order, other = other, order
+        width *= 2
+    return order
