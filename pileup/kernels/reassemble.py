@@ -12,7 +12,7 @@ from pileup.kernels.align import (
     place_haplotype,
 )
 from pileup.kernels.assemble import MAX_PATHS, add_paths, assemble
-from pileup.kernels.combine import combine_indels, common_start
+from pileup.kernels.combine import combine_indels, common_end, common_start
 from pileup.kernels.haplotypes import (
     MAX_LENGTH,
     empty_haplotypes,
@@ -127,14 +127,19 @@ def _several_places(events, reference, start, end, support):
     """Return whether indels of several places, not of one repeat, are supported."""
     known = reference.codes[start - reference.start : end - reference.start]
     first = -1
+    last = -1
     for index in range(events.size[0]):
         if events.reads[index] < support:
             continue
-        same = common_start(events.bases[index, : events.length[index]], known)
-        change = abs(events.length[index] - len(known))
+        # An indel can stand anywhere in its repeat: the ends of where it can tell the repeat.
+        shown = events.bases[index, : events.length[index]]
+        before = common_start(shown, known)
+        behind = common_end(shown, known)
+        change = abs(len(shown) - len(known))
         if first < 0:
-            first = same
-        elif abs(same - first) > 2 * change + 2:
+            first = before
+            last = behind
+        elif max(abs(before - first), abs(behind - last)) > 2 * change + 2:
             return True
     return False
 
