@@ -27,11 +27,10 @@ from models.registry import weights_path
 from models.weights_file import read_weights
 from varcall.answers import load_answerer
 from varcall.evaluate.metrics import wilson
+from varcall.examples import CALIBRATION_SHARES
 from varcall.make_examples import ExamplesOptions, run_examples
 from varcall.options import DEFAULT_MODEL
 
-# Shares of the depth each held-out span is seen at; real ones are seen as they are.
-SHARES = (1.0, 0.6, 0.35)
 STEP, HIGHEST = 5, 50
 HELD_OUT, REAL = "held-out simulated libraries", "real slices"
 
@@ -129,6 +128,7 @@ def write_json(model: str, found: Mapping[str, Sequence[Bin]]) -> Path:
         "sha256": weights.sha256,
         "calibration": weights.card.calibration.to_mapping(),
         "triage": weights.triage and weights.triage.settings.to_mapping(),
+        "quality_map": weights.card.quality_map.to_mapping(),
         "found": {name: [item.to_mapping() for item in items] for name, items in found.items()},
     }
     target = path.with_suffix(".calibration.json")
@@ -145,7 +145,7 @@ def main() -> None:
     parser.add_argument("--no-append", action="store_true", help="print only")
     arguments = parser.parse_args()
     answerer = load_answerer(arguments.model)
-    found = {HELD_OUT: bins(answer_folder(arguments.held_out, answerer, SHARES))}
+    found = {HELD_OUT: bins(answer_folder(arguments.held_out, answerer, CALIBRATION_SHARES))}
     if DATA.is_dir():
         with tempfile.TemporaryDirectory(prefix="varcall-calibration-") as folder:
             found[REAL] = bins(answer_folder(cut_real(Path(folder)), answerer, (1.0,)))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from models import prompt
 from models.config import ModelConfig
 from models.errors import ModelError
+from models.quality_map import QualityMap
 from models.triage import TriageSettings
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class ModelCard:
 
     `pileup_spec` is `PileupSpec.to_dict()` of the images it reads; `features` names the columns of
     the measured features, in order; `recipe` and `training` tell how it came to be. `triage` is
-    None where the file has no feature model.
+    None where the file has no feature model; `quality_map` is the identity where none was fitted.
     """
 
     config: ModelConfig
@@ -70,6 +71,7 @@ class ModelCard:
     recipe: dict[str, Any] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     triage: TriageSettings | None = None
+    quality_map: QualityMap = field(default_factory=QualityMap)
 
     def to_metadata(self) -> dict[str, str]:
         """Return the strings that safetensors keeps."""
@@ -82,6 +84,7 @@ class ModelCard:
             "recipe": json.dumps(self.recipe, sort_keys=True),
             "training": json.dumps(self.training, sort_keys=True),
             "triage": json.dumps(self.triage and self.triage.to_mapping()),
+            "quality_map": json.dumps(self.quality_map.to_mapping()),
         }
 
     @classmethod
@@ -104,6 +107,8 @@ class ModelCard:
                 dict(parsed["recipe"]),
                 dict(parsed["training"]),
                 TriageSettings.from_mapping(triage) if (triage := parsed.get("triage")) else None,
+                # Weights from before there was a map state what they mean.
+                QualityMap.from_mapping(parsed.get("quality_map", QualityMap().to_mapping())),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(f"The weights' metadata is broken: {error!r}.") from error

@@ -1,7 +1,7 @@
 """Fit the feature model: boosted trees, then how far they may be trusted."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from models.batch import Batch, BatchFactory
+from models.calibrate import fit_calibration, fit_quality_map
 from models.metrics import predict
 from models.triage import Triage, TriageSettings, log_of, pool, softmax
 from models.weights import load_weights, save_weights
@@ -141,7 +142,12 @@ def fit_settings(
 
 
 def attach(triage: Triage, weights: Path, held_out: BatchFactory, device: str = "cpu") -> str:
-    """Fit the settings beside trained pictures, and add the feature model to their weights file.
+    """Calibrate a trained picture model and the feature model together, in one weights file.
+
+    Parameters
+    ----------
+    held_out
+        Questions that neither model has seen, at the depths that are to be told honestly.
 
     Returns
     -------
@@ -156,8 +162,12 @@ def attach(triage: Triage, weights: Path, held_out: BatchFactory, device: str = 
             yield batch
 
     predictions = predict(caller.to(device), watched(), torch.device(device))
-    pictured = functional.softmax(card.calibration.apply(predictions.logits), dim=1).numpy()
-    fitted = fit_settings(triage, np.concatenate(features), pictured, predictions.labels.numpy())
+    calibration = fit_calibration(predictions)
+    pictured = functional.softmax(calibration.apply(predictions.logits), dim=1).numpy()
+    measured, labels = np.concatenate(features), predictions.labels.numpy()
+    fitted = fit_settings(triage, measured, pictured, labels)
+    quality_map = fit_quality_map(fitted.answer(measured, pictured), labels)
+    card = replace(card, calibration=calibration, quality_map=quality_map)
     return save_weights(weights, caller, card, triage=fitted)
 
 

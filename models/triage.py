@@ -101,6 +101,13 @@ class Triage:
         """Pool the picture's answers with the trees': a weighted product, normalised."""
         return pool(pictured, answers, self.settings.weights)
 
+    def answer(
+        self, features: NDArray[np.float32], pictured: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Answer alone where sure, and pool with the pictures' answers to the same questions."""
+        answers = self.predict(features)
+        return np.where(self.is_sure(answers)[:, None], answers, self.pool(pictured, answers))
+
     def with_settings(self, **settings: Any) -> "Triage":
         """Return the same trees with some `TriageSettings` changed."""
         return replace(self, settings=replace(self.settings, **settings))

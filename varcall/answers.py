@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from models.card import ModelCard
 from models.engine import Engine, load_engine
 from models.prompt import PromptContext
+from models.quality_map import QualityMap
 from models.triage import Triage
 from models.weights_file import load_triage
 from pileup.spec import SPEC
@@ -45,6 +46,8 @@ class Answerer:
         Answers with a picture.
     triage
         The feature model; None where the weights have none.
+    quality_map
+        What the answers' GQs are worth, whoever gave them.
     every_picture
         Ask about the picture even where the feature model is sure.
     batch_size
@@ -53,6 +56,7 @@ class Answerer:
 
     engine: Engine
     triage: Triage | None
+    quality_map: QualityMap = field(default_factory=QualityMap)
     every_picture: bool = False
     batch_size: int = DEFAULT_BATCH_SIZE
 
@@ -74,13 +78,14 @@ class Answerer:
         """
         everything = np.arange(len(features))
         if self.triage is None:
-            return Answers(self._ask(evidence, context, features, everything, clock), everything)
+            pictured = self._ask(evidence, context, features, everything, clock)
+            return Answers(self.quality_map.apply(pictured), everything)
         with clock("triage"):
             answers = self.triage.predict(features)
             unsure = everything if self.every_picture else everything[~self.triage.is_sure(answers)]
         pictured = self._ask(evidence, context, features, unsure, clock)
         answers[unsure] = self.triage.pool(pictured, answers[unsure])
-        return Answers(answers, unsure)
+        return Answers(self.quality_map.apply(answers), unsure)
 
     def _ask(
         self,
@@ -121,7 +126,8 @@ def load_answerer(
     """
     loaded = load_engine(model, device=device, precision=precision, threads=1, engine=engine)
     check_model(loaded.card, model)
-    return Answerer(loaded, load_triage(model), every_picture, batch_size)
+    quality_map = loaded.card.quality_map
+    return Answerer(loaded, load_triage(model), quality_map, every_picture, batch_size)
 
 
 def check_model(card: ModelCard, name: str) -> None:

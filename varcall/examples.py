@@ -3,6 +3,7 @@
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from varcall.labels import label_questions
 from varcall.prompts import question_tokens
 from varcall.realign import RealignOptions
 from varcall.spans import Span, load_span
+
+# Shares of its depth at which a held-out span is seen, where honesty is fitted or measured.
+CALIBRATION_SHARES = (1.0, 0.6, 0.35)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,16 +140,19 @@ class ExampleStream:
     batch_size
         Examples a batch.
     sampling
-        How training draws; None gives one ordered pass over the spans at their full depth.
+        How training draws; None gives one ordered pass over the spans.
     triage
         Two feature models, which tell easy questions: `half_of` a span names the one that never
         saw it. None where every question counts as hard.
+    shares
+        Shares of its depth at which an ordered pass sees each span, one after another.
     """
 
     paths: tuple[Path, ...]
     batch_size: int
     sampling: Sampling | None
     triage: tuple[Triage, Triage] | None = None
+    shares: tuple[float, ...] = (1.0,)
     thresholds: CandidateThresholds = field(default_factory=CandidateThresholds)
     realign: RealignOptions | None = DEFAULT_REALIGN
 
@@ -158,11 +165,11 @@ class ExampleStream:
         if self.sampling is not None:
             yield from self._shuffled(np.random.default_rng([seed, rank, skip]), self.sampling)
         else:
-            for path in self.paths[rank::world_size]:
-                yield from self._ordered(path)
+            for path, share in product(self.paths[rank::world_size], self.shares):
+                yield from self._ordered(path, share)
 
-    def _ordered(self, path: Path) -> Iterator[Batch]:
-        examples = make_examples(load_span(path), 1.0, 0, self.thresholds, self.realign)
+    def _ordered(self, path: Path, share: float) -> Iterator[Batch]:
+        examples = make_examples(load_span(path), share, 0, self.thresholds, self.realign)
         for first in range(0, len(examples), self.batch_size):
             chosen = np.arange(first, min(first + self.batch_size, len(examples)))
             yield Batch(

@@ -1,7 +1,7 @@
 """`varcall train`: a model from folders of examples."""
 
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ from models.train import train as train_model
 from models.train_triage import TriageRecipe, attach
 from pileup.spec import SPEC
 from varcall.errors import InputError, UsageError
-from varcall.examples import ExampleStream, Sampling
+from varcall.examples import CALIBRATION_SHARES, ExampleStream, Sampling
 from varcall.features import FEATURES
 from varcall.train_triage import feature_models
 
@@ -76,7 +76,8 @@ def run_train(options: TrainOptions) -> Path:
         )
     )
     if evaluations:
-        attach(triage, weights, next(iter(evaluations.values())), options.device)
+        held_out = replace(next(iter(evaluations.values())), shares=CALIBRATION_SHARES)
+        attach(triage, weights, held_out, options.device)
     return weights
 
 

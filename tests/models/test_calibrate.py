@@ -1,10 +1,12 @@
+import numpy as np
 import pytest
 import torch
 
-from models.calibrate import fit_calibration, reliability_table
+from models.calibrate import fit_calibration, fit_quality_map, reliability_table
 from models.card import Calibration
 from models.errors import ModelError
 from models.metrics import Predictions, summarise
+from models.quality_map import KNOTS, QualityMap
 
 
 def overconfident(factor: float, n: int = 4000) -> Predictions:
@@ -56,3 +58,40 @@ def test_summary_of_a_confusion_matrix() -> None:
     assert summary["accuracy"] == 0.65
     assert summary["recall"] == [0.8, 0.5, None]
     assert summary["precision"] == [1.0, round(5 / 7, 5), 0.0]
+
+
+def misstated(truth: QualityMap, n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Answers evenly of GQ 5 to 40, and labels they err about as often as `truth` says."""
+    rng = np.random.default_rng(seed)
+    copies = rng.integers(0, 3, n)
+    error = 10 ** (-rng.uniform(5, 40, n) / 10)
+    answers = np.repeat(error[:, None] / 2, 3, axis=1).astype(np.float32)
+    answers[np.arange(n), copies] = 1 - error
+    odds = truth.apply(answers)
+    wrong = rng.random(n) < 1 - odds[np.arange(n), copies]
+    return answers, (copies + wrong * rng.integers(1, 3, n)) % 3
+
+
+def test_the_quality_map_of_misstated_answers_is_found() -> None:
+    truth = QualityMap(KNOTS, (10.0, 14.0, 20.0, 32.0), (10.0, 20.0, 27.0, 32.0))
+    fitted = fit_quality_map(*misstated(truth, 400_000, 1))
+    assert fitted.hom_ref == pytest.approx(truth.hom_ref, abs=0.5)
+    assert fitted.variant == pytest.approx(truth.variant, abs=0.5)
+
+
+def test_honest_answers_and_few_answers_are_left_as_they_are() -> None:
+    honest = fit_quality_map(*misstated(QualityMap(), 400_000, 2))
+    assert honest.hom_ref == pytest.approx(KNOTS, abs=0.7)
+    assert honest.variant == pytest.approx(KNOTS, abs=0.7)
+    answers, labels = misstated(QualityMap(), 10, 3)
+    few = fit_quality_map(answers, answers.argmax(1))
+    assert few.variant == pytest.approx(KNOTS, abs=1.0)
+    assert fit_quality_map(answers[:0], labels[:0]) == QualityMap()
+
+
+@pytest.mark.parametrize("right", [True, False])
+def test_a_quality_map_is_monotone_whatever_it_was_fitted_to(right: bool) -> None:
+    answers, _ = misstated(QualityMap(), 2000, 4)
+    copies = answers.argmax(1)
+    fitted = fit_quality_map(answers, copies if right else (copies + 1) % 3)
+    assert fitted.hom_ref[1] > KNOTS[1] if right else fitted.hom_ref[1] < KNOTS[1]

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -62,6 +64,38 @@ def test_settings_are_fitted_to_what_is_right(triage: Triage) -> None:
     # Trees that err where the pictures do not are never called sure of such questions.
     sure = sharper.is_sure(sharper.predict(features))
     assert (sharper.predict(features)[sure].argmax(1) == labels[sure]).all()
+
+
+def test_sure_trees_answer_alone(triage: Triage) -> None:
+    features, _ = questions(200, 6)
+    pictured = np.full((200, 3), 1 / 3, np.float32)
+    alone = triage.predict(features)
+    half = triage.with_settings(sure=float(np.median(alone.max(1))), weights=(0.5, 0.5))
+    sure = half.is_sure(alone)
+    assert 0 < sure.sum() < 200
+    answers = half.answer(features, pictured)
+    assert np.array_equal(answers[sure], alone[sure])
+    assert np.array_equal(answers[~sure], half.pool(pictured, alone)[~sure])
+
+
+def test_everything_fitted_goes_into_the_weights_file(tmp_path: Path) -> None:
+    from models.train_triage import TriageRecipe, attach, fit_trees
+    from models.weights import save_weights
+    from models.weights_file import read_weights
+    from tests.models import small
+
+    rng = np.random.default_rng(7)
+    features = rng.normal(size=(2000, small.N_FEATURES)).astype(np.float32)
+    labels = np.digitize(features[:, 2] + rng.normal(size=2000), [-0.5, 0.5])
+    trees = fit_trees(features, labels, TriageRecipe(rounds=5))
+    path = tmp_path / "mini.safetensors"
+    save_weights(path, small.caller(), small.card())
+    digest = attach(trees, path, small.ToyBatches("features", n_batches=6))
+    weights = read_weights(path, digest)
+    assert weights.triage is not None
+    assert weights.card.triage == weights.triage.settings != TriageSettings()
+    # Toy features tell the label: these trees are better than they say.
+    assert weights.card.quality_map.variant[1] > weights.card.quality_map.stated[1]
 
 
 def test_tensors_there_and_back(triage: Triage) -> None:

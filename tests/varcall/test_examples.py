@@ -79,6 +79,18 @@ def test_one_pass_covers_all_examples(spans: list[Path]) -> None:
     assert total == sum(len(make_examples(load_span(p), 1.0, 0, THRESHOLDS)) for p in spans)
 
 
+def test_one_pass_sees_each_span_at_several_depths(spans: list[Path]) -> None:
+    shares = (1.0, 0.4)
+    stream = ExampleStream(tuple(spans[:2]), 64, None, shares=shares)
+    seen = np.concatenate([batch.features for batch in stream(0, 1, 0, 0)])
+    expected = [
+        make_examples(load_span(path), share, 0, THRESHOLDS).features
+        for path in spans[:2]
+        for share in shares
+    ]
+    np.testing.assert_array_equal(seen, np.concatenate(expected))
+
+
 def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"\x00" * 64)

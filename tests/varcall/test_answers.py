@@ -1,0 +1,59 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.prompt import PromptContext
+from models.quality_map import KNOTS, QualityMap
+from models.triage import Triage, TriageSettings, log_of
+from varcall.answers import Answerer
+
+MAP = QualityMap(KNOTS, (10.0, 13.0, 18.0, 32.0), (10.0, 20.0, 29.0, 32.0))
+SAID = np.array([[0.99, 0.008, 0.002], [0.02, 0.97, 0.01], [0.3, 0.6, 0.1]], np.float32)
+
+
+class Engine:
+    """Gives the answers it was told to, in order."""
+
+    card = None
+
+    def predict(self, images: np.ndarray, *_: np.ndarray) -> np.ndarray:
+        return SAID[: len(images)]
+
+
+class Evidence:
+    """Questions without reads: blank pictures."""
+
+    def images(self, chosen: np.ndarray) -> np.ndarray:
+        return np.zeros((len(chosen), 224, 224, 3), np.uint8)
+
+
+def leaves(scores: np.ndarray, sure: float) -> Triage:
+    """Trees of one leaf each, which say the same of every question."""
+    return Triage(
+        roots=np.arange(3, dtype=np.int32),
+        split=np.full(3, -1, np.int32),
+        threshold=scores.astype(np.float32),
+        child=np.zeros(3, np.int32),
+        settings=TriageSettings(sure=sure, weights=(0.5, 0.5)),
+    )
+
+
+@pytest.fixture(autouse=True)
+def _no_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("varcall.answers.question_tokens", lambda *_: np.zeros((3, 1), np.int32))
+
+
+@pytest.mark.parametrize("triage", [None, *(leaves(log_of(SAID[0]), sure) for sure in (0.9, 1.0))])
+def test_every_answer_is_mapped(triage: Triage | None) -> None:
+    """The picture's, the trees' own and the pooled ones."""
+    answerer = Answerer(Engine(), triage)
+    features = np.zeros((3, 2), np.float32)
+    question = (Evidence(), PromptContext(), features)
+    plain = answerer.answer(*question)
+    mapped = replace(answerer, quality_map=MAP).answer(*question)
+    assert np.array_equal(mapped.pictured, plain.pictured)
+    assert len(mapped.pictured) == (0 if triage and triage.settings.sure < 1 else 3)
+    assert np.array_equal(mapped.probabilities, MAP.apply(plain.probabilities))
+    assert not np.array_equal(mapped.probabilities, plain.probabilities)
+    assert np.array_equal(mapped.probabilities.argmax(1), plain.probabilities.argmax(1))
