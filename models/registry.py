@@ -31,7 +31,7 @@ SIZES = {
 }
 
 BUNDLED_SHA256: dict[str, str] = {
-    "tiny": "3a2357a8ff284d2a17a86516f4386180d9ded1df89596fefd8b91c64a182d5d8",
+    "tiny": "798ff9148b461909f0f5e7375a13952c39dadd5cd66d301e8a3d6f8f136c9463",
 }
 """Weights in `models/weights/NAME.safetensors`, and the SHA-256 of each file."""
 
