@@ -229,14 +229,15 @@ def _near_indel(indels, at, min_support):
 @kernel
 def find_active(activity, rules, active):
     """Fill `active` (bool [length]): enough reads are unsettled there, or clips face each other."""
+    enough = np.empty(len(active), np.int64)
     for at in range(len(active)):
-        share = (activity.depth[at] * rules.min_share + 99) // 100
-        active[at] = activity.reads[at] >= max(rules.min_support, share)
+        enough[at] = max(rules.min_support, (activity.depth[at] * rules.min_share + 99) // 100)
+        active[at] = activity.reads[at] >= enough[at]
     for at in range(len(active)):
-        if activity.right_clips[at] < rules.min_support:
+        if activity.right_clips[at] < enough[at]:
             continue
         for other in range(min(at + BRIDGE, len(active) - 1), at, -1):
-            if activity.left_clips[other] >= rules.min_support:
+            if activity.left_clips[other] >= enough[other]:
                 for filled in range(at, other + 1):
                     active[filled] = True
                 break
