@@ -49,8 +49,8 @@ def plot(path: Path, sets: Mapping[str, Sequence[Point]]) -> None:
             free = [(p.stated + shift, p.bounds[0]) for p in points if p.found is None]
             if free:
                 axis.errorbar(
-                    *zip(*free, strict=True), ARROW, lolims=True, fmt="none", capsize=3,
-                    color=line.get_color(), linewidth=1.2,
+                    [x for x, _ in free], [y for _, y in free], ARROW, lolims=True, fmt="none",
+                    capsize=3, color=line.get_color(), linewidth=1.2,
                 )  # fmt: skip
         axis.set(xlim=(0, HIGHEST), ylim=(0, HIGHEST), xlabel="GQ stated")
         axis.set_ylabel("GQ found, 95 % (arrow: no wrong answer, at least this)")
