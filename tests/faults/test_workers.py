@@ -114,6 +114,8 @@ RUN = textwrap.dedent(
         raise SystemExit(143)
 
     if __name__ == "__main__":
+        # Where the tests run in a shell's background, Ctrl-C is ignored from the start.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         signal.signal(signal.SIGTERM, stop)
         try:
             list(run_in_order(Obedient, "", [f"tell {sys.argv[1]}"] * 9, 2))
