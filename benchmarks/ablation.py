@@ -1,40 +1,47 @@
-"""Train the same small recipe with one thing left out at a time, and compare on held-out examples.
+"""Train the same recipe with one thing left out at a time, and compare on held-out examples.
 
-Usage: python -m benchmarks.ablation --data EXAMPLES --held-out EXAMPLES [--examples 60000]
-           [--only NAME ...] [--size tiny]
+Usage: python -m benchmarks.ablation --data EXAMPLES [...] --held-out EXAMPLES --run FOLDER
+           [--recipe models/recipes/tiny.toml] [--examples 24000] [--only NAME ...]
+           [--begin-with WEIGHTS --learning-rate 3e-4]
 
-Every variant sees the same examples in the same order for the same number of steps, in one
-process; what differs is what it is allowed to see. Prints a markdown table and appends it to
-RESULTS.md: negative log likelihood and errors per 1,000 questions on the held-out examples.
+`--run` is the folder of a `varcall train` on the same data (or an empty one: they are fitted
+then): its feature models tell which questions are hard, and pictures are only asked about those.
+Every variant takes the same steps over the same examples in the same order, in one process; what
+differs is what it is allowed to see. With `--begin-with` each goes on from trained weights and
+learns to do without; otherwise each begins with nothing. Prints a markdown table and appends it
+to RESULTS.md: negative log likelihood and errors per 1,000 hard held-out questions, and the
+difference to the first variant with its standard error over questions. "Another seed" tells how
+much two trainings differ by themselves.
 """
 
 import argparse
-import json
 import tempfile
-import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
 
+from benchmarks import hidden
 from benchmarks.results import append
-from models.batch import Batch, BatchFactory
-from models.prompt import CONTEXT_COLUMNS, UNKNOWN_TOKEN
+from models.batch import Batch
+from models.metrics import Predictions, predict
 from models.recipe import Recipe
-from models.train import LOG, TrainJob, train
-from pileup.spec import HEADER_ROWS, PANEL_HEIGHT, SPEC
+from models.train import TrainJob, train
+from models.train_triage import TriageRecipe
+from models.triage import Triage
+from models.weights import load_weights
+from pileup.spec import SPEC
 from varcall.evidence import DEFAULT_REALIGN
 from varcall.examples import ExampleStream, Sampling
 from varcall.features import FEATURES
-
-# What the library profile tells the features; its words are part of the prompt's context.
-PROFILE_FEATURES = (
-    "expected_slippage_sqrt", "stutter_one_over_zero", "stutter_two_over_one",
-    "sample_error_rate_log10", "sample_slippage_12_14_sqrt",
-)  # fmt: skip
-
-Change = Callable[[Batch], Batch]
+from varcall.train_triage import feature_models
+from varcall.training import example_files, recipe_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,169 +49,199 @@ class Variant:
     """A training with something left out: `change` hides it from every batch."""
 
     name: str
-    change: Change
+    change: hidden.Change = hidden.nothing
     size: str | None = None
     share: float = 1.0
     realign: bool = True
+    seed: int = 0
+    """Added to the recipe's."""
 
-
-def _same(batch: Batch) -> Batch:
-    return batch
-
-
-def _without_channel(panel: int, channel: int) -> Change:
-    def change(batch: Batch) -> Batch:
-        images = batch.images.copy()
-        images[:, panel * PANEL_HEIGHT : (panel + 1) * PANEL_HEIGHT, :, channel] = 0
-        return replace(batch, images=images)
-
-    return change
-
-
-def _without_panel(panel: int) -> Change:
-    def change(batch: Batch) -> Batch:
-        images = batch.images.copy()
-        images[:, panel * PANEL_HEIGHT : (panel + 1) * PANEL_HEIGHT] = 0
-        return replace(batch, images=images)
-
-    return change
-
-
-def _rows_in_no_order(batch: Batch) -> Batch:
-    """Shuffle the read rows of each picture, both panels alike."""
-    images = batch.images.copy()
-    rng = np.random.default_rng(zlib.crc32(batch.features.tobytes()))
-    for image in images:
-        order = rng.permutation(PANEL_HEIGHT - HEADER_ROWS)
-        for panel in range(2):
-            first = panel * PANEL_HEIGHT + HEADER_ROWS
-            image[first : (panel + 1) * PANEL_HEIGHT] = image[first + order]
-    return replace(batch, images=images)
-
-
-def _without_image(batch: Batch) -> Batch:
-    return replace(batch, images=np.zeros_like(batch.images))
-
-
-def _without_features(batch: Batch) -> Batch:
-    return replace(batch, features=np.zeros_like(batch.features))
-
-
-def _without_context(batch: Batch) -> Batch:
-    tokens = batch.tokens.copy()
-    tokens[:, CONTEXT_COLUMNS] = UNKNOWN_TOKEN
-    return replace(batch, tokens=tokens)
-
-
-def _without_profile(batch: Batch) -> Batch:
-    features = batch.features.copy()
-    features[:, [FEATURES.index(name) for name in PROFILE_FEATURES]] = 0
-    return replace(_without_context(batch), features=features)
+    def asks_the_same(self) -> bool:
+        """Tell whether its held-out questions are those of the other variants."""
+        return self.realign
 
 
 def variants() -> tuple[Variant, ...]:
     """Return everything that is left out, one at a time."""
     channels = [
-        Variant(f"without {name}", _without_channel(panel, channel))
+        Variant(f"without {name}", hidden.channel(panel, channel))
         for panel, names in enumerate(SPEC.panels)
         for channel, name in enumerate(names)
     ]
     return (
-        Variant("everything", _same),
+        Variant("everything"),
+        Variant("everything, another seed", seed=1),
         *channels,
-        Variant("upper panel only", _without_panel(1)),
-        Variant("lower panel only", _without_panel(0)),
-        Variant("rows in no order", _rows_in_no_order),
-        Variant("without image", _without_image),
-        Variant("without measured features", _without_features),
-        Variant("without context words", _without_context),
-        Variant("without library profile", _without_profile),
-        Variant("without reassembly", _same, realign=False),
-        Variant("size small", _same, size="small"),
-        Variant("size base", _same, size="base"),
-        Variant("half of the samples", _same, share=0.5),
-        Variant("an eighth of the samples", _same, share=0.125),
+        Variant("upper panel only", hidden.panel(1)),
+        Variant("lower panel only", hidden.panel(0)),
+        Variant("rows in no order", hidden.row_order),
+        Variant("without image", hidden.picture),
+        Variant("without measured features", hidden.features),
+        Variant("without context words", hidden.context_words),
+        Variant("without library profile", hidden.library_profile),
+        Variant("half of the samples", share=0.5),
+        Variant("an eighth of the samples", share=0.125),
+        Variant("without reassembly", realign=False),
+        Variant("size small", size="small"),
+        Variant("size base", size="base"),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Changed:
-    """Batches with something hidden."""
+    """Batches with something hidden; a `BatchFactory` of one worker."""
 
-    batches: BatchFactory
-    change: Change
+    batches: list[Batch]
+    change: hidden.Change
 
     def __call__(self, rank: int, world_size: int, seed: int, skip: int) -> Iterator[Batch]:
-        return map(self.change, self.batches(rank, world_size, seed, skip))
+        del seed  # the order is the same for every variant
+        return map(self.change, self.batches[skip + rank :: world_size])
 
 
-def run(
-    variant: Variant, recipe: Recipe, data: tuple[Path, ...], held_out: Mapping[str, Path]
-) -> dict[str, dict[str, float]]:
-    """Train one variant; return the last evaluation on each held-out folder."""
-    realign = DEFAULT_REALIGN if variant.realign else None
-    paths = data[: max(1, int(len(data) * variant.share))]
-    streams = {
-        name: ExampleStream(spans(folder), recipe.batch_size, None, realign=realign)
-        for name, folder in held_out.items()
-    }
-    with tempfile.TemporaryDirectory(prefix="varcall-ablation-") as folder:
-        out = Path(folder) / "run"
-        train(
-            TrainJob(
-                recipe=replace(recipe, size=variant.size or recipe.size),
-                make_batches=_Changed(
-                    ExampleStream(paths, recipe.batch_size, Sampling(), realign=realign),
-                    variant.change,
-                ),
-                out=out,
+@dataclass(frozen=True)
+class Bench:
+    """What all variants share: recipe, spans, and the feature models of these spans.
+
+    `triage` tells which held-out questions are hard, of which it never saw one; `halves` which
+    training questions are. The last draws of both are kept, since most variants share them.
+    """
+
+    recipe: Recipe
+    sampling: Sampling
+    data: tuple[Path, ...]
+    held_out: tuple[Path, ...]
+    triage: Triage
+    halves: tuple[Triage, Triage]
+    begin_with: Path | None
+
+    def run(self, variant: Variant) -> Predictions:
+        """Train one variant; return its answers to the hard held-out questions."""
+        recipe = replace(
+            self.recipe,
+            size=variant.size or self.recipe.size,
+            seed=self.recipe.seed + variant.seed,
+        )
+        shown = self._shown(variant.share, variant.realign)
+        with tempfile.TemporaryDirectory(prefix="varcall-ablation-") as folder:
+            job = TrainJob(
+                recipe=recipe,
+                make_batches=_Changed(shown, variant.change),
+                out=Path(folder) / "run",
                 pileup_spec=SPEC.to_dict(),
                 features=FEATURES,
-                evaluations={n: _Changed(s, variant.change) for n, s in streams.items()},
+                begin_with=self.begin_with,
             )
-        )
-        lines = [json.loads(line) for line in (out / LOG).read_text().splitlines()]
-    return {line["name"]: line for line in lines if line["event"] == "evaluate"}
+            caller, _, _ = load_weights(train(job))
+        asked = map(variant.change, self._asked(variant.realign))
+        return predict(caller, asked, torch.device("cpu"))
+
+    @cached_property
+    def _shown(self) -> Callable[[float, bool], list[Batch]]:
+        return lru_cache(maxsize=1)(self._draw)
+
+    @cached_property
+    def _asked(self) -> Callable[[bool], list[Batch]]:
+        return lru_cache(maxsize=1)(self._ask)
+
+    def _draw(self, share: float, realign: bool) -> list[Batch]:
+        """Draw the examples of a training from a share of the spans."""
+        paths = self.data[: max(1, int(len(self.data) * share))]
+        stream = self._stream(paths, self.sampling, realign)
+        return list(islice(stream(0, 1, self.recipe.seed, 0), self.recipe.steps))
+
+    def _ask(self, realign: bool) -> list[Batch]:
+        """Return all hard questions that are held out."""
+        batches = map(self._hard, self._stream(self.held_out, None, realign)(0, 1, 0, 0))
+        return [batch for batch in batches if len(batch)]
+
+    def _stream(
+        self, paths: tuple[Path, ...], sampling: Sampling | None, realign: bool
+    ) -> ExampleStream:
+        options = DEFAULT_REALIGN if realign else None
+        return ExampleStream(paths, self.recipe.batch_size, sampling, self.halves, realign=options)
+
+    def _hard(self, batch: Batch) -> Batch:
+        chosen = ~self.triage.is_sure(self.triage.predict(batch.features))
+        return Batch(
+            batch.images[chosen], batch.tokens[chosen], batch.features[chosen],
+            batch.labels[chosen], batch.weights[chosen],
+        )  # fmt: skip
 
 
-def spans(folder: Path) -> tuple[Path, ...]:
-    """Return the files of examples of a folder."""
-    return tuple(sorted(folder.glob("*.safetensors")))
+def losses(predictions: Predictions) -> NDArray[np.float64]:
+    """Return the negative log likelihood of each question, in nats, float64 [n]."""
+    each = functional.cross_entropy(predictions.logits, predictions.labels, reduction="none")
+    return np.asarray(each.double())
+
+
+def row(name: str, answers: Predictions, first: NDArray[np.float64] | None) -> str:
+    """Return a line of the table; `first` are the losses of what it is held against."""
+    each = losses(answers)
+    wrong = 1000 * float((answers.logits.argmax(1) != answers.labels).double().mean())
+    difference = "other questions"
+    if first is not None:
+        change = each - first
+        error = change.std() / np.sqrt(len(change))
+        difference = f"{change.mean():+.4f} ± {error:.4f}"
+    return f"| {name} | {len(each)} | {each.mean():.4f} | {difference} | {wrong:.1f} |"
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--data", type=Path, required=True, help="folder of varcall examples")
-    parser.add_argument("--held-out", type=Path, required=True, nargs="+")
-    parser.add_argument("--examples", type=int, default=60_000, help="seen by each variant")
-    parser.add_argument("--size", default="tiny")
+    parser.add_argument("--data", type=Path, required=True, nargs="+", help="varcall examples")
+    parser.add_argument("--held-out", type=Path, required=True)
+    parser.add_argument("--run", type=Path, required=True, help="folder of a training on the data")
+    parser.add_argument("--recipe", type=Path, default=Path("models/recipes/tiny.toml"))
+    parser.add_argument("--examples", type=int, default=24_000, help="seen by each variant")
+    parser.add_argument("--begin-with", type=Path, help="weights to go on from")
+    parser.add_argument("--learning-rate", type=float, help="instead of the recipe's")
     parser.add_argument("--only", nargs="+", help="names of variants")
     parser.add_argument("--no-append", action="store_true", help="print only")
     return parser.parse_args()
 
 
+def _bench(arguments: argparse.Namespace) -> Bench:
+    recipe = Recipe.from_file(arguments.recipe)
+    steps = arguments.examples // recipe.batch_size
+    recipe = replace(
+        recipe, steps=steps, max_seconds=None, evaluate_seconds=1e9,
+        warmup_steps=min(recipe.warmup_steps, steps // 8),
+        learning_rate=arguments.learning_rate or recipe.learning_rate,
+    )  # fmt: skip
+    sampling = recipe_table(arguments.recipe, "examples", Sampling)
+    # In an order that mixes what was simulated together, and is the same for every variant.
+    data = tuple(path for folder in arguments.data for path in example_files(folder))
+    data = tuple(data[i] for i in np.random.default_rng(recipe.seed).permutation(len(data)))
+    trees = recipe_table(arguments.recipe, "triage", TriageRecipe)
+    triage, halves = feature_models(arguments.run, data, sampling, trees, processes=1)
+    held_out = example_files(arguments.held_out)
+    return Bench(recipe, sampling, data, held_out, triage, halves, arguments.begin_with)
+
+
 def main() -> None:
     """Run the benchmark."""
     arguments = _arguments()
-    recipe = Recipe(size=arguments.size, steps=arguments.examples // 64, evaluate_seconds=1e9)
-    held_out = {folder.name: folder for folder in arguments.held_out}
-    # In an order that mixes what was simulated together, and is the same for every variant.
-    data = spans(arguments.data)
-    data = tuple(data[i] for i in np.random.default_rng(recipe.seed).permutation(len(data)))
-    rows = [f"| variant | {' | '.join(f'{n}: NLL | errors per 1,000' for n in held_out)} |"]
-    rows.append("| --- " * (1 + 2 * len(held_out)) + "|")
+    bench = _bench(arguments)
+    rows = [
+        "| variant | questions | NLL | more than the first | errors per 1,000 |",
+        "| --- " * 5 + "|",
+    ]
     print("\n".join(rows), flush=True)
+    first: NDArray[np.float64] | None = None
     for variant in variants():
         if arguments.only and variant.name not in arguments.only:
             continue
-        result = run(variant, recipe, data, held_out)
-        cells = [
-            f"{result[n]['loss']:.4f} | {1000 * (1 - result[n]['accuracy']):.1f}" for n in held_out
-        ]
-        rows.append(f"| {variant.name} | {' | '.join(cells)} |")
+        if arguments.begin_with and variant.size:
+            continue
+        answers = bench.run(variant)
+        if first is None:
+            first = losses(answers)
+        rows.append(row(variant.name, answers, first if variant.asks_the_same() else None))
         print(rows[-1], flush=True)
     if not arguments.no_append:
-        about = f"{arguments.examples:,} examples of {len(data)} spans each, size {arguments.size}"
+        begin = f"going on from {arguments.begin_with.name}" if arguments.begin_with else "anew"
+        about = f"{arguments.examples:,} hard examples of {len(bench.data)} spans, {begin}"
         append(f"Ablations, {about}", "\n".join(rows))
 
 

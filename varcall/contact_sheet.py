@@ -8,20 +8,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from varcall.candidates import CandidateThresholds
 from varcall.contigs import unknown_contig
 from varcall.errors import InputError, UsageError
 from varcall.evaluate.vcf_records import Record, read_call_set
-from varcall.genotype import GenotypeOptions
 from varcall.inputs import Inputs, open_inputs
 from varcall.locus import Viewer, open_viewer
 from varcall.log import Progress
-from varcall.options import DEFAULT_BATCH_SIZE
-from varcall.reads import ReadFilter
+from varcall.options import CallOptions
+from varcall.pipeline import plan_worker
 from varcall.regions import SHARED
 from varcall.sheet_locus import SheetLocus, look_at
-from varcall.sheet_output import Heading, check_output, write_sheet
-from varcall.worker import Worker, WorkerPlan
+from varcall.sheet_output import MAX_PNG_LOCI, Heading, check_output, is_png, write_sheet
+from varcall.worker import Worker
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +82,7 @@ def run_contact_sheet(options: ContactSheetOptions) -> Path:
     )
     chosen = _in_order(records, inputs, options)
     with open_viewer(inputs, options.model) as viewer:
-        loci = _looked_at(viewer, chosen, options.vcf)
+        loci = _looked_at(viewer, chosen, options)
         return write_sheet(options.output, Heading(options.vcf, inputs.sample, len(records)), loci)
 
 
@@ -118,34 +116,25 @@ def _in_order(
         if contig not in rank:
             raise InputError(f"{options.vcf}: {unknown_contig(contig, inputs.contigs, SHARED)}")
     ordered = sorted(records, key=lambda item: (rank[item[0]], item[1].start))
-    if len(ordered) > options.limit:
-        logger.info("showing the first %d of %d loci (--limit)", options.limit, len(ordered))
-    return ordered[: options.limit]
+    limit, why = options.limit, "--limit"
+    if is_png(options.output) and limit > MAX_PNG_LOCI:
+        limit, why = MAX_PNG_LOCI, "a .png holds no more; an .html page does"
+    if len(ordered) > limit:
+        logger.info("showing the first %d of %d loci (%s)", limit, len(ordered), why)
+    return ordered[:limit]
 
 
 def _looked_at(
-    viewer: Viewer, records: Sequence[tuple[str, Record]], vcf: Path
+    viewer: Viewer, records: Sequence[tuple[str, Record]], options: ContactSheetOptions
 ) -> Iterator[SheetLocus]:
-    caller = None if viewer.model is None else Worker(_plan(viewer, viewer.model))
+    caller = None if viewer.model is None else _default_caller(viewer, options, viewer.model)
     with Progress(len(records)) as progress:
         for contig, record in records:
-            yield look_at(viewer, caller, contig, record, vcf)
+            yield look_at(viewer, caller, contig, record, options.vcf)
             progress.advance(f"{contig}:{record.start + 1}")
 
 
-def _plan(viewer: Viewer, model: str) -> WorkerPlan:
-    """What `varcall call` does by default."""
-    return WorkerPlan(
-        inputs=viewer.inputs,
-        read_filter=ReadFilter(),
-        thresholds=CandidateThresholds(),
-        profile=viewer.profile,
-        model=model,
-        engine="auto",
-        device="auto",
-        precision="auto",
-        batch_size=DEFAULT_BATCH_SIZE,
-        ploidy=2,
-        haploid_contigs=frozenset(),
-        genotype=GenotypeOptions(),
-    )
+def _default_caller(viewer: Viewer, options: ContactSheetOptions, model: str) -> Worker:
+    """Return what calls as ``varcall call`` does by default."""
+    call = CallOptions(reads=options.reads, reference=options.reference, model=model)
+    return Worker(plan_worker(call, viewer.inputs, viewer.profile))

@@ -138,7 +138,8 @@ class Progress:
         if self._bar is not None:
             task = self._bar.task_ids[0]
             is_due = now - self._last_line >= BAR_INTERVAL
-            self._last_line = now if is_due else self._last_line
+            if is_due:
+                self._last_line = now
             rate = self._rate(now)
             self._bar.update(task, completed=self._done, locus=locus, rate=rate, refresh=is_due)
         elif now - self._last_line >= self._interval:

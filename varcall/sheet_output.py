@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,6 +57,11 @@ def check_output(output: Path) -> None:
             raise output_error(output, error) from error
 
 
+def is_png(output: Path) -> bool:
+    """Tell whether a name is that of one PNG."""
+    return output.suffix.lower() == _PICTURE
+
+
 def write_sheet(output: Path, heading: Heading, loci: Iterable[SheetLocus]) -> Path:
     """Write a contact sheet; return the file to open.
 
@@ -66,11 +70,12 @@ def write_sheet(output: Path, heading: Heading, loci: Iterable[SheetLocus]) -> P
     output
         .html or .png to write; any other name is a folder, which gets index.html and the full
         picture of every question.
+    loci
+        At most MAX_PNG_LOCI for a .png.
     """
-    suffix = output.suffix.lower()
-    if suffix == _PICTURE:
+    if is_png(output):
         return _write_png(output, loci)
-    if suffix in _PAGES:
+    if output.suffix.lower() in _PAGES:
         return _write_page(output, heading, loci)
     return _write_page(output / "index.html", heading, _with_pictures(output, heading, loci))
 
@@ -78,7 +83,7 @@ def write_sheet(output: Path, heading: Heading, loci: Iterable[SheetLocus]) -> P
 def _write_png(output: Path, loci: Iterable[SheetLocus]) -> Path:
     from pileup.tiles import stack_tiles
 
-    tiles = [tile for locus in islice(loci, MAX_PNG_LOCI) for tile in _tiles(locus)]
+    tiles = [tile for locus in loci for tile in _tiles(locus)]
     with AtomicOutput(output) as file:
         file.path.write_bytes(stack_tiles(tiles))
     return output

@@ -50,14 +50,14 @@ def run_train(options: TrainOptions) -> Path:
         Where a folder holds no examples.
     """
     recipe = Recipe.from_file(options.recipe)
-    sampling = _table(options.recipe, "examples", Sampling)
-    data = tuple(path for folder in options.data for path in _spans(folder))
+    sampling = recipe_table(options.recipe, "examples", Sampling)
+    data = tuple(path for folder in options.data for path in example_files(folder))
     evaluations = {
-        folder.name: ExampleStream(_spans(folder), recipe.batch_size, sampling=None)
+        folder.name: ExampleStream(example_files(folder), recipe.batch_size, sampling=None)
         for folder in options.held_out
     }
     triage, halves = feature_models(
-        options.output, data, sampling, _table(options.recipe, "triage", TriageRecipe),
+        options.output, data, sampling, recipe_table(options.recipe, "triage", TriageRecipe),
         options.workers,
     )  # fmt: skip
     weights = train_model(
@@ -81,7 +81,7 @@ def run_train(options: TrainOptions) -> Path:
     return weights
 
 
-def _table(recipe: Path, name: str, kind: type[T]) -> T:
+def recipe_table(recipe: Path, name: str, kind: type[T]) -> T:
     """Read one more table of a recipe."""
     values = tomllib.loads(recipe.read_text()).get(name, {})
     if unknown := set(values) - {field.name for field in fields(kind)}:
@@ -89,7 +89,14 @@ def _table(recipe: Path, name: str, kind: type[T]) -> T:
     return kind(**values)
 
 
-def _spans(folder: Path) -> tuple[Path, ...]:
+def example_files(folder: Path) -> tuple[Path, ...]:
+    """Return the files of `varcall examples` in a folder, by name.
+
+    Raises
+    ------
+    InputError
+        Where there are none.
+    """
     paths = tuple(sorted(folder.glob("*.safetensors")))
     if not paths:
         raise InputError(f"{folder} holds no examples; make some with: varcall examples")

@@ -103,6 +103,19 @@ def test_the_first_loci_as_picture_and_as_folder(locus: Locus, tmp_path: Path) -
     assert names == [f"0001_{SNV + 1}.1.png", "index.html"]
 
 
+def test_a_picture_says_that_it_holds_no_more(
+    locus: Locus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("varcall.contact_sheet.MAX_PNG_LOCI", 1)
+    vcf = write_vcf(tmp_path, f"{SNV + 1} {SEQUENCE[SNV]} {ALT} 0/1", "301 CAA C 0/1")
+    options = ContactSheetOptions(
+        locus.folder / "reads.bam", locus.reference, vcf, tmp_path / "a.png"
+    )
+    with caplog.at_level("INFO"):
+        run_contact_sheet(options)
+    assert "the first 1 of 2 loci (a .png holds no more; an .html page does)" in caplog.text
+
+
 def test_the_call_and_the_answer(
     locus: Locus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,0 +1,83 @@
+"""Hide from a batch what a model may read: a channel, a panel, the order of rows, words."""
+
+import zlib
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from models.batch import Batch
+from models.prompt import CONTEXT_COLUMNS, UNKNOWN_TOKEN
+from pileup.spec import HEADER_ROWS, PANEL_HEIGHT, READ_ROWS
+from varcall.features import FEATURES
+
+# What the library profile tells the features; its words are part of the prompt's context.
+PROFILE_FEATURES = (
+    "expected_slippage_sqrt", "stutter_one_over_zero", "stutter_two_over_one",
+    "sample_error_rate_log10", "sample_slippage_12_14_sqrt",
+)  # fmt: skip
+
+Change = Callable[[Batch], Batch]
+
+
+def nothing(batch: Batch) -> Batch:
+    """Return the batch as it is."""
+    return batch
+
+
+def channel(panel: int, index: int) -> Change:
+    """Return what blackens one channel of one panel."""
+
+    def change(batch: Batch) -> Batch:
+        images = batch.images.copy()
+        images[:, panel * PANEL_HEIGHT : (panel + 1) * PANEL_HEIGHT, :, index] = 0
+        return replace(batch, images=images)
+
+    return change
+
+
+def panel(index: int) -> Change:
+    """Return what blackens one panel."""
+
+    def change(batch: Batch) -> Batch:
+        images = batch.images.copy()
+        images[:, index * PANEL_HEIGHT : (index + 1) * PANEL_HEIGHT] = 0
+        return replace(batch, images=images)
+
+    return change
+
+
+def row_order(batch: Batch) -> Batch:
+    """Shuffle the read rows of each picture, both panels alike."""
+    images = batch.images.copy()
+    rng = np.random.default_rng(zlib.crc32(batch.features.tobytes()))
+    for image in images:
+        order = rng.permutation(READ_ROWS)
+        for index in range(2):
+            first = index * PANEL_HEIGHT + HEADER_ROWS
+            image[first : (index + 1) * PANEL_HEIGHT] = image[first + order]
+    return replace(batch, images=images)
+
+
+def picture(batch: Batch) -> Batch:
+    """Blacken the whole picture."""
+    return replace(batch, images=np.zeros_like(batch.images))
+
+
+def features(batch: Batch) -> Batch:
+    """Set all measured features to 0."""
+    return replace(batch, features=np.zeros_like(batch.features))
+
+
+def context_words(batch: Batch) -> Batch:
+    """Say "unknown" wherever the prompt tells of the library and the sample."""
+    tokens = batch.tokens.copy()
+    tokens[:, CONTEXT_COLUMNS] = UNKNOWN_TOKEN
+    return replace(batch, tokens=tokens)
+
+
+def library_profile(batch: Batch) -> Batch:
+    """Hide the profile from the prompt and from the measured features."""
+    told = batch.features.copy()
+    told[:, [FEATURES.index(name) for name in PROFILE_FEATURES]] = 0
+    return replace(context_words(batch), features=told)

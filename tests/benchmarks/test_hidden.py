@@ -1,0 +1,93 @@
+"""What is hidden in an ablation is hidden, and nothing else."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from benchmarks import hidden
+from models.batch import Batch
+from models.prompt import CONTEXT_COLUMNS, PROMPT_LENGTH, UNKNOWN_TOKEN
+from pileup.spec import HEADER_ROWS, HEIGHT, PANEL_HEIGHT, READ_ROWS, WIDTH
+from varcall.features import FEATURES
+
+
+@pytest.fixture
+def batch() -> Batch:
+    rng = np.random.default_rng(3)
+    return Batch(
+        images=rng.integers(1, 256, (2, HEIGHT, WIDTH, 3), np.uint8),
+        tokens=np.full((2, PROMPT_LENGTH), UNKNOWN_TOKEN + 1, np.int32),
+        features=rng.uniform(1, 2, (2, len(FEATURES))).astype(np.float32),
+        labels=np.array([0, 1]),
+        weights=np.ones(2, np.float32),
+    )
+
+
+def _differences(before: Batch, after: Batch) -> set[str]:
+    return {
+        name
+        for name in ("images", "tokens", "features", "labels", "weights")
+        if not np.array_equal(getattr(before, name), getattr(after, name))
+    }
+
+
+@pytest.mark.parametrize(
+    ("change", "touched"),
+    [
+        (hidden.nothing, set()),
+        (hidden.channel(1, 2), {"images"}),
+        (hidden.panel(0), {"images"}),
+        (hidden.picture, {"images"}),
+        (hidden.row_order, {"images"}),
+        (hidden.features, {"features"}),
+        (hidden.context_words, {"tokens"}),
+        (hidden.library_profile, {"tokens", "features"}),
+    ],
+)
+def test_only_what_is_named_changes(
+    batch: Batch, change: Callable[[Batch], Batch], touched: set[str]
+) -> None:
+    copy = Batch(*(getattr(batch, name).copy() for name in Batch.__slots__))
+    assert _differences(batch, change(batch)) == touched
+    assert _differences(batch, copy) == set()  # the others still see it whole
+
+
+def test_channel_of_one_panel_is_black(batch: Batch) -> None:
+    images = hidden.channel(1, 2)(batch).images
+    assert (images[:, PANEL_HEIGHT:, :, 2] == 0).all()
+    assert images[:, :PANEL_HEIGHT].all()
+    assert images[..., :2].all()
+
+
+def test_panel_is_black(batch: Batch) -> None:
+    images = hidden.panel(0)(batch).images
+    assert (images[:, :PANEL_HEIGHT] == 0).all()
+    assert images[:, PANEL_HEIGHT:].all()
+
+
+def test_rows_move_together_and_the_header_stays(batch: Batch) -> None:
+    images = hidden.row_order(batch).images
+    for old, new in zip(batch.images, images, strict=True):
+        upper, lower = HEADER_ROWS, PANEL_HEIGHT + HEADER_ROWS
+        assert np.array_equal(old[:upper], new[:upper])
+        moved = [
+            (new[upper + row].tobytes(), new[lower + row].tobytes()) for row in range(READ_ROWS)
+        ]
+        there = [
+            (old[upper + row].tobytes(), old[lower + row].tobytes()) for row in range(READ_ROWS)
+        ]
+        assert moved != there
+        assert sorted(moved) == sorted(there)
+
+
+def test_context_words_leave_the_question(batch: Batch) -> None:
+    tokens = hidden.context_words(batch).tokens
+    assert (tokens[:, CONTEXT_COLUMNS] == UNKNOWN_TOKEN).all()
+    assert (tokens == UNKNOWN_TOKEN).sum() == 2 * len(CONTEXT_COLUMNS)
+
+
+def test_library_profile_leaves_the_other_features(batch: Batch) -> None:
+    features = hidden.library_profile(batch).features
+    hidden_names = {name for name, value in zip(FEATURES, features[0], strict=True) if value == 0}
+    assert hidden_names == set(hidden.PROFILE_FEATURES)
