@@ -14,6 +14,7 @@ from functools import partial
 
 from models.registry import weights_path
 from varcall.atomic import check_writable
+from varcall.bundles import bundle_windows
 from varcall.candidates import CandidateThresholds
 from varcall.completeness import ReadTally
 from varcall.evidence import DEFAULT_REALIGN
@@ -66,7 +67,8 @@ def call_variants(options: CallOptions) -> None:
         measure = partial(measure_profile, inputs)
         profile = measure() if finished is None else finished.profile(measure)
     plan = plan_worker(options, inputs, profile)
-    compute = partial(run_in_order, Worker, plan, processes=options.threads)
+    bundle = partial(bundle_windows, inputs=inputs, processes=options.threads)
+    compute = partial(run_in_order, Worker, plan, processes=options.threads, bundle=bundle)
     if finished is not None:
         compute = partial(finished.completed, compute=compute)
     tally = ReadTally(inputs)

@@ -5,7 +5,7 @@ import os
 import signal
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ Plan = TypeVar("Plan")
 Item = TypeVar("Item", contravariant=True)
 Result = TypeVar("Result", covariant=True)
 
-# Items handed out ahead of the one whose result is waited for, per process.
+# Bundles handed out ahead of the one whose result is waited for, per process.
 _AHEAD = 4
 
 _make: Callable[[], Any]
@@ -51,22 +51,24 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _call(item: object) -> object:
+def _call(items: Sequence[object]) -> list[object]:
     global _caller
     if _caller is None:
         _caller = _make()
-    return _caller.call(item)
+    return [_caller.call(item) for item in items]
 
 
 def run_in_order(
     make: Callable[[Plan], Caller[Item, Result]],
     plan: Plan,
-    items: Iterable[Item],
+    items: Sequence[Item],
     processes: int,
+    bundle: Callable[[Sequence[Item]], Iterable[Sequence[Item]]] | None = None,
 ) -> Iterator[tuple[Item, Result]]:
     """Yield (item, result) in the order of the items.
 
-    With one process everything runs in this one, which is simpler to debug and to profile. What an
+    `bundle` cuts the items into those that a process is given at a time; None gives it one. With
+    one process everything runs in this one, which is simpler to debug and to profile. What an
     item's work raises is raised here; on the way out, for whatever reason, the processes are ended.
 
     Raises
@@ -79,7 +81,8 @@ def run_in_order(
         for item in items:
             yield item, caller.call(item)
     else:
-        yield from _in_processes(make, plan, items, processes)
+        bundles = ((item,) for item in items) if bundle is None else bundle(items)
+        yield from _in_processes(make, plan, bundles, processes)
 
 
 def start_method() -> str:
@@ -98,7 +101,7 @@ def start_method() -> str:
 def _in_processes(
     make: Callable[[Plan], Caller[Item, Result]],
     plan: Plan,
-    items: Iterable[Item],
+    bundles: Iterable[Sequence[Item]],
     processes: int,
 ) -> Iterator[tuple[Item, Result]]:
     context = multiprocessing.get_context(start_method())
@@ -106,19 +109,19 @@ def _in_processes(
     executor = ProcessPoolExecutor(
         processes, mp_context=context, initializer=_initialise, initargs=(make, plan)
     )
-    waiting: deque[tuple[Item, Future[Any]]] = deque()
+    waiting: deque[tuple[Sequence[Item], Future[Any]]] = deque()
     try:
-        for item in items:
+        for items in bundles:
             with _interrupts_held():
-                waiting.append((item, executor.submit(_call, item)))
+                waiting.append((items, executor.submit(_call, items)))
             if len(waiting) > _AHEAD * processes:
-                yield _first(waiting)
+                yield from _first(waiting)
         while waiting:
-            yield _first(waiting)
+            yield from _first(waiting)
     except BrokenProcessPool:
         # Of a broken pool all that was handed out fails alike: the first of it is the nearest.
-        lost = [item for item, future in waiting if not future.done() or future.exception()]
-        where = f" on {lost[0]} or nearby" if lost else ""
+        lost = [items for items, future in waiting if not future.done() or future.exception()]
+        where = f" on {lost[0][0]} or nearby" if lost else ""
         raise WorkerError(
             f"a worker process died{where}: it may have run out of memory; try fewer --threads"
         ) from None
@@ -131,12 +134,14 @@ def _in_processes(
         executor.shutdown(wait=True, cancel_futures=True)
 
 
-def _first(waiting: deque[tuple[Item, Future[Result]]]) -> tuple[Item, Result]:
-    """Wait for the oldest item, and only then forget it."""
-    item, future = waiting[0]
-    result = future.result()
+def _first(
+    waiting: deque[tuple[Sequence[Item], Future[list[Result]]]],
+) -> Iterator[tuple[Item, Result]]:
+    """Wait for the oldest bundle, and only then forget it."""
+    items, future = waiting[0]
+    results = future.result()
     waiting.popleft()
-    return item, result
+    return zip(items, results, strict=True)
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays
 from pileup.kernels.library import count_errors, shown_lengths, tally_bases
-from varcall.alignment_index import occupied_spans
 from varcall.inputs import Inputs
+from varcall.occupied import occupied_spans_of
 from varcall.read_source import ReadSource, open_reads
 from varcall.reads import TILE, ReadBatch, ReadFilter
 from varcall.reference import Reference
@@ -133,7 +133,7 @@ def measure_profile(inputs: Inputs) -> LibraryProfile:
 def _first_round(inputs: Inputs) -> int:
     """Cells that the index's counts tell will be needed; some, where it does not count."""
     mapped = sum(count or 0 for count in inputs.mapped.values())
-    bases = sum(end - start for _, start, end in _occupied(inputs))
+    bases = sum(end - start for _, start, end in occupied_spans_of(inputs, CELL))
     needed = 1.1 * TARGET_READS * bases / CELL / mapped if mapped else 0
     return min(MOST_AT_ONCE, max(LEAST_AT_ONCE, int(needed)))
 
@@ -165,7 +165,7 @@ def _cells(inputs: Inputs) -> Iterator[Region]:
     They come in the order of the van der Corput sequence: first one, then those that halve the
     distances, and so on.
     """
-    spans = _occupied(inputs)
+    spans = occupied_spans_of(inputs, CELL)
     ends = list(accumulate(-(-end // CELL) - start // CELL for _, start, end in spans))
     count = ends[-1] if ends else 0
     bits = max(count - 1, 0).bit_length()
@@ -177,25 +177,6 @@ def _cells(inputs: Inputs) -> Iterator[Region]:
             first = start // CELL + number - (ends[index - 1] if index else 0)
             end = min((first + 1) * CELL, inputs.contigs[contig])
             yield Region(contig, first * CELL, end)
-
-
-def _occupied(inputs: Inputs) -> list[tuple[str, int, int]]:
-    """Join the spans that the index says hold reads, on contigs of the reference."""
-    names = {
-        number: name for number, name in enumerate(inputs.header_contigs) if name in inputs.contigs
-    }
-    joined: list[tuple[str, int, int]] = []
-    for number, start, end in sorted(occupied_spans(inputs.index)):
-        name = names.get(number)
-        if name is None or start >= inputs.contigs[name]:
-            continue
-        end = min(end, inputs.contigs[name])
-        # Spans in one cell are joined too, so that no cell comes twice.
-        if joined and joined[-1][0] == name and start // CELL <= (joined[-1][2] - 1) // CELL + 1:
-            joined[-1] = (name, joined[-1][1], max(end, joined[-1][2]))
-        else:
-            joined.append((name, start, end))
-    return joined
 
 
 class _Tally:

@@ -139,32 +139,31 @@ class Worker:
     def _records(
         self, batch: ReadBatch, evidence: Evidence, answers: NDArray[np.float32], ploidy: int
     ) -> Iterator[str]:
+        sites = evidence.sites
         asked_sites, firsts = np.unique(evidence.questions.site, return_index=True)
         ends = np.append(firsts[1:], len(answers))
-        counts = count_alleles(evidence.reads, evidence.sites, evidence.observations)
-        for site, first, end in zip(asked_sites, firsts, ends, strict=True):
-            start = int(evidence.sites.start[site])
-            ref = self._reference.fetch_string(
-                batch.contig, start, start + int(evidence.sites.ref_length[site])
-            )
-            alts = spell_alts(evidence.sites, int(site), ref)
-            column = int(evidence.sites.alt_offset[site] + site)
-            # Counts stand for the reads that the depth cap left out, too.
-            factor = batch.depth_factor(start)
-            shares = factor * counts[:, column : column + len(alts) + 1]
-            forward, reverse = np.rint(shares).astype(np.int64).tolist()
-            ad = tuple(f + r for f, r in zip(forward, reverse, strict=True))
-            shown = slice(*evidence.observations.offset[site : site + 2])
+        starts = sites.start.tolist()
+        low, high = starts[0], int((sites.start + sites.ref_length).max())
+        letters = self._reference.fetch_string(batch.contig, low, high)
+        witnesses = _count_witnesses(batch, evidence)
+        for site, first, end in zip(asked_sites.tolist(), firsts, ends, strict=True):
+            start = starts[site]
+            ref = letters[start - low : start - low + int(sites.ref_length[site])]
+            alts = spell_alts(sites, site, ref)
+            column = int(sites.alt_offset[site]) + site
+            shown = slice(column, column + len(alts) + 1)
+            adf, adr = witnesses.forward[shown], witnesses.reverse[shown]
+            ad = tuple([f + r for f, r in zip(adf, adr, strict=True)])
             record = call_site(
                 SiteEvidence(
                     contig=batch.contig,
                     start=start,
                     ref=ref,
                     alts=alts,
-                    dp=max(sum(ad), round(factor * evidence.observations.counts[shown].sum())),
+                    dp=max(sum(ad), witnesses.covering[site]),
                     ad=ad,
-                    adf=tuple(forward),
-                    adr=tuple(reverse),
+                    adf=adf,
+                    adr=adr,
                 ),
                 answers[first : first + len(alts)],
                 answers[first + len(alts) : end],
@@ -172,3 +171,28 @@ class Worker:
                 options=self._plan.genotype,
             )
             yield format_record(record)
+
+
+@dataclass(frozen=True, slots=True)
+class _Witnesses:
+    """Reads that show the alleles of the sites of a window.
+
+    `forward` and `reverse` hold REF and ALTs of each site, one site after another, as in
+    `count_alleles`; `covering` the reads of each site that show any allele.
+    """
+
+    forward: tuple[int, ...]
+    reverse: tuple[int, ...]
+    covering: tuple[int, ...]
+
+
+def _count_witnesses(batch: ReadBatch, evidence: Evidence) -> _Witnesses:
+    """Count the reads of each allele; they stand for those that the depth cap left out, too."""
+    sites, seen = evidence.sites, evidence.observations
+    factor = np.array([batch.depth_factor(start) for start in sites.start.tolist()])
+    counts = count_alleles(evidence.reads, sites, seen)
+    counts = np.rint(np.repeat(factor, np.diff(sites.alt_offset) + 1) * counts).astype(np.int64)
+    before = np.append(0, np.cumsum(seen.counts))
+    covering = np.rint(factor * (before[seen.offset[1:]] - before[seen.offset[:-1]]))
+    forward, reverse = counts.tolist()
+    return _Witnesses(tuple(forward), tuple(reverse), tuple(covering.astype(np.int64).tolist()))

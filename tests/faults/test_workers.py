@@ -7,7 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -30,6 +30,17 @@ def test_results_come_in_order() -> None:
     expected = [(item, item.upper()) for item in items]
     assert list(run_in_order(Obedient, "", items, 2)) == expected
     assert list(run_in_order(Obedient, "", items, 1)) == expected
+
+
+def test_results_of_bundles_come_one_by_one_in_order() -> None:
+    items = ["sleep 0.1", *(f"item {number}" for number in range(30))]
+
+    def threes(items: Sequence[str]) -> list[Sequence[str]]:
+        return [items[first : first + 3] for first in range(0, len(items), 3)]
+
+    expected = [(item, item.upper()) for item in items]
+    assert list(run_in_order(Obedient, "", items, 2, threes)) == expected
+    assert list(run_in_order(Obedient, "", items, 1, threes)) == expected
 
 
 def test_f23_a_killed_worker_is_named_with_its_item() -> None:

@@ -200,7 +200,7 @@ def test_cells_cover_what_is_occupied_once_and_spread_evenly(
         header_contigs=("a", "b"),
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("varcall.profile.occupied_spans", lambda path: occupied)
+        patch.setattr("varcall.occupied.occupied_spans", lambda path: occupied)
         cells = list(_cells(inputs))
     expected = {
         (name, cell)
