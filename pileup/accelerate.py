@@ -1,12 +1,16 @@
 """The one place for Numba's defaults."""
 
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
 import numba
+from numba.core import event
+
+_log = logging.getLogger(__name__)
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -29,6 +33,26 @@ def _load_without_scipy() -> None:
 
 
 _load_without_scipy()
+
+
+class Announcer(event.Listener):
+    """Says once in a process that kernels are compiled: nothing else tells why it takes so long."""
+
+    def __init__(self) -> None:
+        self._has_spoken = False
+
+    def on_start(self, event: event.Event) -> None:
+        """Speak at the first compilation; what is loaded from the cache is none."""
+        del event
+        if not self._has_spoken:
+            _log.info("compiling the kernels, once on this machine: it takes about a minute")
+        self._has_spoken = True
+
+    def on_end(self, event: event.Event) -> None:
+        """Stay silent."""
+
+
+event.register("numba:compile", Announcer())  # type: ignore[no-untyped-call]
 
 
 def _cache_enabled() -> bool:
