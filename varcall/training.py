@@ -1,12 +1,13 @@
 """`varcall train`: a model from folders of examples."""
 
+import shutil
 import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
 from models.recipe import Recipe
-from models.train import TrainJob
+from models.train import WEIGHTS, TrainJob
 from models.train import train as train_model
 from models.train_triage import TriageRecipe, attach
 from pileup.spec import SPEC
@@ -48,8 +49,12 @@ def run_train(options: TrainOptions) -> Path:
     ------
     InputError
         Where a folder holds no examples.
+    UsageError
+        Where the recipe has no steps and there are no weights to keep.
     """
     recipe = Recipe.from_file(options.recipe)
+    if recipe.steps == 0 and options.begin_with is None:
+        raise UsageError(f"{options.recipe} has no steps: give the weights to keep, --begin-with")
     sampling = recipe_table(options.recipe, "examples", Sampling)
     data = tuple(path for folder in options.data for path in example_files(folder))
     evaluations = {
@@ -60,21 +65,25 @@ def run_train(options: TrainOptions) -> Path:
         options.output, data, sampling, recipe_table(options.recipe, "triage", TriageRecipe),
         options.workers,
     )  # fmt: skip
-    weights = train_model(
-        TrainJob(
-            recipe=recipe,
-            make_batches=ExampleStream(data, recipe.batch_size, sampling, halves),
-            out=options.output,
-            pileup_spec=SPEC.to_dict(),
-            features=FEATURES,
-            evaluations=evaluations,
-            device=options.device,
-            workers=options.workers,
-            threads=options.threads,
-            resume=options.resume,
-            begin_with=options.begin_with,
+    if recipe.steps == 0 and options.begin_with is not None:
+        weights = options.output / WEIGHTS
+        shutil.copyfile(options.begin_with, weights)
+    else:
+        weights = train_model(
+            TrainJob(
+                recipe=recipe,
+                make_batches=ExampleStream(data, recipe.batch_size, sampling, halves),
+                out=options.output,
+                pileup_spec=SPEC.to_dict(),
+                features=FEATURES,
+                evaluations=evaluations,
+                device=options.device,
+                workers=options.workers,
+                threads=options.threads,
+                resume=options.resume,
+                begin_with=options.begin_with,
+            )
         )
-    )
     if evaluations:
         held_out = replace(next(iter(evaluations.values())), shares=CALIBRATION_SHARES)
         attach(triage, weights, held_out, options.device)

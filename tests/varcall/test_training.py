@@ -1,4 +1,6 @@
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -23,3 +25,33 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="varcall examples"):
         run_train(options)
     assert not (tmp_path / "out").exists()
+
+
+def test_without_steps_weights_are_kept_and_the_rest_is_fitted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[tuple[object, Path, tuple[Path, ...]]] = []
+
+    def feature_models(folder: Path, *_: object) -> tuple[str, tuple[str, str]]:
+        folder.mkdir()
+        return "trees", ("half", "half")
+
+    def attach(trees: object, weights: Path, held_out: SimpleNamespace, device: str) -> None:
+        fitted.append((trees, weights, held_out.paths))
+
+    monkeypatch.setattr("varcall.training.feature_models", feature_models)
+    monkeypatch.setattr("varcall.training.attach", attach)
+    span = tmp_path / "span.safetensors"
+    known = tmp_path / "known.safetensors"
+    for path, content in (span, b""), (known, b"weights"):
+        path.write_bytes(content)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[train]\nsteps = 0\n")
+    options = TrainOptions(
+        recipe=recipe, data=(tmp_path,), output=tmp_path / "out", held_out=(tmp_path,)
+    )
+    with pytest.raises(UsageError, match="--begin-with"):
+        run_train(options)
+    weights = run_train(replace(options, begin_with=known))
+    assert weights.read_bytes() == b"weights"
+    assert fitted == [("trees", weights, (known, span))]
