@@ -31,7 +31,7 @@ SIZES = {
 }
 
 BUNDLED_SHA256: dict[str, str] = {
-    "tiny": "6fc8293f334731f977ab54c21c85f973dbdbf5721e51a07a4bf2b444780d3f9b",
+    "tiny": "798ff9148b461909f0f5e7375a13952c39dadd5cd66d301e8a3d6f8f136c9463",
 }
 """Weights in `models/weights/NAME.safetensors`, and the SHA-256 of each file."""
 

@@ -20,7 +20,7 @@ from varcall.pool import run_in_order
 _log = logging.getLogger(__name__)
 
 # Depths that each span is seen at; each is another set of reads, and so of examples.
-DRAWS = 12
+DRAWS = 2
 # Above this, a feature model that never saw the question counts as sure while pictures are chosen.
 SURE_IN_TRAINING = 0.998
 _FILES = ("triage.safetensors", "triage.half0.safetensors", "triage.half1.safetensors")
