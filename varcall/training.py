@@ -1,6 +1,5 @@
 """`varcall train`: a model from folders of examples."""
 
-import shutil
 import tomllib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -10,6 +9,8 @@ from models.recipe import Recipe
 from models.train import WEIGHTS, TrainJob
 from models.train import train as train_model
 from models.train_triage import TriageRecipe, attach
+from models.weights import write_whole
+from models.weights_file import read_weights
 from pileup.spec import SPEC
 from varcall.errors import InputError, UsageError
 from varcall.examples import CALIBRATION_SHARES, ExampleStream, Sampling
@@ -49,12 +50,13 @@ def run_train(options: TrainOptions) -> Path:
     ------
     InputError
         Where a folder holds no examples.
+    ModelError
+        Where the recipe or the weights to begin with cannot be used.
     UsageError
         Where the recipe has no steps and there are no weights to keep.
     """
     recipe = Recipe.from_file(options.recipe)
-    if recipe.steps == 0 and options.begin_with is None:
-        raise UsageError(f"{options.recipe} has no steps: give the weights to keep, --begin-with")
+    kept = _kept_weights(recipe, options)
     sampling = recipe_table(options.recipe, "examples", Sampling)
     data = tuple(path for folder in options.data for path in example_files(folder))
     evaluations = {
@@ -65,9 +67,9 @@ def run_train(options: TrainOptions) -> Path:
         options.output, data, sampling, recipe_table(options.recipe, "triage", TriageRecipe),
         options.workers,
     )  # fmt: skip
-    if recipe.steps == 0 and options.begin_with is not None:
+    if kept is not None:
         weights = options.output / WEIGHTS
-        shutil.copyfile(options.begin_with, weights)
+        write_whole(weights, kept)
     else:
         weights = train_model(
             TrainJob(
@@ -88,6 +90,16 @@ def run_train(options: TrainOptions) -> Path:
         held_out = replace(next(iter(evaluations.values())), shares=CALIBRATION_SHARES)
         attach(triage, weights, held_out, options.device)
     return weights
+
+
+def _kept_weights(recipe: Recipe, options: TrainOptions) -> bytes | None:
+    """Return the weights file that a recipe without steps keeps; None where there is training."""
+    if recipe.steps != 0:
+        return None
+    if options.begin_with is None:
+        raise UsageError(f"{options.recipe} has no steps: give the weights to keep, --begin-with")
+    read_weights(options.begin_with)
+    return options.begin_with.read_bytes()
 
 
 def recipe_table(recipe: Path, name: str, kind: type[T]) -> T:

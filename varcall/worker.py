@@ -143,7 +143,7 @@ class Worker:
         asked_sites, firsts = np.unique(evidence.questions.site, return_index=True)
         ends = np.append(firsts[1:], len(answers))
         starts = sites.start.tolist()
-        low, high = starts[0], int((sites.start + sites.ref_length).max())
+        low, high = min(starts), int((sites.start + sites.ref_length).max())
         letters = self._reference.fetch_string(batch.contig, low, high)
         witnesses = _count_witnesses(batch, evidence)
         for site, first, end in zip(asked_sites.tolist(), firsts, ends, strict=True):

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from models.errors import ModelError
+from models.registry import weights_path
 from varcall.errors import InputError, UsageError
 from varcall.training import TrainOptions, run_train
 
@@ -42,9 +43,7 @@ def test_without_steps_weights_are_kept_and_the_rest_is_fitted(
     monkeypatch.setattr("varcall.training.feature_models", feature_models)
     monkeypatch.setattr("varcall.training.attach", attach)
     span = tmp_path / "span.safetensors"
-    known = tmp_path / "known.safetensors"
-    for path, content in (span, b""), (known, b"weights"):
-        path.write_bytes(content)
+    span.touch()
     recipe = tmp_path / "recipe.toml"
     recipe.write_text("[train]\nsteps = 0\n")
     options = TrainOptions(
@@ -52,6 +51,10 @@ def test_without_steps_weights_are_kept_and_the_rest_is_fitted(
     )
     with pytest.raises(UsageError, match="--begin-with"):
         run_train(options)
+    with pytest.raises(ModelError, match=r"absent\.safetensors"):
+        run_train(replace(options, begin_with=tmp_path / "absent.safetensors"))
+    assert not options.output.exists()
+    known, _ = weights_path("tiny")
     weights = run_train(replace(options, begin_with=known))
-    assert weights.read_bytes() == b"weights"
-    assert fitted == [("trees", weights, (known, span))]
+    assert weights.read_bytes() == known.read_bytes()
+    assert fitted == [("trees", weights, (span,))]
