@@ -83,14 +83,15 @@ def target_lines(costs: Mapping[str, Cost], targets: Targets) -> str:
 
 
 def best_stages(cost: Cost) -> Stages:
-    """Read the stages of the run of the least CPU time."""
-    return Stages.read(timings_path(cost.best.job))
+    """Read the stages of the run of the least CPU time, less those of its start-up."""
+    best, start_up = (Stages.read(timings_path(run.job)) for run in (cost.best, cost.start_up))
+    return best.less(start_up)
 
 
 def report_costs(costs: Mapping[str, Cost], targets: Targets, repeats: int) -> str:
     """Format what one slice cost, varcall's ways by stage."""
     note = (
-        f"One thread each, {repeats} runs in turn. Start-up: a call of one base in the middle of "
+        f"One thread each, {repeats} runs in turn. Start-up: a call of 2 kb in the middle of "
         "the region, least of as many; calling: the least run less that.\n"
     )
     pieces = [note, cost_table(costs), target_lines(costs, targets)]

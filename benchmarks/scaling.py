@@ -161,8 +161,7 @@ def main() -> None:
         for measured in (_workers, _lengths, _depths):
             heading, text = measured(arguments, directory)
             text = (
-                f"Least of {arguments.repeats} runs in turn; start-up is a call of one base.\n\n"
-                f"{text}"
+                f"Least of {arguments.repeats} runs in turn; start-up is a call of 2 kb.\n\n{text}"
             )
             print(f"\n{heading}\n\n{text}", flush=True)
             if not arguments.no_append:

@@ -55,6 +55,14 @@ def test_stages_read_what_varcall_writes(tmp_path: Path) -> None:
     assert read.counts["pictures"] == 0
 
 
+def test_what_stages_cost_at_the_start_is_no_calling() -> None:
+    start = Stages({PROFILE: 0.4, **dict.fromkeys(STAGES, 0.1), "write": 0.0}, {"pictures": 1})
+    calling = stages().less(start)
+    assert calling.of(STAGES) == pytest.approx(0.15 * len(STAGES))
+    assert calling.seconds[PROFILE] == 0.5
+    assert calling.counts["pictures"] == 40
+
+
 def test_stages_and_the_rest_add_up() -> None:
     lines = stage_table(cost(4.0), stages()).splitlines()
     assert stages().by_length == pytest.approx(2.3)
@@ -103,8 +111,8 @@ def test_jobs_are_run_in_turn_and_measured_apart(tmp_path: Path) -> None:
     log = tmp_path / "regions"
     caller = Caller("echo", "bash", lambda job: f"echo {job.region} >> '{log}'", "")
     found = time_jobs([("one", caller, JOB), ("two", caller, JOB)], 2, tmp_path)
-    warm, whole, base = "20:490001-510000", JOB.region, "20:500000-500000"
-    assert log.read_text().split() == [warm, warm, *[base, whole] * 4]
+    warm, whole, start = "20:490001-510000", JOB.region, "20:499001-501000"
+    assert log.read_text().split() == [warm, warm, *[start, whole] * 4]
     assert [len(item.runs) for item in found.values()] == [2, 2]
     # Of the shell, not of this process with all that it imported.
     assert found["one"].peak_mb < 60
