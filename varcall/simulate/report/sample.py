@@ -10,11 +10,11 @@ import numpy as np
 import pysam
 
 from pileup.arrays import ReferenceArrays
-from varcall.alignment_index import occupied_spans
 from varcall.errors import InputError
 from varcall.evidence import WINDOW_MARGIN, load_window, reference_span
 from varcall.inputs import Inputs, open_inputs
 from varcall.labels import TruthRecord, read_truth
+from varcall.occupied import occupied_spans_of
 from varcall.profile import LibraryProfile, measure_profile
 from varcall.read_source import ReadSource, open_reads
 from varcall.reads import ReadBatch, ReadFilter
@@ -149,10 +149,7 @@ def _chunks(sample: ReportSample, inputs: Inputs, source: ReadSource) -> list[Re
 def _covered(inputs: Inputs, source: ReadSource) -> list[Region]:
     """Return the stretches in which reads start in most kilobases, without their ragged ends."""
     found = []
-    for number, low, high in _joined(occupied_spans(inputs.index)):
-        contig = inputs.header_contigs[number]
-        if contig not in inputs.contigs:
-            continue
+    for contig, low, high in occupied_spans_of(inputs, 1):
         starts = source.load(contig, low, high, _FILTER).arrays.read_start - low
         counts = np.bincount(np.maximum(starts, 0) // 1000, minlength=(high - low) // 1000)
         busy = np.flatnonzero(counts >= _MIN_DEPTH_SHARE * np.median(counts[counts > 0]))
@@ -162,16 +159,6 @@ def _covered(inputs: Inputs, source: ReadSource) -> list[Region]:
                     Region(contig, low + 1000 * int(piece[1]), low + 1000 * int(piece[-1]))
                 )
     return found
-
-
-def _joined(spans: tuple[tuple[int, int, int], ...]) -> list[tuple[int, int, int]]:
-    joined: list[tuple[int, int, int]] = []
-    for contig, start, end in sorted(spans):
-        if joined and joined[-1][0] == contig and start <= joined[-1][2]:
-            joined[-1] = (contig, joined[-1][1], max(end, joined[-1][2]))
-        else:
-            joined.append((contig, start, end))
-    return joined
 
 
 def _truth_of(sample: ReportSample, contig: str) -> Path | None:
