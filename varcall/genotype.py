@@ -18,8 +18,6 @@ the model's floats were.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
@@ -117,7 +115,7 @@ def genotypes(n_alleles: int, ploidy: int) -> tuple[tuple[int, ...], ...]:
 
 
 @lru_cache(maxsize=256)
-def _answers_of_genotypes(n_alts: int, ploidy: int) -> tuple[tuple[int, ...], ...]:
+def _answers_of_genotypes(n_alts: int, ploidy: int) -> NDArray[np.int64]:
     """For each genotype, where in the flattened answers [questions x 3] its copies are found.
 
     A hemizygous ALT is drawn like a hom-alt one (every read shows it), so one haploid copy is
@@ -125,52 +123,56 @@ def _answers_of_genotypes(n_alts: int, ploidy: int) -> tuple[tuple[int, ...], ..
     """
     questions = [*combinations(range(n_alts), 1), *combinations(range(n_alts), 2)]
     copies_per_allele = 2 // ploidy
-    return tuple(
-        tuple(
-            3 * q + copies_per_allele * sum(allele - 1 in question for allele in genotype)
-            for q, question in enumerate(questions)
-        )
-        for genotype in genotypes(n_alts + 1, ploidy)
+    return np.array(
+        [
+            [
+                3 * q + copies_per_allele * sum(allele - 1 in question for allele in genotype)
+                for q, question in enumerate(questions)
+            ]
+            for genotype in genotypes(n_alts + 1, ploidy)
+        ]
     )
 
 
-def _rounded_answers(
-    singles: NDArray[np.floating], pairs: NDArray[np.floating], ploidy: int
-) -> list[int]:
-    """Log10 of all answers, normalised per question, in whole units of 1/1000; flat."""
-    answers: list[int] = []
-    for zero, one, two in singles.tolist() + pairs.tolist():
-        total = zero + one + two
-        if not (abs(total - 1.0) < 0.01 and min(zero, one, two) >= 0.0):
-            raise ModelError(
-                f"the model answered ({zero}, {one}, {two}), which is no probability: "
-                "the weights are damaged or the engine failed; try --engine torch"
-            )
-        if ploidy == 1:
-            one = 0.0
-        clipped = [max(answer, _SMALLEST_ANSWER) for answer in (zero, one, two)]
-        total = sum(clipped)
-        answers += [round(_UNITS * math.log10(answer / total)) for answer in clipped]
-    return answers
+def _rounded_answers(answers: NDArray[np.floating], ploidy: int) -> NDArray[np.int64]:
+    """Log10 of answers [sites, questions, 3], normalised per question, in units of 1/1000."""
+    likelihoods = answers.astype(np.float64)
+    is_probability = (abs(likelihoods.sum(2) - 1.0) < 0.01) & (likelihoods.min(2) >= 0.0)
+    if not is_probability.all():
+        bad = tuple(likelihoods[~is_probability][0].tolist())
+        raise ModelError(
+            f"the model answered {bad}, which is no probability: "
+            "the weights are damaged or the engine failed; try --engine torch"
+        )
+    if ploidy == 1:
+        likelihoods[:, :, 1] = 0.0
+    likelihoods = np.maximum(likelihoods, _SMALLEST_ANSWER)
+    zero, one, two = np.moveaxis(likelihoods, 2, 0)
+    shares = likelihoods / (zero + one + two)[:, :, None]
+    return np.asarray(np.rint(_UNITS * np.log10(shares)), np.int64)
 
 
-def _log10_sum(logs: Sequence[float]) -> float:
-    highest = max(logs)
-    return highest + math.log10(sum(10.0 ** (log - highest) for log in logs))
+def _log10_sum(logs: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Log10 of the sum of each row's numbers, float64 [sites], from their log10 [sites, n]."""
+    highest = logs.max(axis=1)
+    # Column by column: the order of NumPy's own sum, and so its last bit, depends on the rows.
+    total = sum((10.0 ** (logs - highest[:, None])).T)
+    return np.asarray(highest + np.log10(total))
 
 
-def call_genotype(
-    singles: NDArray[np.floating], pairs: NDArray[np.floating], *, ploidy: int = 2
-) -> GenotypeCall:
-    """Combine the answers about one site into a genotype call.
+def call_genotypes(
+    answers: NDArray[np.floating], n_alts: int, *, ploidy: int = 2
+) -> list[GenotypeCall]:
+    """Combine the answers about sites of equally many ALTs into genotype calls.
 
     Parameters
     ----------
-    singles
-        float [n_alts, 3]: P of 0, 1 and 2 copies of each ALT.
-    pairs
-        float [n_alts (n_alts - 1) / 2, 3]: P of 0, 1 and 2 copies of either ALT of a pair, in the
-        order of `itertools.combinations`: (0,1), (0,2), (0,3), (1,2), ...
+    answers
+        float [sites, questions, 3]: P of 0, 1 and 2 copies. The questions are those about each
+        ALT, then those about either ALT of a pair, in the order of `itertools.combinations`:
+        (0,1), (0,2), (0,3), (1,2), ...
+    n_alts
+        ALTs of each site.
     ploidy
         1 or 2.
 
@@ -179,26 +181,59 @@ def call_genotype(
     ModelError
         When an answer is no probability.
     """
-    n_alts = len(singles)
-    answers = _rounded_answers(singles, pairs, ploidy)
-    scores = [
-        sum([answers[where] for where in row]) for row in _answers_of_genotypes(n_alts, ploidy)
-    ]
-    best = max(scores)
-    called = scores.index(best)
+    where = _answers_of_genotypes(n_alts, ploidy)
+    scores = _rounded_answers(answers, ploidy).reshape(len(answers), -1)[:, where].sum(axis=2)
+    called = scores.argmax(axis=1)
+    below = scores.max(axis=1)[:, None] - scores
     unit = _UNITS * n_alts
-    relative = [(score - best) / unit for score in scores]
-    total = _log10_sum(relative)
-    gl = tuple(log - total for log in relative)
-    wrong = _log10_sum(gl[:called] + gl[called + 1 :])
-    return GenotypeCall(
-        alleles=genotypes(n_alts + 1, ploidy)[called],
-        gq=min(MAX_GQ, round(-10.0 * wrong)),
-        qual=min(MAX_QUAL, round(-10.0 * gl[0], 1) + 0.0),
-        gl=gl,
-        # integer arithmetic, halves up: 10 * (best - score) / unit
-        pl=tuple(min(MAX_PL, (20 * (best - score) + unit) // (2 * unit)) for score in scores),
-    )
+    gl = -below / unit
+    gl -= _log10_sum(gl)[:, None]
+    others = gl.copy()
+    others[np.arange(len(gl)), called] = -np.inf
+    gq = np.minimum(MAX_GQ, np.rint(-10.0 * _log10_sum(others))).astype(np.int64)
+    qual = np.minimum(MAX_QUAL, np.round(-10.0 * gl[:, 0], 1) + 0.0)
+    # integer arithmetic, halves up: 10 * below / unit
+    pl = np.minimum(MAX_PL, (20 * below + unit) // (2 * unit))
+    every = genotypes(n_alts + 1, ploidy)
+    columns = (called.tolist(), gq.tolist(), qual.tolist(), gl.tolist(), pl.tolist())
+    return [
+        GenotypeCall(every[number], gq, qual, tuple(gl), tuple(pl))
+        for number, gq, qual, gl, pl in zip(*columns, strict=True)
+    ]
+
+
+def call_all_genotypes(
+    answers: NDArray[np.floating],
+    first: NDArray[np.int64],
+    n_alts: NDArray[np.int64],
+    *,
+    ploidy: int,
+) -> list[GenotypeCall]:
+    """Call the genotype of each of s sites.
+
+    Parameters
+    ----------
+    answers
+        float [questions, 3]; those about a site lie side by side, as `call_genotypes` has them.
+    first
+        int64 [s], each site's first question.
+    n_alts
+        int64 [s], each site's ALTs.
+    ploidy
+        1 or 2.
+
+    Raises
+    ------
+    ModelError
+        When an answer is no probability.
+    """
+    calls: dict[int, GenotypeCall] = {}
+    for n in np.unique(n_alts).tolist():
+        chosen = np.flatnonzero(n_alts == n)
+        asked = first[chosen, None] + np.arange(n + n * (n - 1) // 2)
+        called = call_genotypes(answers[asked], n, ploidy=ploidy)
+        calls.update(zip(chosen.tolist(), called, strict=True))
+    return [calls[site] for site in range(len(first))]
 
 
 def _kept_alts(call: GenotypeCall, n_alts: int) -> tuple[int, ...]:
@@ -208,7 +243,7 @@ def _kept_alts(call: GenotypeCall, n_alts: int) -> tuple[int, ...]:
         return called or (1,)
     every = genotypes(n_alts + 1, len(call.alleles))
     carried = [
-        _log10_sum([gl for gl, genotype in zip(call.gl, every, strict=True) if alt in genotype])
+        _log10_sum(np.array([[g for g, gt in zip(call.gl, every, strict=True) if alt in gt]]))[0]
         for alt in range(1, n_alts + 1)
     ]
     return (carried.index(max(carried)) + 1,)
@@ -222,25 +257,20 @@ def _subset(call: GenotypeCall, kept: tuple[int, ...], n_alts: int) -> GenotypeC
         for index, genotype in enumerate(genotypes(n_alts + 1, len(call.alleles)))
         if all(allele in new_number for allele in genotype)
     ]
-    total = _log10_sum([call.gl[index] for index in chosen])
+    gl = np.array(call.gl)[chosen]
     return GenotypeCall(
         alleles=tuple(new_number[allele] for allele in call.alleles),
         gq=call.gq,
         qual=call.qual,
-        gl=tuple(call.gl[index] - total for index in chosen),
+        gl=tuple((gl - _log10_sum(gl[None])).tolist()),
         pl=tuple(call.pl[index] for index in chosen),
     )
 
 
 def call_site(
-    site: SiteEvidence,
-    singles: NDArray[np.floating],
-    pairs: NDArray[np.floating],
-    *,
-    ploidy: int = 2,
-    options: GenotypeOptions = GenotypeOptions(),
+    site: SiteEvidence, call: GenotypeCall, options: GenotypeOptions = GenotypeOptions()
 ) -> VariantRecord:
-    """Call one candidate site and write it as a record.
+    """Write a called site as a record.
 
     ALTs outside the called genotype are dropped (a hom-ref call keeps the likeliest one), PL and
     GL are restricted to what is left, and the alleles are trimmed again; so `start` of the record
@@ -251,13 +281,12 @@ def call_site(
     ----------
     site
         Alleles and counts.
-    singles, pairs, ploidy
-        See `call_genotype`.
+    call
+        Over the alleles of the site.
     options
         Thresholds of the filters.
     """
     n_alts = len(site.alts)
-    call = call_genotype(singles, pairs, ploidy=ploidy)
     kept = _kept_alts(call, n_alts)
     if len(kept) < n_alts:
         call = _subset(call, kept, n_alts)
@@ -271,7 +300,7 @@ def call_site(
         status = REF_CALL
     else:
         status = NO_CALL
-        gt = (None,) * ploidy
+        gt = (None,) * len(call.alleles)
     return VariantRecord(
         contig=site.contig,
         start=start,

@@ -13,7 +13,7 @@ from pileup.kernels.count import count_alleles
 from varcall.answers import load_answerer
 from varcall.candidates import CandidateThresholds, spell_alts
 from varcall.evidence import DEFAULT_REALIGN, Evidence, gather, load_window, reference_of
-from varcall.genotype import GenotypeOptions, SiteEvidence, call_site
+from varcall.genotype import GenotypeOptions, SiteEvidence, call_all_genotypes, call_site
 from varcall.inputs import Inputs
 from varcall.profile import LibraryProfile
 from varcall.read_source import open_reads
@@ -141,12 +141,13 @@ class Worker:
     ) -> Iterator[str]:
         sites = evidence.sites
         asked_sites, firsts = np.unique(evidence.questions.site, return_index=True)
-        ends = np.append(firsts[1:], len(answers))
+        n_alts = np.diff(sites.alt_offset)[asked_sites]
+        calls = call_all_genotypes(answers, firsts, n_alts, ploidy=ploidy)
         starts = sites.start.tolist()
         low, high = min(starts), int((sites.start + sites.ref_length).max())
         letters = self._reference.fetch_string(batch.contig, low, high)
         witnesses = _count_witnesses(batch, evidence)
-        for site, first, end in zip(asked_sites.tolist(), firsts, ends, strict=True):
+        for site, call in zip(asked_sites.tolist(), calls, strict=True):
             start = starts[site]
             ref = letters[start - low : start - low + int(sites.ref_length[site])]
             alts = spell_alts(sites, site, ref)
@@ -165,10 +166,8 @@ class Worker:
                     adf=adf,
                     adr=adr,
                 ),
-                answers[first : first + len(alts)],
-                answers[first + len(alts) : end],
-                ploidy=ploidy,
-                options=self._plan.genotype,
+                call,
+                self._plan.genotype,
             )
             yield format_record(record)
 

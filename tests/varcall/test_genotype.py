@@ -10,7 +10,8 @@ from varcall.errors import ModelError
 from varcall.genotype import (
     GenotypeOptions,
     SiteEvidence,
-    call_genotype,
+    call_all_genotypes,
+    call_genotypes,
     call_site,
     genotypes,
 )
@@ -45,6 +46,16 @@ def answers(draw: st.DrawFn, max_alts: int = 4):
     raw = np.exp(np.array(logits) - np.max(logits, axis=1, keepdims=True))
     rows = (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32)
     return rows[:n_alts], rows[n_alts:]
+
+
+def call_genotype(singles, pairs, *, ploidy=2):
+    together = np.concatenate([singles, pairs])
+    return call_genotypes(together[None], len(singles), ploidy=ploidy)[0]
+
+
+def record_of(evidence, singles, pairs, *, ploidy=2, **options):
+    call = call_genotype(singles, pairs, ploidy=ploidy)
+    return call_site(evidence, call, GenotypeOptions(**options))
 
 
 def test_genotypes_are_in_vcf_order():
@@ -122,6 +133,17 @@ def test_order_of_the_alts_does_not_matter(answers):
             assert pl == call.pl[every.index(old)]
 
 
+@given(st.lists(answers(), min_size=1, max_size=5), st.sampled_from([1, 2]))
+@settings(max_examples=40)
+def test_sites_called_together_are_called_as_each_alone(sites, ploidy):
+    n_alts = [len(singles) for singles, _ in sites]
+    n_questions = [len(singles) + len(pairs) for singles, pairs in sites]
+    first = np.cumsum([0, *n_questions[:-1]])
+    together = np.concatenate([rows for site in sites for rows in site])
+    calls = call_all_genotypes(together, first, np.array(n_alts), ploidy=ploidy)
+    assert calls == [call_genotype(*site, ploidy=ploidy) for site in sites]
+
+
 def test_ties_go_to_the_lower_allele():
     even = np.full((1, 3), 1 / 3)
     assert call_genotype(even, NO_PAIRS).alleles == (0, 0)
@@ -153,7 +175,7 @@ def site(*alts: str, ref: str = "A", dp: int = 30, start: int = 99) -> SiteEvide
 
 def test_unused_alts_are_dropped_and_the_rest_trimmed():
     evidence = site("GCA", "TCACACA", "G", ref="GCACA")
-    record = call_site(evidence, *answers_of((0, 1), 3))
+    record = record_of(evidence, *answers_of((0, 1), 3))
     # GCACA>GCA alone is trimmed on the right
     assert (record.start, record.ref, record.alts) == (99, "GCA", ("G",))
     assert record.gt == (0, 1)
@@ -165,12 +187,12 @@ def test_unused_alts_are_dropped_and_the_rest_trimmed():
 
 def test_trimming_may_move_the_start_to_the_right():
     evidence = site("A", "ACGG", ref="ACGT")
-    record = call_site(evidence, *answers_of((2, 2), 2))
+    record = record_of(evidence, *answers_of((2, 2), 2))
     assert (record.start, record.ref, record.alts, record.gt) == (102, "T", ("G",), (1, 1))
 
 
 def test_two_called_alts_are_renumbered():
-    record = call_site(site("C", "G", "T"), *answers_of((2, 3), 3))
+    record = record_of(site("C", "G", "T"), *answers_of((2, 3), 3))
     assert (record.alts, record.gt) == (("G", "T"), (1, 2))
     assert record.ad == (10, 12, 13)
     assert len(record.pl) == 6
@@ -180,7 +202,7 @@ def test_two_called_alts_are_renumbered():
 def test_hom_ref_keeps_the_likeliest_alt():
     singles, pairs = answers_of((0, 0), 2)
     singles[1] = [0.9, 0.1, 0.0]
-    record = call_site(site("C", "G"), singles, pairs, options=GenotypeOptions(min_hom_ref_gq=0))
+    record = record_of(site("C", "G"), singles, pairs, min_hom_ref_gq=0)
     assert (record.alts, record.gt, record.filter) == (("G",), (0, 0), "RefCall")
     assert record.pl[0] == 0
 
@@ -189,7 +211,7 @@ def test_gq_remembers_the_dropped_alts():
     """The likelihoods left say nothing of ALT 2, but it may be what is there."""
     singles, pairs = answers_of((0, 1), 2)
     singles[1], pairs[0] = [0.8, 0.2, 0.0], [0.0, 0.8, 0.2]
-    record = call_site(site("C", "G"), singles, pairs)
+    record = record_of(site("C", "G"), singles, pairs)
     assert record.gt == (0, 1)
     assert record.gq < 10 < sorted(record.pl)[1]
 
@@ -205,14 +227,13 @@ def test_gq_remembers_the_dropped_alts():
     ],
 )
 def test_filters(row, dp, gt, status):
-    options = GenotypeOptions(min_qual=5.0)
-    record = call_site(site("C", dp=dp), np.array([row]), NO_PAIRS, options=options)
+    record = record_of(site("C", dp=dp), np.array([row]), NO_PAIRS, min_qual=5.0)
     assert (record.gt, record.filter) == (gt, status)
 
 
 def test_haploid():
-    record = call_site(site("C"), np.array([[1e-6, 0.9, 0.1]]), NO_PAIRS, ploidy=1)
+    record = record_of(site("C"), np.array([[1e-6, 0.9, 0.1]]), NO_PAIRS, ploidy=1)
     assert record.gt == (1,)
     assert record.pl == (50, 0)
-    none = call_site(site("C"), np.array([[0.5, 0.0, 0.5]]), NO_PAIRS, ploidy=1)
+    none = record_of(site("C"), np.array([[0.5, 0.0, 0.5]]), NO_PAIRS, ploidy=1)
     assert none.gt == (None,)
