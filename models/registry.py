@@ -31,7 +31,7 @@ SIZES = {
 }
 
 BUNDLED_SHA256: dict[str, str] = {
-    "tiny": "798ff9148b461909f0f5e7375a13952c39dadd5cd66d301e8a3d6f8f136c9463",
+    "tiny": "540a336e9288859d56417f9032115182998efb3024031c53e6629bca9cd0dd7d",
 }
 """Weights in `models/weights/NAME.safetensors`, and the SHA-256 of each file."""
 

@@ -18,7 +18,7 @@ from models.triage import Triage, TriageSettings, log_of, pool, softmax
 from models.weights import load_weights, save_weights
 
 # Probabilities from which on the trees may be called sure, the boldest first.
-_SURE_STEPS = (0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)
+_SURE_STEPS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)
 
 
 @dataclass(frozen=True, slots=True)
