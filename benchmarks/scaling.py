@@ -18,11 +18,15 @@ from pathlib import Path
 from benchmarks.callers import VARCALL, Job
 from benchmarks.costs import Cost, parts, time_jobs
 from benchmarks.prepared import prepared
+from benchmarks.repeated import repeat
 from benchmarks.results import append, markdown_table
 from benchmarks.slices import StagedSlice
 
 DEPTH = 30
 WORKERS = (1, 2)
+COPIES = 8
+"""Of the region, in a run of its own: start-up, which workers do not share, is small beside it."""
+
 LEAST_SPEED_UP = 1.8
 MOST_PEAK_MB = 2000
 TOLERANCE = 0.1
@@ -102,20 +106,23 @@ def _time(
     return list(time_jobs(named, arguments.repeats, directory).values())
 
 
-def _whole(arguments: argparse.Namespace, directory: Path) -> Job:
-    work = arguments.work or directory / "length"
-    return _job(prepared(arguments.region, DEPTH, work), arguments.model)
+def _whole(arguments: argparse.Namespace, directory: Path) -> StagedSlice:
+    return prepared(arguments.region, DEPTH, arguments.work or directory / "length")
 
 
 def _workers(arguments: argparse.Namespace, directory: Path) -> tuple[str, str]:
-    job = _whole(arguments, directory)
-    jobs = [(f"{n} workers", replace(job, threads=n)) for n in WORKERS]
-    text = worker_table(_time(jobs, arguments, directory))
-    return f"Scaling in workers, {job.region} at {DEPTH}x", text
+    staged = _whole(arguments, directory)
+    text = ""
+    for item in (staged, repeat(staged, COPIES, directory)):
+        job = _job(item, arguments.model)
+        jobs = [(f"{n} workers", replace(job, threads=n)) for n in WORKERS]
+        text += f"{item.slice.name}, {job.region}:\n\n"
+        text += worker_table(_time(jobs, arguments, directory)) + "\n"
+    return "Scaling in workers", text
 
 
 def _lengths(arguments: argparse.Namespace, directory: Path) -> tuple[str, str]:
-    job = _whole(arguments, directory)
+    job = _job(_whole(arguments, directory), arguments.model)
     megabases = sorted(arguments.lengths)
     jobs = []
     for length in megabases:
