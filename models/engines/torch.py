@@ -18,9 +18,11 @@ from models.weights import load_weights
 
 _T = TypeVar("_T", bound=np.generic)
 
-CPU_BATCH = 32
-CUDA_BATCH = 1024
-"""Rows the network always sees at once: with one shape, a row's answer has one bit pattern."""
+BATCH = 32
+"""Rows the network always sees at once: with one shape, a row's answer has one bit pattern.
+
+A window asks about a dozen pictures, and what fills a batch up is copied to the device, too.
+"""
 
 
 class TorchEngine:
@@ -32,7 +34,6 @@ class TorchEngine:
         keep_freed_memory()
         self._card, self._sha256 = card, sha256
         self.device = torch.device(device)
-        self.batch_size = CPU_BATCH if self.device.type == "cpu" else CUDA_BATCH
         # Pixels 0..255 are exact in bf16; the small rest gains nothing from it.
         image_dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         with torch.inference_mode():
@@ -65,11 +66,11 @@ class TorchEngine:
             As `check_arrays` does.
         """
         check_arrays(self._card.config, images, tokens, features)
-        n, size = len(images), self.batch_size
+        n = len(images)
         answers = np.empty((n, len(self._card.config.options)), np.float32)
         with torch.inference_mode():
-            for start in range(0, n, size):
-                rows = slice(start, min(start + size, n))
+            for start in range(0, n, BATCH):
+                rows = slice(start, min(start + BATCH, n))
                 answers[rows] = self._answer(images[rows], tokens[rows], features[rows])
         return answers
 
@@ -81,7 +82,7 @@ class TorchEngine:
     ) -> NDArray[np.float32]:
         n = len(images)
         pixels, words, values = (
-            torch.from_numpy(_padded(x, self.batch_size)).to(self.device, non_blocking=True)
+            torch.from_numpy(_padded(x)).to(self.device, non_blocking=True)
             for x in (images, tokens, features)
         )
         caller = self._caller
@@ -115,10 +116,10 @@ def build(path: Path, sha256: str | None, device: str, precision: str, threads: 
     return TorchEngine(*load_weights(path, sha256), device, precision)
 
 
-def _padded(rows: NDArray[_T], size: int) -> NDArray[_T]:
-    """Return contiguous rows, filled up with zeros to `size`."""
-    if len(rows) == size:
+def _padded(rows: NDArray[_T]) -> NDArray[_T]:
+    """Return contiguous rows, filled up with zeros to a batch."""
+    if len(rows) == BATCH:
         return np.ascontiguousarray(rows)
-    full = np.zeros((size, *rows.shape[1:]), rows.dtype)
+    full = np.zeros((BATCH, *rows.shape[1:]), rows.dtype)
     full[: len(rows)] = rows
     return full

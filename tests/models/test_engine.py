@@ -10,13 +10,13 @@ import torch
 
 from models.card import Calibration
 from models.engine import Engine, load_engine
-from models.engines.torch import CPU_BATCH, TorchEngine
+from models.engines.torch import BATCH, TorchEngine
 from models.errors import ModelError
 from models.weights import load_weights, save_weights
 from tests.models import small
 from tests.models.back_ends import EXPORTED, needs
 
-N = 2 * CPU_BATCH + 7
+N = 2 * BATCH + 7
 
 
 @pytest.fixture(scope="module")
