@@ -1,5 +1,7 @@
 """Walk decision trees over many rows."""
 
+import numpy as np
+
 from pileup.accelerate import kernel
 
 
@@ -18,11 +20,19 @@ def add_trees(features, roots, split, threshold, child, scores):
         `threshold`, to `child + 1` otherwise; at a leaf `split` is -1 and `threshold` its value.
     """
     n_classes = scores.shape[1]
+    nodes = np.empty(len(features), np.int32)
     for tree in range(len(roots)):
-        label = tree % n_classes
+        nodes[:] = roots[tree]
+        walking = True
+        # All rows go down one level, then the next: their steps wait for memory side by side.
+        while walking:
+            walking = False
+            for row in range(len(features)):
+                node = nodes[row]
+                feature = split[node]
+                is_inner = feature >= 0
+                above = features[row, feature if is_inner else 0] > threshold[node]
+                nodes[row] = child[node] + above if is_inner else node
+                walking |= is_inner
         for row in range(len(features)):
-            node = roots[tree]
-            while split[node] >= 0:
-                above = features[row, split[node]] > threshold[node]
-                node = child[node] + (1 if above else 0)
-            scores[row, label] += threshold[node]
+            scores[row, tree % n_classes] += threshold[nodes[row]]
