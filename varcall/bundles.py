@@ -8,10 +8,10 @@ from varcall.occupied import occupied_spans_of
 from varcall.regions import Region
 
 # Windows with reads that go together at most. A process that goes on where it has been reads no
-# block twice; an index only tells where each 16 kb begin, so elsewhere it begins some kb early.
-TOGETHER = 4
+# block twice; an index only tells where each 16 kb begin, so elsewhere it begins a window early.
+TOGETHER = 16
 # Bundles a process should have to do at least, so that all end at about the same time.
-EACH = 8
+EACH = 16
 # Windows without reads cost next to nothing; this many go together at most.
 EMPTY_TOGETHER = 512
 

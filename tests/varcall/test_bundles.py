@@ -59,7 +59,7 @@ def test_all_windows_in_order_and_few_with_reads_in_each(
 
 
 def test_neighbours_go_together(monkeypatch: pytest.MonkeyPatch) -> None:
-    todo, bundles = bundled([(0, 100_000, 300_000)], 2, monkeypatch)
+    todo, bundles = bundled([(0, 100_000, 700_000)], 2, monkeypatch)
     # What comes before the reads goes with the first that have some.
     assert bundles[0] == todo[: 100 + TOGETHER]
     assert bundles[1] == todo[100 + TOGETHER : 100 + 2 * TOGETHER]
