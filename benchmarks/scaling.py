@@ -2,16 +2,18 @@
 
 Usage: python -m benchmarks.scaling [--region 20:50000001-55000000] [--work DIR]
            [--depth-region 20:50000001-52000000] [--depth-work DIR] [--depths 15 30 50 100]
-           [--lengths 1 2 5] [--repeats 3] [-m MODEL] [--no-append]
+           [--lengths 5 10 20 40] [--repeats 3] [-m MODEL] [--no-append]
 
 Reads are those of `benchmarks.simulated`; --work and --depth-work keep them (30x.bam and so on), or
-hold them already. Prints markdown and appends it to RESULTS.md.
+hold them already. Workers are timed once more, and lengths in megabases taken, on the region many
+times over (`benchmarks.repeated`), where start-up is small. Prints markdown and appends it to
+RESULTS.md.
 """
 
 import argparse
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -106,14 +108,20 @@ def _time(
     return list(time_jobs(named, arguments.repeats, directory).values())
 
 
-def _whole(arguments: argparse.Namespace, directory: Path) -> StagedSlice:
-    return prepared(arguments.region, DEPTH, arguments.work or directory / "length")
+def _tables(arguments: argparse.Namespace, directory: Path) -> Iterator[tuple[str, str]]:
+    """Yield heading and text of one table after another."""
+    once = prepared(arguments.region, DEPTH, arguments.work or directory / "length")
+    many = repeat(once, COPIES, directory)
+    yield _workers((once, many), arguments, directory)
+    yield _lengths(many, arguments, directory)
+    yield _depths(arguments, directory)
 
 
-def _workers(arguments: argparse.Namespace, directory: Path) -> tuple[str, str]:
-    staged = _whole(arguments, directory)
+def _workers(
+    slices: Sequence[StagedSlice], arguments: argparse.Namespace, directory: Path
+) -> tuple[str, str]:
     text = ""
-    for item in (staged, repeat(staged, COPIES, directory)):
+    for item in slices:
         job = _job(item, arguments.model)
         jobs = [(f"{n} workers", replace(job, threads=n)) for n in WORKERS]
         text += f"{item.slice.name}, {job.region}:\n\n"
@@ -121,15 +129,17 @@ def _workers(arguments: argparse.Namespace, directory: Path) -> tuple[str, str]:
     return "Scaling in workers", text
 
 
-def _lengths(arguments: argparse.Namespace, directory: Path) -> tuple[str, str]:
-    job = _job(_whole(arguments, directory), arguments.model)
+def _lengths(
+    staged: StagedSlice, arguments: argparse.Namespace, directory: Path
+) -> tuple[str, str]:
+    job = _job(staged, arguments.model)
     megabases = sorted(arguments.lengths)
     jobs = []
     for length in megabases:
         region = first_bases(job.region, round(1e6 * length))
         jobs.append((f"{length:g} Mb", replace(job, region=region)))
     text = growth_table("Mb", megabases, _time(jobs, arguments, directory))
-    return f"Scaling in length, at {DEPTH}x", text
+    return f"Scaling in length, {staged.slice.name}", text
 
 
 def _depths(arguments: argparse.Namespace, directory: Path) -> tuple[str, str]:
@@ -150,7 +160,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--depth-region", default="20:50000001-52000000", help="inside 20:50-55M")
     parser.add_argument("--depth-work", type=Path, help="folder of its simulated files, kept")
     parser.add_argument("--depths", type=int, nargs="+", default=[15, 30, 50, 100])
-    parser.add_argument("--lengths", type=float, nargs="+", default=[1, 2, 5], help="megabases")
+    parser.add_argument("--lengths", type=float, nargs="+", default=[5, 10, 20, 40])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
     parser.add_argument("--no-append", action="store_true", help="print only")
@@ -165,8 +175,7 @@ def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory(prefix="varcall-scaling-") as temporary:
         directory = Path(temporary)
-        for measured in (_workers, _lengths, _depths):
-            heading, text = measured(arguments, directory)
+        for heading, text in _tables(arguments, directory):
             text = (
                 f"Least of {arguments.repeats} runs in turn; start-up is a call of 2 kb.\n\n{text}"
             )
