@@ -209,23 +209,16 @@ def call_all_genotypes(
     *,
     ploidy: int,
 ) -> list[GenotypeCall]:
-    """Call the genotype of each of s sites.
+    """Call the genotype of each of s sites, with the errors of `call_genotypes`.
 
     Parameters
     ----------
     answers
         float [questions, 3]; those about a site lie side by side, as `call_genotypes` has them.
-    first
-        int64 [s], each site's first question.
-    n_alts
-        int64 [s], each site's ALTs.
+    first, n_alts
+        int64 [s], each site's first question and ALTs.
     ploidy
         1 or 2.
-
-    Raises
-    ------
-    ModelError
-        When an answer is no probability.
     """
     calls: dict[int, GenotypeCall] = {}
     for n in np.unique(n_alts).tolist():
