@@ -15,7 +15,7 @@ ON_CPU = [
     ("torch", "fp32"), ("openvino", "fp32"), ("onnx", "fp32"),
     ("torch", "bf16"), ("openvino", "bf16"),
 ]  # fmt: skip
-CUDA_BATCH = 512
+CUDA_IMAGES = 512
 TRIAGE_QUESTIONS = 4096
 
 
@@ -41,7 +41,7 @@ def benchmark_cuda(count: Count, precision: str, questions: Questions) -> None:
     if not has_cuda():
         pytest.skip("there is no CUDA device")
     loaded = load_engine(DEFAULT_MODEL, device="cuda", precision=precision, engine="torch")
-    asked = questions.repeated(CUDA_BATCH)
+    asked = questions.repeated(CUDA_IMAGES)
     count("images", lambda: len(loaded.predict(asked.images, asked.tokens, asked.features)))
 
 

@@ -235,11 +235,11 @@ def _kept_alts(call: GenotypeCall, n_alts: int) -> tuple[int, ...]:
     if called or n_alts == 1:
         return called or (1,)
     every = genotypes(n_alts + 1, len(call.alleles))
-    carried = [
-        _log10_sum(np.array([[g for g, gt in zip(call.gl, every, strict=True) if alt in gt]]))[0]
+    carrying = [
+        [gl for gl, genotype in zip(call.gl, every, strict=True) if alt in genotype]
         for alt in range(1, n_alts + 1)
     ]
-    return (carried.index(max(carried)) + 1,)
+    return (int(_log10_sum(np.array(carrying)).argmax()) + 1,)
 
 
 def _subset(call: GenotypeCall, kept: tuple[int, ...], n_alts: int) -> GenotypeCall:
@@ -260,10 +260,10 @@ def _subset(call: GenotypeCall, kept: tuple[int, ...], n_alts: int) -> GenotypeC
     )
 
 
-def call_site(
+def site_record(
     site: SiteEvidence, call: GenotypeCall, options: GenotypeOptions = GenotypeOptions()
 ) -> VariantRecord:
-    """Write a called site as a record.
+    """Return the record of a called site.
 
     ALTs outside the called genotype are dropped (a hom-ref call keeps the likeliest one), PL and
     GL are restricted to what is left, and the alleles are trimmed again; so `start` of the record

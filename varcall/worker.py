@@ -13,7 +13,7 @@ from pileup.kernels.count import count_alleles
 from varcall.answers import load_answerer
 from varcall.candidates import CandidateThresholds, spell_alts
 from varcall.evidence import DEFAULT_REALIGN, Evidence, gather, load_window, reference_of
-from varcall.genotype import GenotypeOptions, SiteEvidence, call_all_genotypes, call_site
+from varcall.genotype import GenotypeOptions, SiteEvidence, call_all_genotypes, site_record
 from varcall.inputs import Inputs
 from varcall.profile import LibraryProfile
 from varcall.read_source import open_reads
@@ -155,7 +155,7 @@ class Worker:
             shown = slice(column, column + len(alts) + 1)
             adf, adr = witnesses.forward[shown], witnesses.reverse[shown]
             ad = tuple([f + r for f, r in zip(adf, adr, strict=True)])
-            record = call_site(
+            record = site_record(
                 SiteEvidence(
                     contig=batch.contig,
                     start=start,

@@ -7,7 +7,7 @@ from models.engine import load_engine
 from models.prompt import PromptContext, write_tokens
 from tests.models.back_ends import EXPORTED
 from varcall.features import N_FEATURES
-from varcall.genotype import SiteEvidence, call_genotypes, call_site
+from varcall.genotype import SiteEvidence, call_genotypes, site_record
 from varcall.vcf import VariantRecord
 
 N = 60
@@ -39,7 +39,7 @@ def reference(golden: Questions) -> np.ndarray:
 
 def _record(answer: np.ndarray) -> VariantRecord:
     evidence = SiteEvidence("1", 10, "A", ("C",), dp=30, ad=(15, 15), adf=(8, 8), adr=(7, 7))
-    return call_site(evidence, call_genotypes(answer[None, None], 1)[0])
+    return site_record(evidence, call_genotypes(answer[None, None], 1)[0])
 
 
 def test_the_golden_set_shows_every_genotype(reference: np.ndarray) -> None:

@@ -12,8 +12,8 @@ from varcall.genotype import (
     SiteEvidence,
     call_all_genotypes,
     call_genotypes,
-    call_site,
     genotypes,
+    site_record,
 )
 
 NO_PAIRS = np.empty((0, 3))
@@ -55,7 +55,7 @@ def call_genotype(singles, pairs, *, ploidy=2):
 
 def record_of(evidence, singles, pairs, *, ploidy=2, **options):
     call = call_genotype(singles, pairs, ploidy=ploidy)
-    return call_site(evidence, call, GenotypeOptions(**options))
+    return site_record(evidence, call, GenotypeOptions(**options))
 
 
 def test_genotypes_are_in_vcf_order():
