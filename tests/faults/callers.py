@@ -22,6 +22,8 @@ class Obedient:
         if what in ERRORS:
             raise ERRORS[what](detail)
         if what == "die":
+            while not Path(detail).exists():
+                time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
         if what == "sleep":
             time.sleep(float(detail))
