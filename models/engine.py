@@ -31,7 +31,7 @@ else a machine does."""
 _PROBE_TOLERANCE = 1e-3
 
 _CUDA_SIGNS = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/dxg")
-"""Without one of these there is no CUDA device, and torch (seconds) need not be asked."""
+"""Without one of these there is no CUDA device, and torch need not be asked."""
 
 
 class Engine(Protocol):
@@ -97,11 +97,9 @@ def load_engine(
     ModelError
         When the weights, the device, the precision or the engine cannot be used.
     """
-    _check_names(device, precision, engine)
-    if engine in ("auto", "torch") and _is_cuda(device):
-        device = "cuda" if device == "auto" else device
-        chosen = _Choice(path_or_name, device, "fp32" if precision == "fp32" else "bf16", threads)
-        return chosen.load("torch")
+    on_cuda = load_cuda_engine(path_or_name, device, precision, threads, engine)
+    if on_cuda is not None:
+        return on_cuda
     if device not in ("auto", "cpu"):
         raise ModelError(f"The engine {engine} runs on the CPU only; use the engine torch there.")
     if precision == "bf16" and not (cpu_multiplies_bf16() and engine != "onnx"):
@@ -111,6 +109,35 @@ def load_engine(
         precision = "bf16" if cpu_multiplies_bf16() and engine != "onnx" else "fp32"
     chosen = _Choice(path_or_name, "cpu", precision, threads)
     return chosen.load_first(_FASTEST_FIRST[precision]) if engine == "auto" else chosen.load(engine)
+
+
+def may_use_cuda(device: str = "auto", engine: str = "auto") -> bool:
+    """Return whether `load_engine` would look for CUDA, without loading torch (seconds)."""
+    if engine not in ("auto", "torch") or device == "cpu":
+        return False
+    return device != "auto" or any(Path(sign).exists() for sign in _CUDA_SIGNS)
+
+
+def load_cuda_engine(
+    path_or_name: str | Path,
+    device: str = "auto",
+    precision: str = "auto",
+    threads: int = 1,
+    engine: str = "auto",
+) -> Engine | None:
+    """Load a model as `load_engine` does where that takes CUDA; return None where it does not.
+
+    Raises
+    ------
+    ModelError
+        When the weights, the device, the precision or the engine cannot be used.
+    """
+    _check_names(device, precision, engine)
+    if not may_use_cuda(device, engine) or (device == "auto" and not _has_cuda()):
+        return None
+    device = "cuda" if device == "auto" else device
+    chosen = _Choice(path_or_name, device, "fp32" if precision == "fp32" else "bf16", threads)
+    return chosen.load("torch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,12 +215,7 @@ def _check_names(device: str, precision: str, engine: str) -> None:
         raise ModelError(f"There is no device {device!r}; use auto, cpu or cuda.")
 
 
-def _is_cuda(device: str) -> bool:
-    """Return whether CUDA is asked for, or "auto" means it here."""
-    if device != "auto":
-        return device.startswith("cuda")
-    if not any(Path(sign).exists() for sign in _CUDA_SIGNS):
-        return False
+def _has_cuda() -> bool:
     from models.engines import torch
 
     return torch.has_cuda()

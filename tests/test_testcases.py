@@ -126,11 +126,11 @@ def test_cut_at_every_base(
     bam = sam_to_bam((case.folder / "reads.sam").read_text(), case.folder / "reads.bam")
     plans: list[Any] = []
 
-    def keep_plan(make: Callable[..., Any], plan: Any, *rest: Any, **options: Any) -> Any:
+    def keep_plan(plan: Any, *rest: Any, **options: Any) -> Any:
         plans.append(plan)
         return iter(())
 
-    monkeypatch.setattr("varcall.pipeline.run_in_order", keep_plan)
+    monkeypatch.setattr("varcall.pipeline.call_windows", keep_plan)
     with pysam.FastaFile(str(case.reference)) as fasta:
         lengths = dict(zip(fasta.references, fasta.lengths, strict=True))
     span = parse_region(case.cuts, lengths)

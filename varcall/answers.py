@@ -108,26 +108,34 @@ class Answerer:
         return answers
 
 
-def load_answerer(
-    model: str,
-    *,
-    engine: str = "auto",
-    device: str = "auto",
-    precision: str = "auto",
-    every_picture: bool = False,
-    batch_size: int = DEFAULT_BATCH_SIZE,
-) -> Answerer:
+def load_answerer(model: str) -> Answerer:
     """Load bundled weights by name, or a weights file, into one single-threaded process.
 
     Raises
     ------
     ModelError
-        As `load_engine` and `check_model` do.
+        As `load_engine` and `answerer_of` do.
     """
-    loaded = load_engine(model, device=device, precision=precision, threads=1, engine=engine)
-    check_model(loaded.card, model)
-    quality_map = loaded.card.quality_map
-    return Answerer(loaded, load_triage(model), quality_map, every_picture, batch_size)
+    return answerer_of(load_engine(model), model)
+
+
+def answerer_of(
+    engine: Engine,
+    model: str,
+    *,
+    every_picture: bool = False,
+    batch_size: int = DEFAULT_BATCH_SIZE,
+) -> Answerer:
+    """Return who is asked, given the engine that has the model's weights.
+
+    Raises
+    ------
+    ModelError
+        As `check_model` and `load_triage` do.
+    """
+    check_model(engine.card, model)
+    quality_map = engine.card.quality_map
+    return Answerer(engine, load_triage(model), quality_map, every_picture, batch_size)
 
 
 def check_model(card: ModelCard, name: str) -> None:

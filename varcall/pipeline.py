@@ -2,7 +2,8 @@
 
     inputs -> profile -> regions -> [reads -> candidates -> images -> model -> genotype] -> VCF
 
-What stands in brackets is `varcall.worker`, done window by window, in as many processes as asked.
+What stands in brackets is `varcall.worker`, done window by window, in as many processes as asked
+(`varcall.call_windows`).
 """
 
 import hashlib
@@ -14,7 +15,7 @@ from functools import partial
 
 from models.registry import weights_path
 from varcall.atomic import check_writable
-from varcall.bundles import bundle_windows
+from varcall.call_windows import call_windows
 from varcall.candidates import CandidateThresholds
 from varcall.completeness import ReadTally
 from varcall.evidence import DEFAULT_REALIGN
@@ -22,7 +23,6 @@ from varcall.genotype import GenotypeOptions
 from varcall.inputs import Inputs, open_inputs
 from varcall.log import Progress
 from varcall.options import CallOptions
-from varcall.pool import run_in_order
 from varcall.profile import LibraryProfile, measure_profile
 from varcall.provenance import ModelIdentity, header_lines, normalised_command
 from varcall.reads import TILE, ReadFilter
@@ -30,7 +30,7 @@ from varcall.regions import Region, shard, windows
 from varcall.resume import Compute, FinishedWindows, fingerprint
 from varcall.timings import Timings
 from varcall.vcf import HeaderContig, HeaderShard, OutputType, VcfHeader, open_vcf
-from varcall.worker import WindowResult, Worker, WorkerPlan
+from varcall.worker import WindowResult, WorkerPlan
 
 _log = logging.getLogger(__name__)
 
@@ -67,8 +67,7 @@ def call_variants(options: CallOptions) -> None:
         measure = partial(measure_profile, inputs)
         profile = measure() if finished is None else finished.profile(measure)
     plan = plan_worker(options, inputs, profile)
-    bundle = partial(bundle_windows, inputs=inputs, processes=options.threads)
-    compute = partial(run_in_order, Worker, plan, processes=options.threads, bundle=bundle)
+    compute = partial(call_windows, plan, processes=options.threads)
     if finished is not None:
         compute = partial(finished.completed, compute=compute)
     tally = ReadTally(inputs)

@@ -112,7 +112,7 @@ def _in_processes(
     waiting: deque[tuple[Sequence[Item], Future[Any]]] = deque()
     try:
         for items in bundles:
-            with _interrupts_held():
+            with interrupts_held():
                 waiting.append((items, executor.submit(_call, items)))
             if len(waiting) > _AHEAD * processes:
                 yield from _first(waiting)
@@ -145,7 +145,7 @@ def _first(
 
 
 @contextmanager
-def _interrupts_held() -> Iterator[None]:
+def interrupts_held() -> Iterator[None]:
     """Hold Ctrl-C back, for good in processes started inside: ending them is the parent's task.
 
     A terminal sends it to all of them, and each would print a traceback.

@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from models.engine import Engine, load_engine
 from models.prompt import PromptContext
 from pileup.kernels.count import count_alleles
-from varcall.answers import load_answerer
+from varcall.answers import answerer_of
 from varcall.candidates import CandidateThresholds, spell_alts
+from varcall.engine_process import Desk
 from varcall.evidence import DEFAULT_REALIGN, Evidence, gather, load_window, reference_of
 from varcall.genotype import GenotypeOptions, SiteEvidence, call_all_genotypes, site_record
 from varcall.inputs import Inputs
@@ -42,6 +44,8 @@ class WorkerPlan:
         Whether the feature model may answer alone.
     haploid_contigs
         Contigs called as haploid in a diploid sample.
+    desk
+        Where to ask an engine that all workers share; None gives each its own.
     """
 
     inputs: Inputs
@@ -58,6 +62,7 @@ class WorkerPlan:
     genotype: GenotypeOptions
     realign: RealignOptions | None = DEFAULT_REALIGN
     triage: bool = True
+    desk: Desk | None = None
 
 
 @dataclass(slots=True)
@@ -97,11 +102,9 @@ class Worker:
         # Held for as long as the worker lives: the stack closes the file when it is collected.
         self._files = ExitStack()
         self._source = self._files.enter_context(open_reads(plan.inputs))
-        self._answerer = load_answerer(
+        self._answerer = answerer_of(
+            _engine_of(plan),
             plan.model,
-            engine=plan.engine,
-            device=plan.device,
-            precision=plan.precision,
             every_picture=not plan.triage,
             batch_size=plan.batch_size,
         )
@@ -170,6 +173,12 @@ class Worker:
                 self._plan.genotype,
             )
             yield format_record(record)
+
+
+def _engine_of(plan: WorkerPlan) -> Engine:
+    if plan.desk is not None:
+        return plan.desk.engine()
+    return load_engine(plan.model, plan.device, plan.precision, threads=1, engine=plan.engine)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """The reference engine: the model itself, on the CPU or on CUDA."""
 
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,19 +10,43 @@ from torch.nn import functional
 
 from models.caller import VariantCaller
 from models.card import ModelCard
+from models.config import IMAGE_SHAPE
 from models.engines.arrays import check_arrays
 from models.errors import ModelError
 from models.memory import keep_freed_memory
 from models.prompt import PREFIX_TOKENS
 from models.weights import load_weights
 
-_T = TypeVar("_T", bound=np.generic)
-
 BATCH = 32
 """Rows the network always sees at once: with one shape, a row's answer has one bit pattern.
 
-A window asks about a dozen pictures, and what fills a batch up is copied to the device, too.
+A window asks about a dozen pictures.
 """
+
+CUDA_BATCH = 128
+"""The same on CUDA, where one process answers for all workers."""
+
+
+class _Rows:
+    """One input of the network: a batch on the device, and the host's memory it is copied from.
+
+    Rows beyond those of the last `fill` hold what they held: no row's answer depends on another.
+    """
+
+    def __init__(self, shape: tuple[int, ...], dtype: torch.dtype, device: torch.device) -> None:
+        is_cuda = device.type == "cuda"
+        # Only from pinned memory does a copy leave the CPU free.
+        self._host = torch.zeros(shape, dtype=dtype, pin_memory=is_cuda)
+        self._device = self._host.to(device) if is_cuda else self._host
+        self._written = self._host.numpy()
+
+    def fill(self, rows: NDArray[Any]) -> torch.Tensor:
+        """Copy rows to the front of the batch and return the whole of it."""
+        n = len(rows)
+        self._written[:n] = rows
+        if self._device is not self._host:
+            self._device[:n].copy_(self._host[:n], non_blocking=True)
+        return self._device
 
 
 class TorchEngine:
@@ -41,6 +65,15 @@ class TorchEngine:
             self._caller = caller.to(self.device).channels_last()
             self._caller.image_encoder.to(image_dtype)
             self._prefix = caller.decoder.prefix(torch.tensor(PREFIX_TOKENS, device=self.device))
+        self._batch = CUDA_BATCH if self.device.type == "cuda" else BATCH
+        self._inputs = (
+            self._rows(IMAGE_SHAPE, torch.uint8),
+            self._rows((card.config.prompt_length,), torch.int32),
+            self._rows((card.config.n_features,), torch.float32),
+        )
+
+    def _rows(self, shape: tuple[int, ...], dtype: torch.dtype) -> _Rows:
+        return _Rows((self._batch, *shape), dtype, self.device)
 
     @property
     def card(self) -> ModelCard:
@@ -69,21 +102,14 @@ class TorchEngine:
         n = len(images)
         answers = np.empty((n, len(self._card.config.options)), np.float32)
         with torch.inference_mode():
-            for start in range(0, n, BATCH):
-                rows = slice(start, min(start + BATCH, n))
+            for start in range(0, n, self._batch):
+                rows = slice(start, min(start + self._batch, n))
                 answers[rows] = self._answer(images[rows], tokens[rows], features[rows])
         return answers
 
-    def _answer(
-        self,
-        images: NDArray[np.uint8],
-        tokens: NDArray[np.int32],
-        features: NDArray[np.float32],
-    ) -> NDArray[np.float32]:
-        n = len(images)
+    def _answer(self, *asked: NDArray[Any]) -> NDArray[np.float32]:
         pixels, words, values = (
-            torch.from_numpy(_padded(x)).to(self.device, non_blocking=True)
-            for x in (images, tokens, features)
+            batch.fill(rows) for batch, rows in zip(self._inputs, asked, strict=True)
         )
         caller = self._caller
         logits = caller.read(
@@ -93,8 +119,8 @@ class TorchEngine:
             prefix=self._prefix,
         )
         calibrated = self._card.calibration.apply(logits)
-        p: NDArray[np.float32] = functional.softmax(calibrated, dim=1).cpu().numpy()[:n]
-        return p
+        p: NDArray[np.float32] = functional.softmax(calibrated, dim=1).cpu().numpy()
+        return p[: len(asked[0])]
 
 
 def has_cuda() -> bool:
@@ -114,12 +140,3 @@ def build(path: Path, sha256: str | None, device: str, precision: str, threads: 
         raise ModelError("No CUDA device is visible to torch; use the device cpu.")
     torch.set_num_threads(threads)
     return TorchEngine(*load_weights(path, sha256), device, precision)
-
-
-def _padded(rows: NDArray[_T]) -> NDArray[_T]:
-    """Return contiguous rows, filled up with zeros to a batch."""
-    if len(rows) == BATCH:
-        return np.ascontiguousarray(rows)
-    full = np.zeros((BATCH, *rows.shape[1:]), rows.dtype)
-    full[: len(rows)] = rows
-    return full

@@ -5,8 +5,10 @@ import pysam
 import pytest
 import torch
 
+from models.errors import ModelError as NoModel
 from models.weights import load_weights, save_weights
 from tests.builders import ReadsBuilder, random_sequence, write_reference
+from tests.varcall.engines import on_cpu
 from varcall.errors import InputError, ModelError, OutputError
 from varcall.merge import MergeOptions, merge_shards
 from varcall.options import CallOptions
@@ -64,6 +66,38 @@ def test_d1_bytes_do_not_depend_on_how_it_runs(
     tmp_path: Path,
 ) -> None:
     assert _call(small_sample, untrained_model, tmp_path / "out.vcf", **changes) == whole
+
+
+@pytest.mark.parametrize("engine", ["torch", "auto"])
+def test_d1_bytes_do_not_depend_on_who_has_the_engine(
+    engine: str,
+    small_sample: SimulatedSample,
+    untrained_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One process answers for both workers, as on CUDA; with none there each has its own."""
+    calls = {"engine": engine, "no_version": True}
+    alone = _call(small_sample, untrained_model, tmp_path / "alone.vcf", **calls)
+    monkeypatch.setattr("varcall.call_windows.may_use_cuda", lambda *_: True)
+    if engine == "torch":
+        monkeypatch.setattr("varcall.call_windows.load_cuda_engine", on_cpu)
+    timings = tmp_path / "timings.tsv"
+    calls |= {"threads": 2, "timings": timings}
+    assert _call(small_sample, untrained_model, tmp_path / "shared.vcf", **calls) == alone
+    (model,) = (x for x in timings.read_text().splitlines() if x.startswith("model\t"))
+    assert float(model.split("\t")[1]) > 0
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
+@pytest.mark.parametrize("threads", [1, 2])
+def test_cuda_that_is_not_there_is_one_sentence(
+    threads: int, small_sample: SimulatedSample, untrained_model: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "out.vcf"
+    with pytest.raises(NoModel, match="No CUDA device is visible to torch; use the device cpu"):
+        _call(small_sample, untrained_model, output, device="cuda", threads=threads)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("window", [1000, 3777, 100_000])

@@ -1,0 +1,179 @@
+"""One process that answers for all workers: the same answers, and every way it may end."""
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from threading import Barrier, Thread
+
+import numpy as np
+import pytest
+
+from models.engine import load_engine
+from models.errors import ModelError
+from models.weights import save_weights
+from tests.faults.test_workers import group_ended, is_running, wait_for
+from tests.models import small
+from tests.varcall.engines import Broken, die, nothing, refuse
+from varcall.engine_process import ROWS, Desk, EngineProcess
+from varcall.errors import WorkerError
+from varcall.pool import run_in_order
+
+Asked = tuple[np.ndarray, np.ndarray, np.ndarray]
+
+
+@pytest.fixture(autouse=True)
+def _no_process_is_left() -> Iterator[None]:
+    yield
+    assert multiprocessing.active_children() == []
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "mini.safetensors"
+    save_weights(path, small.caller(), small.card())
+    return path
+
+
+def torch_on_cpu(path: Path) -> Callable[[], object]:
+    return partial(load_engine, path, "cpu", "fp32", engine="torch")
+
+
+class Asker:
+    """A worker that asks about the questions of a seed."""
+
+    def __init__(self, desk: Desk) -> None:
+        self.engine = desk.engine()
+
+    def call(self, asked: tuple[int, int]) -> np.ndarray:
+        return self.engine.predict(*small.questions(*asked))
+
+
+def test_workers_get_the_answers_of_the_engine(path: Path) -> None:
+    todo = [(n, seed) for seed, n in enumerate((1, 7, 0, ROWS, 2 * ROWS + 3, 5, 12, 1))]
+    alone = load_engine(path, "cpu", "fp32", engine="torch")
+    with EngineProcess(torch_on_cpu(path), path, 2) as process:
+        desk = process.desk()
+        assert desk is not None
+        for asked, answers in run_in_order(Asker, desk, todo, 2):
+            np.testing.assert_array_equal(answers, alone.predict(*small.questions(*asked)))
+        assert process.spent() > 0
+        assert process.spent() == 0
+
+
+def test_what_comes_together_is_answered_together(path: Path) -> None:
+    """Each asker still gets its own answers, and what the weights say."""
+    alone = load_engine(path, "cpu", "fp32", engine="torch")
+    got: dict[int, np.ndarray] = {}
+    start = Barrier(4)
+
+    def ask(asker: Asker, seed: int) -> None:
+        start.wait()
+        got[seed] = asker.call((3, seed))
+
+    with EngineProcess(torch_on_cpu(path), path, 4) as process:
+        desk = process.desk()
+        assert desk is not None
+        askers = [Asker(desk) for _ in range(4)]
+        threads = [Thread(target=ask, args=(a, seed)) for seed, a in enumerate(askers)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (askers[0].engine.card, askers[0].engine.sha256) == (alone.card, alone.sha256)
+    for seed in range(4):
+        np.testing.assert_array_equal(got[seed], alone.predict(*small.questions(3, seed)))
+
+
+def test_nothing_loaded_is_no_desk(path: Path) -> None:
+    with EngineProcess(nothing, path, 2) as process:
+        assert process.desk() is None
+
+
+@pytest.mark.parametrize(
+    ("load", "error", "says"),
+    [
+        (refuse, ModelError, "No CUDA device is visible to torch; use the device cpu."),
+        (die, WorkerError, "the process that runs the network died: .*; try --device cpu"),
+    ],
+)
+def test_an_engine_that_does_not_load(
+    path: Path, load: Callable[[], None], error: type[Exception], says: str
+) -> None:
+    with EngineProcess(load, path, 2) as process, pytest.raises(error, match=says):
+        process.desk()
+
+
+@pytest.mark.parametrize(
+    ("way", "error", "says"),
+    [
+        ("fails", ModelError, "The network cannot be run: CUDA out of memory.; try --device cpu."),
+        ("dies", WorkerError, "the process that runs the network died: .*; try --device cpu"),
+    ],
+)
+def test_an_engine_that_stops(path: Path, way: str, error: type[Exception], says: str) -> None:
+    load = partial(Broken, small.card(), way)
+    with EngineProcess(load, path, 2) as process:
+        desk = process.desk()
+        assert desk is not None
+        with pytest.raises(error, match=says):
+            list(run_in_order(Asker, desk, [(1, 0), (2, 1), (3, 2)], 2))
+
+
+RUN = textwrap.dedent(
+    """
+    import signal, sys, time
+    from functools import partial
+    from tests.models import small
+    from tests.varcall.engines import told
+    from varcall.engine_process import EngineProcess
+
+    if __name__ == "__main__":
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with EngineProcess(partial(told, sys.argv[1], small.card()), sys.argv[2], 2) as process:
+                process.desk()
+                time.sleep(600)
+        except KeyboardInterrupt:
+            sys.exit(130)
+    """
+)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+@pytest.mark.parametrize(
+    ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
+)
+def test_the_process_ends_with_its_parent(
+    path: Path, sent: signal.Signals, status: int, tmp_path: Path, root: Path
+) -> None:
+    folder = tmp_path / "pids"
+    folder.mkdir()
+    script = tmp_path / "run.py"
+    script.write_text(RUN)
+    with (
+        subprocess.Popen(
+            [sys.executable, str(script), str(folder), str(path)],
+            cwd=root,
+            env=os.environ | {"PYTHONPATH": str(root)},
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+        ) as process,
+        group_ended(process.pid),
+    ):
+        assert process.stderr is not None
+        wait_for(lambda: len(list(folder.iterdir())) == 1)
+        if sent == signal.SIGINT:  # as a terminal sends it: to the whole group
+            os.killpg(process.pid, sent)
+        else:
+            process.send_signal(sent)
+        assert process.wait(timeout=30) == status
+        (pid,) = (int(path.name) for path in folder.iterdir())
+        wait_for(lambda: not is_running(pid), 20)
+        if sent != signal.SIGKILL:
+            assert process.stderr.read() == b""

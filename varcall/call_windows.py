@@ -1,0 +1,35 @@
+"""The windows of a call, in as many processes as asked."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+
+from models.engine import load_cuda_engine, may_use_cuda
+from varcall.bundles import bundle_windows
+from varcall.engine_process import EngineProcess
+from varcall.pool import run_in_order
+from varcall.regions import Region
+from varcall.worker import WindowResult, Worker, WorkerPlan
+
+
+def call_windows(
+    plan: WorkerPlan, todo: Sequence[Region], processes: int
+) -> Iterator[tuple[Region, WindowResult]]:
+    """Yield (window, result) in order; workers share one engine where it runs on CUDA.
+
+    Raises
+    ------
+    VarcallError
+        As `Worker` and `run_in_order` do.
+    """
+    bundle = partial(bundle_windows, inputs=plan.inputs, processes=processes)
+    if processes <= 1 or not may_use_cuda(plan.device, plan.engine):
+        yield from run_in_order(Worker, plan, todo, processes, bundle)
+        return
+    load = partial(load_cuda_engine, plan.model, plan.device, plan.precision, engine=plan.engine)
+    with EngineProcess(load, plan.model, processes) as process:
+        desk = process.desk()
+        plan = replace(plan, device="cpu") if desk is None else replace(plan, desk=desk)
+        for window, result in run_in_order(Worker, plan, todo, processes, bundle):
+            result.seconds["model"] += process.spent()
+            yield window, result
