@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.sharedctypes import RawArray, RawValue
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from models.card import ModelCard
 from models.config import IMAGE_SHAPE, ModelConfig
 from models.engine import Engine
+from models.engines.base import KnownWeights
 from models.errors import ModelError
 from models.registry import weights_path
 from models.weights_file import read_weights
@@ -75,23 +75,13 @@ class Desk:
         return SharedEngine(self.card, self.sha256, place)
 
 
-class SharedEngine:
+class SharedEngine(KnownWeights):
     """The `Engine` of a worker that has none of its own."""
 
     def __init__(self, card: ModelCard, sha256: str, place: _Place) -> None:
-        self._card, self._sha256 = card, sha256
+        super().__init__(card, sha256)
         self._connection = place.connection
         self._rows = np.frombuffer(place.memory, _row_type(card.config))
-
-    @property
-    def card(self) -> ModelCard:
-        """What the weights say of the model."""
-        return self._card
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the weights file."""
-        return self._sha256
 
     def predict(
         self,
@@ -165,12 +155,7 @@ class EngineProcess:
             end.close()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.join()
         for place in self._desk.places:

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.card import ModelCard
 from models.engines.arrays import check_arrays
+from models.engines.base import KnownWeights
 from models.errors import ModelError
 from models.export import Exporter
 from models.export.decoder_graph import QUESTION_TOKENS, TEXT_LENGTH
@@ -46,29 +46,19 @@ class Network(Protocol):
         ...
 
 
-class GraphEngine:
+class GraphEngine(KnownWeights):
     """Answers with exported graphs; a question is asked alone, so no other can touch its answer."""
 
     def __init__(
         self, weights: WeightsFile, path: Path, compile_graph: Callable[[bytes], Network]
     ) -> None:
-        self._card, self._sha256 = weights.card, weights.sha256
+        super().__init__(weights.card, weights.sha256)
         self._path, self._compile = path, compile_graph
         self._questions: dict[int, Network] = {}
         with self._named_weights():
             self._exporter = Exporter(weights.card, weights.tensors)
             text = compile_graph(self._exporter.text_graph())
         self._read = lru_cache(_TEXTS_KEPT)(partial(_read_text, text))
-
-    @property
-    def card(self) -> ModelCard:
-        """What the weights say of the model."""
-        return self._card
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the weights file."""
-        return self._sha256
 
     def predict(
         self,

@@ -12,6 +12,7 @@ from models.caller import VariantCaller
 from models.card import ModelCard
 from models.config import IMAGE_SHAPE
 from models.engines.arrays import check_arrays
+from models.engines.base import KnownWeights
 from models.errors import ModelError
 from models.memory import keep_freed_memory
 from models.prompt import PREFIX_TOKENS
@@ -49,14 +50,14 @@ class _Rows:
         return self._device
 
 
-class TorchEngine:
+class TorchEngine(KnownWeights):
     """Batch normalisation folded, instruction read once, fixed batches."""
 
     def __init__(
         self, caller: VariantCaller, card: ModelCard, sha256: str, device: str, precision: str
     ) -> None:
         keep_freed_memory()
-        self._card, self._sha256 = card, sha256
+        super().__init__(card, sha256)
         self.device = torch.device(device)
         # Pixels 0..255 are exact in bf16; the small rest gains nothing from it.
         image_dtype = torch.bfloat16 if precision == "bf16" else torch.float32
@@ -74,16 +75,6 @@ class TorchEngine:
 
     def _rows(self, shape: tuple[int, ...], dtype: torch.dtype) -> _Rows:
         return _Rows((self._batch, *shape), dtype, self.device)
-
-    @property
-    def card(self) -> ModelCard:
-        """What the weights say of the model."""
-        return self._card
-
-    @property
-    def sha256(self) -> str:
-        """Hash of the weights file."""
-        return self._sha256
 
     def predict(
         self,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.test_workers import group_ended
+from tests.processes import group_ended
 from varcall.simulate import SimulatedSample
 
 KILLS = 50

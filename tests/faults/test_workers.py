@@ -1,19 +1,18 @@
 """Fault F23 and what else ends worker processes: no orphan, no hang, one sentence."""
 
 import multiprocessing
-import os
 import signal
 import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
 from tests.faults.callers import ERRORS, Obedient
+from tests.processes import ends_with_its_processes, needs_proc, wait_for
 from varcall.cli import run as run_varcall
 from varcall.errors import WorkerError
 from varcall.pool import run_in_order
@@ -142,32 +141,7 @@ RUN = textwrap.dedent(
 )
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
-@contextmanager
-def group_ended(leader: int) -> Iterator[None]:
-    """End a group of processes on the way out, whatever a failing test has left of it."""
-    try:
-        yield
-    finally:
-        with suppress(ProcessLookupError):
-            os.killpg(leader, signal.SIGKILL)
-
-
-def is_running(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except OSError:
-        return False
-    return state not in "ZX"
-
-
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+@needs_proc
 @pytest.mark.parametrize(
     ("sent", "whom", "status"),
     [
@@ -180,33 +154,7 @@ def is_running(pid: int) -> bool:
 def test_f21_no_worker_outlives_its_parent(
     sent: signal.Signals, whom: str, status: int, tmp_path: Path, root: Path
 ) -> None:
-    folder = tmp_path / "pids"
-    folder.mkdir()
-    script = tmp_path / "run.py"
-    script.write_text(RUN)
-    with (
-        subprocess.Popen(
-            [sys.executable, str(script), str(folder)],
-            cwd=root,
-            env=os.environ | {"PYTHONPATH": str(root)},
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        ) as process,
-        group_ended(process.pid),
-    ):
-        assert process.stderr is not None
-        wait_for(lambda: len(list(folder.iterdir())) == 2)
-        started = time.monotonic()
-        if whom == "group":
-            os.killpg(process.pid, sent)
-        else:
-            process.send_signal(sent)
-        assert process.wait(timeout=30) == status
-        assert time.monotonic() - started < 30
-        pids = [int(path.name) for path in folder.iterdir()]
-        wait_for(lambda: not any(map(is_running, pids)), 20)
-        if sent != signal.SIGKILL:
-            assert process.stderr.read() == b""
+    ends_with_its_processes(RUN, [], 2, sent, whom, status, tmp_path, root)
 
 
 def test_out_of_memory_is_one_sentence(

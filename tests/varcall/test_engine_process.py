@@ -1,10 +1,7 @@
 """One process that answers for all workers: the same answers, and every way it may end."""
 
 import multiprocessing
-import os
 import signal
-import subprocess
-import sys
 import textwrap
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -17,8 +14,8 @@ import pytest
 from models.engine import load_engine
 from models.errors import ModelError
 from models.weights import save_weights
-from tests.faults.test_workers import group_ended, is_running, wait_for
 from tests.models import small
+from tests.processes import ends_with_its_processes, needs_proc
 from tests.varcall.engines import Broken, die, nothing, refuse
 from varcall.engine_process import ROWS, Desk, EngineProcess
 from varcall.errors import WorkerError
@@ -145,35 +142,12 @@ RUN = textwrap.dedent(
 )
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
+@needs_proc
 @pytest.mark.parametrize(
-    ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)]
+    ("sent", "whom", "status"),
+    [(signal.SIGINT, "group", 130), (signal.SIGKILL, "parent", -signal.SIGKILL)],
 )
 def test_the_process_ends_with_its_parent(
-    path: Path, sent: signal.Signals, status: int, tmp_path: Path, root: Path
+    path: Path, sent: signal.Signals, whom: str, status: int, tmp_path: Path, root: Path
 ) -> None:
-    folder = tmp_path / "pids"
-    folder.mkdir()
-    script = tmp_path / "run.py"
-    script.write_text(RUN)
-    with (
-        subprocess.Popen(
-            [sys.executable, str(script), str(folder), str(path)],
-            cwd=root,
-            env=os.environ | {"PYTHONPATH": str(root)},
-            stderr=subprocess.PIPE,
-            start_new_session=True,
-        ) as process,
-        group_ended(process.pid),
-    ):
-        assert process.stderr is not None
-        wait_for(lambda: len(list(folder.iterdir())) == 1)
-        if sent == signal.SIGINT:  # as a terminal sends it: to the whole group
-            os.killpg(process.pid, sent)
-        else:
-            process.send_signal(sent)
-        assert process.wait(timeout=30) == status
-        (pid,) = (int(path.name) for path in folder.iterdir())
-        wait_for(lambda: not is_running(pid), 20)
-        if sent != signal.SIGKILL:
-            assert process.stderr.read() == b""
+    ends_with_its_processes(RUN, [str(path)], 1, sent, whom, status, tmp_path, root)
