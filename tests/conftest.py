@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 from models.caller import build_caller
 from models.card import ModelCard
@@ -13,6 +14,12 @@ from models.weights import save_weights
 from pileup.spec import SPEC
 from varcall.features import FEATURES, N_FEATURES
 from varcall.simulate import SimulatedSample, simulate_demo
+
+# How long an example takes says something of the machine only.
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"

@@ -157,6 +157,27 @@ def test_sigterm_runs_finally_and_exits_143() -> None:
     assert (child.returncode, rest) == (143, "cleaned\n")
 
 
+@pytest.mark.parametrize(("sent", "status"), [("SIGTERM", 143), ("SIGINT", 130)])
+def test_a_signal_in_a_callback_is_not_lost(sent: str, status: int) -> None:
+    """Python prints and forgets what is raised there; a run may be in one when the signal comes."""
+    code = (
+        "import ctypes, os, signal, sys, time, types\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"callback = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), signal.{sent}))\n"
+        "def work(options):\n"
+        "    try:\n"
+        "        callback(); time.sleep(50)\n"
+        "    finally:\n"
+        "        print('cleaned', flush=True)\n"
+        "module = types.ModuleType('varcall.pipeline'); module.call_variants = work\n"
+        "sys.modules['varcall.pipeline'] = module\n"
+        "sys.argv = ['varcall', 'call', 'reads.bam', '--ref', 'ref.fa']\n"
+        "from varcall.cli import main; main()"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30)
+    assert (result.returncode, result.stdout, result.stderr) == (status, b"cleaned\n", b"")
+
+
 @pytest.mark.parametrize("words", ["--help", "call --help"])
 def test_closed_pipe_is_quiet_141(words: str) -> None:
     reader, writer = os.pipe()

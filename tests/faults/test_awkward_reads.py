@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pysam
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.builders import ReadsBuilder, parse_cigar, random_sequence, substitute, write_reference
@@ -37,7 +37,7 @@ def called(bam: Path, reference: Path, model: Path, *more: str) -> list[list[str
     st.lists(alignments(LENGTH - 400), min_size=20, max_size=60),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=8)
 def test_f14_f15_no_alignment_is_too_odd(
     reference: Path, untrained_model: Path, tmp_path_factory, chosen, letters
 ) -> None:

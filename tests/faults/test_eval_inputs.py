@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pysam
 import pytest
-from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.strategies import damaged_text, kept_if_failing, vcf_records
@@ -223,7 +223,7 @@ def evaluated_text(folder: Path, truth: str, query: str) -> int:
 
 
 @given(vcf_records(SEQUENCES))
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=15)
 def test_f18_right_records_are_all_read_and_scored(
     tmp_path_factory: pytest.TempPathFactory, records: list[str]
 ) -> None:
@@ -240,7 +240,7 @@ def test_f18_right_records_are_all_read_and_scored(
 
 
 @given(st.data())
-@settings(max_examples=MUTATIONS, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=MUTATIONS)
 def test_f18_damaged_records_are_refused_or_all_read(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
 ) -> None:

@@ -78,7 +78,7 @@ def loaded(bam: Path, index: Path, span: tuple[int, int, int]) -> int:
 
 
 @given(st.lists(spans, max_size=6))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_right_indexes_find_the_same(folder: Path, wanted: list[tuple[int, int, int]]) -> None:
     bam = folder / "reads.bam"
     for span in wanted:

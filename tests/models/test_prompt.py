@@ -40,7 +40,7 @@ contexts = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(contexts, question)
 def test_tokenising_is_reversible_and_rows_are_the_text(
     context: PromptContext, asked: VariantQuestion

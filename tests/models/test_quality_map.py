@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from models.card import ModelCard
@@ -43,7 +43,6 @@ def of_quality(copies: int, quality: np.ndarray) -> np.ndarray:
     return p.astype(np.float32)
 
 
-@settings(deadline=None)
 @given(maps(), answers)
 def test_mapped_answers_are_probabilities_of_the_same_genotype(
     quality_map: QualityMap, p: np.ndarray
@@ -62,7 +61,6 @@ def test_mapped_answers_are_probabilities_of_the_same_genotype(
     )
 
 
-@settings(deadline=None)
 @given(maps(), st.integers(0, 2))
 def test_gq_rises_with_gq(quality_map: QualityMap, copies: int) -> None:
     stated = np.arange(4, 50, 0.25)

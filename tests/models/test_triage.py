@@ -135,7 +135,7 @@ def test_broken_settings_are_refused(broken: dict) -> None:
         TriageSettings(**broken)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     st.lists(st.lists(st.floats(-20, 20), min_size=3, max_size=3), min_size=1, max_size=5),
     st.floats(0, 2),

@@ -39,7 +39,7 @@ from tests.pileup.windows import EAGER, Window, random_window
 
 seeds = st.integers(0, 2**32 - 1)
 counts = st.sampled_from([0, 1, 12, 60, 260])
-repeatable = settings(derandomize=True, deadline=None, max_examples=20)
+repeatable = settings(derandomize=True, max_examples=20)
 
 
 def twin_scan(window: Window) -> scan.Counts:
@@ -314,7 +314,7 @@ def test_mix(value: int) -> None:
 
 
 @given(st.data())
-@settings(derandomize=True, deadline=None, max_examples=100)
+@settings(derandomize=True, max_examples=100)
 def test_shift_left(data: st.DataObject) -> None:
     codes = data.draw(st.lists(st.sampled_from([0, 0, 0, 1, 1, 4]), min_size=8, max_size=60))
     length = data.draw(st.integers(1, 4))

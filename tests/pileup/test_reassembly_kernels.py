@@ -41,7 +41,7 @@ from pileup.reference.reassemble import composed, mapped_places
 from tests.pileup.windows import random_batch, random_reference
 
 seeds = st.integers(0, 2**32 - 1)
-repeatable = settings(derandomize=True, deadline=None, max_examples=25)
+repeatable = settings(derandomize=True, max_examples=25)
 RULES = AssemblyRules(20, 20, 14, 15, 2, 5, 500)
 
 

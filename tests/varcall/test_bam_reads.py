@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import varcall.bam_reads
@@ -148,7 +148,7 @@ windows = st.lists(
     st.sampled_from([".bai", ".csi"]),
     st.randoms(use_true_random=False),
 )
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 def test_random_reads_are_those_of_htslib(
     reference: Path, tmp_path_factory, reads, asked, groups, read_filter, block, suffix, letters
 ) -> None:

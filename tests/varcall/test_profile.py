@@ -183,7 +183,7 @@ def test_no_reads(reference: Path, tmp_path: Path) -> None:
     json.loads(profile.to_json())
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     spans=st.lists(
         st.tuples(st.integers(0, 1), st.integers(0, 60_000), st.integers(1, 30_000)), max_size=6
@@ -224,7 +224,7 @@ cigars = st.lists(
 ).map(lambda ops: "".join(f"{length}{op}" for op, length in ops))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 40), cigars), min_size=1, max_size=5), st.integers(0, 99))
 def test_kernels_equal_their_slow_twins(reads: list[tuple[int, str]], seed: int) -> None:
     reads = sorted(reads)

@@ -186,7 +186,7 @@ def test_skips_long_reads_and_hard_clips(tmp_path: Path) -> None:
     assert {"560M40S", "20M10N60M40S"} <= set(after)
 
 
-@settings(derandomize=True, deadline=None, max_examples=30)
+@settings(derandomize=True, max_examples=30)
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 12, 60, 260]))
 def test_alignments_stay_valid(seed: int, count: int) -> None:
     random = np.random.default_rng(seed)

@@ -91,7 +91,7 @@ def test_slippage_happens_as_often_as_asked() -> None:
     assert np.mean([s > 0 for s in slips if s]) == pytest.approx(0.3, abs=0.06)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.sampled_from("MID"), st.integers(1, 9)), min_size=1, max_size=8))
 def test_exact_cigar_round_trip(parts: list[tuple[str, int]]) -> None:
     """The CIGAR read off the positions walks through the same positions again."""

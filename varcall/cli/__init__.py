@@ -5,10 +5,8 @@ standard output went away; 143 terminated.
 """
 
 import os
-import signal
 import sys
 from collections.abc import Sequence
-from types import FrameType
 from typing import Annotated, NoReturn
 
 import typer
@@ -23,6 +21,7 @@ from varcall.cli.examples import examples
 from varcall.cli.merge import merge
 from varcall.cli.profile import profile
 from varcall.cli.show import show
+from varcall.cli.signals import catch_signals, ignore_signals
 from varcall.cli.simulate import simulate
 from varcall.cli.train import train
 from varcall.errors import VarcallError
@@ -30,7 +29,6 @@ from varcall.log import configure_logging
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
-EXIT_TERMINATED = 143
 
 app = typer.Typer(
     name="varcall",
@@ -69,12 +67,6 @@ def _root(
 COMMANDS = (call, check, profile, show, merge, eval_, simulate, examples, train, demo)
 for _command in COMMANDS:
     app.command(_command.__name__.rstrip("_"))(_command)
-
-
-def _terminate(_signal: int, _frame: FrameType | None) -> NoReturn:
-    """Turn SIGTERM into an exception, so that temporary files are removed on the way out."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second one must not stop that
-    raise SystemExit(EXIT_TERMINATED)
 
 
 def _report(message: str) -> None:
@@ -147,5 +139,7 @@ def main() -> NoReturn:
     """Entry point of the console command."""
     # OpenBLAS starts threads when NumPy is imported, and `varcall.pool` forks only without.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(run())
+    catch_signals()
+    status = run()
+    ignore_signals()
+    sys.exit(status)

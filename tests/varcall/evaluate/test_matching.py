@@ -118,7 +118,7 @@ def used_records(path: BestPath) -> int:
     return sum(used >= 0 for used in (*path.truth.values(), *path.query.values()))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.data())
 def test_the_choice_is_sound_and_not_worse_than_exhaustive_search(data: st.DataObject) -> None:
     sequence = REPEATS
@@ -135,7 +135,7 @@ def test_the_choice_is_sound_and_not_worse_than_exhaustive_search(data: st.DataO
         assert alone > 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.data())
 def test_a_call_set_matches_itself_in_any_phase(data: st.DataObject) -> None:
     sequence = random_sequence(400, 7)

@@ -43,7 +43,7 @@ alleles = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(alleles)
 def test_splitting_and_shifting_keep_the_haplotype(change: Change) -> None:
     whole = applied(SEQUENCE, [change])
@@ -51,7 +51,7 @@ def test_splitting_and_shifting_keep_the_haplotype(change: Change) -> None:
     assert applied(SEQUENCE, [left_shift(SEQUENCE, change, 0)]) == whole
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text("ACGT", min_size=1, max_size=8), st.text("ACGT", min_size=1, max_size=8))
 def test_alignments_use_all_bases(ref: str, alt: str) -> None:
     for operations in (align(ref, alt), align_primitives(ref, alt)):
@@ -162,7 +162,7 @@ def test_the_span_of_an_insertion_is_its_two_neighbours() -> None:
     assert spans == [(3, 5)]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(st.integers(0, 5), max_size=200))
 def test_scores_are_sorted_and_spaced(values: list[int]) -> None:
     scores = np.array(values, np.float64)
