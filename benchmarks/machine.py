@@ -5,7 +5,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks" / "RESULTS.md"
+_RESULTS = "benchmarks/RESULTS.md"
+RESULTS = ROOT / _RESULTS
 
 
 def describe() -> str:
@@ -21,11 +22,17 @@ def describe() -> str:
 
 
 def commit(root: Path) -> str:
-    """Return the short commit of the checkout at `root`, marked where files differ from it."""
+    """Return the short commit of the checkout at `root`, marked where files differ from it.
+
+    The results themselves do not count: a benchmark writes one table after another.
+    """
+    name = _git(root, "describe", "--always", "--abbrev=10")
+    changed = _git(root, "status", "--porcelain", "-uno", "--", f":(exclude){_RESULTS}")
+    return (f"{name}-dirty" if changed else name) or "unknown"
+
+
+def _git(root: Path, *words: str) -> str:
     result = subprocess.run(
-        ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=10"],
-        capture_output=True,
-        text=True,
-        check=False,
+        ["git", "-C", str(root), *words], capture_output=True, text=True, check=False
     )
-    return result.stdout.strip() or "unknown"
+    return result.stdout.strip()
