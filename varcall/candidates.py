@@ -135,23 +135,24 @@ def _substitutions(
     counts = scan.counts.base_counts[low:high]
     reference = scan.reference.codes[low:high]
     depth = scan.counts.depth[low:high]
-    known = np.minimum(reference, 3)
-    is_alt = np.arange(4)[None, :] != known[:, None]
-    passed = (
-        is_alt
-        & (reference <= 3)[:, None]
-        & (counts >= thresholds.snv_min_count)
-        & (counts >= thresholds.snv_min_fraction * depth[:, None])
+    enough = counts >= thresholds.snv_min_count
+    enough[np.arange(len(reference)), np.minimum(reference, 3)] = False
+    columns, bases = np.nonzero(enough)
+    passed = (reference[columns] <= 3) & (
+        counts[columns, bases] >= thresholds.snv_min_fraction * depth[columns]
     )
+    columns, bases = columns[passed], bases[passed]
     alleles = [
         _Allele(
-            start=scan.reference.start + low + int(column),
+            start=scan.reference.start + low + column,
             kind=SUBSTITUTION,
             deleted=1,
             bases=np.array([base], np.uint8),
-            count=int(counts[column, base]),
+            count=count,
         )
-        for column, base in np.argwhere(passed)
+        for column, base, count in zip(
+            columns.tolist(), bases.tolist(), counts[columns, bases].tolist(), strict=True
+        )
     ]
     return _join_adjacent(reads, alleles, thresholds)
 
