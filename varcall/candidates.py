@@ -19,7 +19,7 @@ from pileup.kernels.repeats import indel_extents
 from pileup.kernels.scan import MAX_SHIFT, count_indels, scan_reads
 from varcall import options
 
-BASE_LETTERS = "ACGTN"
+_LETTERS = bytes.maketrans(bytes(range(5)), b"ACGTN")
 # How much reference is needed on both sides of the reads of a window.
 REFERENCE_MARGIN = MAX_SHIFT + 200
 
@@ -53,7 +53,7 @@ class Scan:
 
 def spell(codes: NDArray[np.uint8]) -> str:
     """Return base codes (0 A, 1 C, 2 G, 3 T, 4 other) as letters."""
-    return "".join(BASE_LETTERS[code] for code in codes)
+    return codes.tobytes().translate(_LETTERS).decode()
 
 
 def spell_alts(sites: SiteArrays, site: int, ref: str) -> tuple[str, ...]:

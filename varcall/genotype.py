@@ -21,6 +21,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,8 +58,7 @@ class GenotypeOptions:
     write_gl: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SiteEvidence:
+class SiteEvidence(NamedTuple):
     """A candidate site as the reads show it.
 
     Attributes
@@ -81,8 +81,7 @@ class SiteEvidence:
     adr: tuple[int, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class GenotypeCall:
+class GenotypeCall(NamedTuple):
     """A genotype over the alleles of a site (0 = REF).
 
     Attributes
@@ -231,9 +230,11 @@ def call_all_genotypes(
 
 def _kept_alts(call: GenotypeCall, n_alts: int) -> tuple[int, ...]:
     """Name the ALTs (1-based) to keep: the called ones, or of a hom-ref call the likeliest."""
+    if n_alts == 1:
+        return (1,)
     called = tuple(sorted({allele for allele in call.alleles if allele}))
-    if called or n_alts == 1:
-        return called or (1,)
+    if called:
+        return called
     every = genotypes(n_alts + 1, len(call.alleles))
     carrying = [
         [gl for gl, genotype in zip(call.gl, every, strict=True) if alt in genotype]

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, NamedTuple, Protocol
 
 from varcall.atomic import AtomicOutput, is_special, output_errors
 from varcall.bgzf_writer import DEFAULT_LEVEL, BgzfWriter
@@ -74,8 +74,7 @@ def quote(text: str) -> str:
     return '"' + escape_control(text).replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-@dataclass(frozen=True, slots=True)
-class VariantRecord:
+class VariantRecord(NamedTuple):
     """One record of one sample.
 
     Attributes

@@ -156,8 +156,7 @@ class Worker:
             alts = spell_alts(sites, site, ref)
             column = int(sites.alt_offset[site]) + site
             shown = slice(column, column + len(alts) + 1)
-            adf, adr = witnesses.forward[shown], witnesses.reverse[shown]
-            ad = tuple([f + r for f, r in zip(adf, adr, strict=True)])
+            ad = witnesses.both[shown]
             record = site_record(
                 SiteEvidence(
                     contig=batch.contig,
@@ -166,8 +165,8 @@ class Worker:
                     alts=alts,
                     dp=max(sum(ad), witnesses.covering[site]),
                     ad=ad,
-                    adf=adf,
-                    adr=adr,
+                    adf=witnesses.forward[shown],
+                    adr=witnesses.reverse[shown],
                 ),
                 call,
                 self._plan.genotype,
@@ -185,10 +184,11 @@ def _engine_of(plan: WorkerPlan) -> Engine:
 class _Witnesses:
     """Reads that show the alleles of the sites of a window.
 
-    `forward` and `reverse` hold REF and ALTs of each site, one site after another, as in
+    `forward`, `reverse` and `both` hold REF and ALTs of each site, one site after another, as in
     `count_alleles`; `covering` the reads of each site that show any allele.
     """
 
+    both: tuple[int, ...]
     forward: tuple[int, ...]
     reverse: tuple[int, ...]
     covering: tuple[int, ...]
@@ -202,5 +202,5 @@ def _count_witnesses(batch: ReadBatch, evidence: Evidence) -> _Witnesses:
     counts = np.rint(np.repeat(factor, np.diff(sites.alt_offset) + 1) * counts).astype(np.int64)
     before = np.append(0, np.cumsum(seen.counts))
     covering = np.rint(factor * (before[seen.offset[1:]] - before[seen.offset[:-1]]))
-    forward, reverse = counts.tolist()
-    return _Witnesses(tuple(forward), tuple(reverse), tuple(covering.astype(np.int64).tolist()))
+    columns = (counts.sum(axis=0), *counts, covering.astype(np.int64))
+    return _Witnesses(*(tuple(column.tolist()) for column in columns))
