@@ -137,7 +137,7 @@ class FinishedWindows:
 
     def _path(self, window: Region) -> Path:
         key = self._key(window)
-        # A genome has 120,000 windows, too many for one folder.
+        # A genome has 60,000 windows, too many for one folder.
         return self._folder / key[:2] / (key + _SUFFIX)
 
 
