@@ -58,6 +58,7 @@ class GenotypeOptions:
     write_gl: bool = False
 
 
+# Named tuples where one is made for every site: a frozen dataclass takes twice the time to make.
 class SiteEvidence(NamedTuple):
     """A candidate site as the reads show it.
 
