@@ -1,5 +1,6 @@
 """One pool of worker processes; results come back in the order of the work."""
 
+import gc
 import multiprocessing
 import os
 import signal
@@ -105,6 +106,8 @@ def _in_processes(
     processes: int,
 ) -> Iterator[tuple[Item, Result]]:
     context = multiprocessing.get_context(start_method())
+    # Looking for garbage among all that a fork was born with would copy it, page by page.
+    gc.freeze()
     others = set(multiprocessing.active_children())
     executor = ProcessPoolExecutor(
         processes, mp_context=context, initializer=_initialise, initargs=(make, plan)
@@ -132,6 +135,7 @@ def _in_processes(
         raise
     finally:
         executor.shutdown(wait=True, cancel_futures=True)
+        gc.unfreeze()
 
 
 def _first(
