@@ -1,6 +1,8 @@
 """Fixtures and markers that all tests share."""
 
+import multiprocessing
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"needs {', '.join(absent)}: apt-get install it to run this test")
     if item.get_closest_marker("shared_data") and not SHARED_DATA.is_dir():
         pytest.skip("needs the real data beside the project (../shared/data)")
+
+
+@pytest.fixture
+def no_process_is_left() -> Iterator[None]:
+    """See that a test has ended the processes it started."""
+    yield
+    assert multiprocessing.active_children() == []
 
 
 @pytest.fixture(scope="session")

@@ -136,12 +136,13 @@ def test_a_bug_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         failing(ZeroDivisionError(), monkeypatch)
 
 
-def test_sigterm_runs_finally_and_exits_143() -> None:
+def call_that(does: str, before: str = "") -> list[str]:
+    """A `varcall call` in a process of its own that does something else, and tells its clean-up."""
     code = (
-        "import sys, time, types\n"
+        f"import sys, time, types\n{before}"
         "def work(options):\n"
         "    try:\n"
-        "        print('working', flush=True); time.sleep(50)\n"
+        f"        {does}; time.sleep(50)\n"
         "    finally:\n"
         "        print('cleaned', flush=True)\n"
         "module = types.ModuleType('varcall.pipeline'); module.call_variants = work\n"
@@ -149,7 +150,12 @@ def test_sigterm_runs_finally_and_exits_143() -> None:
         "sys.argv = ['varcall', 'call', 'reads.bam', '--ref', 'ref.fa']\n"
         "from varcall.cli import main; main()"
     )
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as child:
+    return [sys.executable, "-c", code]
+
+
+def test_sigterm_runs_finally_and_exits_143() -> None:
+    command = call_that("print('working', flush=True)")
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == "working\n"
         child.send_signal(signal.SIGTERM)
@@ -160,21 +166,12 @@ def test_sigterm_runs_finally_and_exits_143() -> None:
 @pytest.mark.parametrize(("sent", "status"), [("SIGTERM", 143), ("SIGINT", 130)])
 def test_a_signal_in_a_callback_is_not_lost(sent: str, status: int) -> None:
     """Python prints and forgets what is raised there; a run may be in one when the signal comes."""
-    code = (
-        "import ctypes, os, signal, sys, time, types\n"
+    before = (
+        "import ctypes, os, signal\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         f"callback = ctypes.CFUNCTYPE(None)(lambda: os.kill(os.getpid(), signal.{sent}))\n"
-        "def work(options):\n"
-        "    try:\n"
-        "        callback(); time.sleep(50)\n"
-        "    finally:\n"
-        "        print('cleaned', flush=True)\n"
-        "module = types.ModuleType('varcall.pipeline'); module.call_variants = work\n"
-        "sys.modules['varcall.pipeline'] = module\n"
-        "sys.argv = ['varcall', 'call', 'reads.bam', '--ref', 'ref.fa']\n"
-        "from varcall.cli import main; main()"
     )
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, timeout=30)
+    result = subprocess.run(call_that("callback()", before), capture_output=True, timeout=30)
     assert (result.returncode, result.stdout, result.stderr) == (status, b"cleaned\n", b"")
 
 

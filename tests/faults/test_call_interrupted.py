@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.processes import group_ended
+from tests.processes import group_ended, needs_proc
 from varcall.simulate import SimulatedSample
 
 KILLS = 50
@@ -111,11 +111,6 @@ def check_kill(run: Run, folder: Path, way: str, seed: int) -> bool:
         assert again.wait(timeout=300) == 0
     assert output.read_bytes() == run.whole
     return process.returncode != 0
-
-
-needs_proc = pytest.mark.skipif(
-    not Path("/proc/self/task").exists(), reason="looks for worker processes in /proc"
-)
 
 
 @needs_proc

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -17,11 +17,7 @@ from varcall.cli import run as run_varcall
 from varcall.errors import WorkerError
 from varcall.pool import run_in_order
 
-
-@pytest.fixture(autouse=True)
-def _no_process_is_left() -> Iterator[None]:
-    yield
-    assert multiprocessing.active_children() == []
+pytestmark = pytest.mark.usefixtures("no_process_is_left")
 
 
 def test_results_come_in_order() -> None:

@@ -1,9 +1,8 @@
 """One process that answers for all workers: the same answers, and every way it may end."""
 
-import multiprocessing
 import signal
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from threading import Barrier, Thread
@@ -21,13 +20,7 @@ from varcall.engine_process import ROWS, Desk, EngineProcess
 from varcall.errors import WorkerError
 from varcall.pool import run_in_order
 
-Asked = tuple[np.ndarray, np.ndarray, np.ndarray]
-
-
-@pytest.fixture(autouse=True)
-def _no_process_is_left() -> Iterator[None]:
-    yield
-    assert multiprocessing.active_children() == []
+pytestmark = pytest.mark.usefixtures("no_process_is_left")
 
 
 @pytest.fixture(scope="module")

@@ -140,6 +140,7 @@ def main() -> NoReturn:
     # OpenBLAS starts threads when NumPy is imported, and `varcall.pool` forks only without.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     catch_signals()
-    status = run()
-    ignore_signals()
-    sys.exit(status)
+    try:
+        sys.exit(run())
+    finally:
+        ignore_signals()
