@@ -100,9 +100,13 @@ def train(job: TrainJob) -> Path:
 
 
 def _work(rank: int, job: TrainJob, meeting: str) -> None:
+    # Before the group: the first optimiser imports modules of torch's whose default arguments hold
+    # the group of that moment for good. Then destroying it ends none of gloo's threads, and one
+    # that frees a tensor while Python shuts down aborts the process (pytorch#190489).
+    trainer = Trainer(job, rank)
     dist.init_process_group("gloo", init_method=meeting, rank=rank, world_size=job.workers)
     try:
-        Trainer(job, rank).run()
+        trainer.run()
     finally:
         dist.destroy_process_group()
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch.multiprocessing.spawn import spawn
 
 from models import registry, train
 from models.errors import ModelError
@@ -80,6 +81,19 @@ def test_workers_share_the_work(tmp_path: Path) -> None:
     weights = train.train(work)
     assert load_weights(weights)[1].training["examples"] == 6 * 16 * 2
     assert log_of(tmp_path, "evaluate")[-1]["n"] == 3 * 16
+
+
+def test_a_worker_ends_with_no_thread_of_its_group_alive(tmp_path: Path) -> None:
+    work = job(tmp_path, "features", recipe={"steps": 1, "size": "tiny"})
+    spawn(_work_alone, args=(work, f"file://{tmp_path}/meeting"))
+    assert json.loads((tmp_path / "threads.json").read_text()) == []
+
+
+def _work_alone(rank: int, work: TrainJob, meeting: str) -> None:
+    train._work(rank, work, meeting)
+    names = (path.read_text().strip() for path in Path("/proc/self/task").glob("*/comm"))
+    left = [name for name in names if "gloo" in name]
+    (work.out / "threads.json").write_text(json.dumps(left))
 
 
 def test_it_ends_with_the_time_or_the_examples(tmp_path: Path) -> None:
