@@ -14,7 +14,8 @@ from torch.nn import functional
 from models.batch import Batch, BatchFactory
 from models.calibrate import fit_calibration, fit_quality_map
 from models.metrics import predict
-from models.triage import Triage, TriageSettings, log_of, pool, softmax
+from models.trees import Trees
+from models.triage import Triage, log_of, pool, softmax
 from models.weights import load_weights, save_weights
 
 # Probabilities from which on the trees may be called sure, the boldest first.
@@ -23,7 +24,7 @@ _SURE_STEPS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.999
 
 @dataclass(frozen=True, slots=True)
 class TriageRecipe:
-    """Numbers of LightGBM, under its own names."""
+    """Numbers of LightGBM, under its own names; `num_leaves` is at most `MOST_LEAVES` of a tree."""
 
     seed: int = 1
     rounds: int = 200
@@ -62,10 +63,10 @@ def fit_trees(
         lightgbm.Dataset(features, labels),
         recipe.rounds,
     )
-    return _flatten([tree["tree_structure"] for tree in booster.dump_model()["tree_info"]])
+    return Triage(_flatten([tree["tree_structure"] for tree in booster.dump_model()["tree_info"]]))
 
 
-def _flatten(trees: list[dict[str, Any]]) -> Triage:
+def _flatten(trees: list[dict[str, Any]]) -> Trees:
     """Lay trees out as arrays, each node's two children side by side and behind it."""
     roots: list[int] = []
     split: list[int] = []
@@ -88,12 +89,11 @@ def _flatten(trees: list[dict[str, Any]]) -> Triage:
                 split.append(-1)
                 threshold.append(np.float32(node["leaf_value"]))
                 child.append(0)
-    return Triage(
+    return Trees(
         np.array(roots, np.int32),
         np.array(split, np.int32),
         np.array(threshold, np.float32),
         np.array(child, np.int32),
-        TriageSettings(),
     )
 
 
@@ -120,7 +120,7 @@ def fit_settings(
         float32 [n, 3], calibrated answers of the picture model to the same questions.
     """
     target = torch.from_numpy(labels)
-    scores = triage.scores(features)
+    scores = triage.trees.scores(features)
     (scale,) = _fit([torch.from_numpy(scores)], target)
     answers = softmax(scores * scale)
     logs = [torch.from_numpy(log_of(p)) for p in (pictured, answers)]

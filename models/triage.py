@@ -13,9 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
-
-PREFIX = "triage."
-"""Of its tensors' names in a weights file."""
+from models.trees import Trees
 
 _LEAST_PROBABILITY = 1e-6
 
@@ -70,26 +68,14 @@ class TriageSettings:
 
 @dataclass(frozen=True, slots=True)
 class Triage:
-    """Boosted trees and how their answers are used; see `add_trees` for the arrays."""
+    """Boosted trees and how their answers are used."""
 
-    roots: NDArray[np.int32]
-    split: NDArray[np.int32]
-    threshold: NDArray[np.float32]
-    child: NDArray[np.int32]
-    settings: TriageSettings
-
-    def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return the trees' scores, float64 [n, 3]; their softmax answers the questions."""
-        # Numba, and with it `pileup`, is only needed to answer.
-        from models.tree_kernels import add_trees
-
-        scores = np.zeros((len(features), 3))
-        add_trees(features, self.roots, self.split, self.threshold, self.child, scores)
-        return scores
+    trees: Trees
+    settings: TriageSettings = TriageSettings()
 
     def predict(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return P of 0, 1, 2 copies, float32 [n, 3]."""
-        return softmax(self.scores(features) / self.settings.temperature)
+        """Return the trees' P of 0, 1, 2 copies, float32 [n, 3]."""
+        return softmax(self.trees.scores(features) / self.settings.temperature)
 
     def is_sure(self, answers: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Tell of which answers of `predict` the picture need not be asked."""
@@ -111,54 +97,6 @@ class Triage:
     def with_settings(self, **settings: Any) -> "Triage":
         """Return the same trees with some `TriageSettings` changed."""
         return replace(self, settings=replace(self.settings, **settings))
-
-    def to_tensors(self) -> dict[str, NDArray[Any]]:
-        """Return the arrays under the names they have in a weights file."""
-        return {PREFIX + name: getattr(self, name) for name in _ARRAYS}
-
-    @classmethod
-    def from_tensors(
-        cls, tensors: dict[str, NDArray[Any]], settings: TriageSettings, n_features: int
-    ) -> "Triage":
-        """Read what `to_tensors` gave.
-
-        Raises
-        ------
-        ModelError
-            Where an array is missing, or the nodes make no trees.
-        """
-        try:
-            arrays = {name: tensors[PREFIX + name] for name in _ARRAYS}
-        except KeyError as error:
-            raise ModelError(f"tensor {error} is missing.") from error
-        for name, array in arrays.items():
-            if array.ndim != 1 or array.dtype != _ARRAYS[name]:
-                raise ModelError(f"tensor {PREFIX}{name} is {array.dtype} {list(array.shape)}.")
-        triage = cls(settings=settings, **arrays)
-        triage._check(n_features)
-        return triage
-
-    def _check(self, n_features: int) -> None:
-        """Refuse nodes that point outside, or backwards (a walk must end)."""
-        n = len(self.split)
-        inner = self.split >= 0
-        here = np.arange(n)
-        bad = len(self.threshold) != n or len(self.child) != n or len(self.roots) % 3
-        if bad or not len(self.roots) or ((self.roots < 0) | (self.roots >= n)).any():
-            raise ModelError("the triage trees have no roots.")
-        if (self.split >= n_features).any():
-            raise ModelError("a triage tree asks for a feature that there is not.")
-        inside = (self.child > here) & (self.child < n - 1)
-        if not inside[inner].all():
-            raise ModelError("a triage tree points at a node that there is not.")
-
-
-_ARRAYS = {
-    "roots": np.dtype(np.int32),
-    "split": np.dtype(np.int32),
-    "threshold": np.dtype(np.float32),
-    "child": np.dtype(np.int32),
-}
 
 
 def softmax(scores: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -50,7 +50,9 @@ def save_weights(
     }
     if triage is not None:
         card = replace(card, triage=triage.settings)
-        tensors |= {name: torch.from_numpy(array) for name, array in triage.to_tensors().items()}
+        tensors |= {
+            name: torch.from_numpy(array) for name, array in triage.trees.to_tensors().items()
+        }
     content = save_tensors({k: v.contiguous() for k, v in tensors.items()}, card.to_metadata())
     write_whole(path, content)
     return hashlib.sha256(content).hexdigest()

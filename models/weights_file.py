@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from models.card import ModelCard
 from models.errors import ModelError
 from models.registry import weights_path
-from models.triage import PREFIX, Triage, TriageSettings
+from models.trees import PREFIX, Trees
+from models.triage import Triage, TriageSettings
 
 SUFFIX = ".safetensors"
 LARGEST_HEADER = 1 << 20
@@ -79,7 +80,7 @@ def read_weights(path: Path, sha256: str | None = None) -> WeightsFile:
         triage = None
         if trees or card.triage is not None:
             settings = card.triage or TriageSettings()
-            triage = Triage.from_tensors(trees, settings, card.config.n_features)
+            triage = Triage(Trees.from_tensors(trees, card.config.n_features), settings)
     except ModelError as error:
         raise unusable(path, error) from error
     return WeightsFile(card, tensors, triage, digest)

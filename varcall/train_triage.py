@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from models.train_triage import TriageRecipe, fit_trees
+from models.trees import Trees
 from models.triage import Triage, TriageSettings
 from varcall.atomic import AtomicOutput
 from varcall.candidates import CandidateThresholds
@@ -88,10 +89,10 @@ def feature_models(
         folder.mkdir(parents=True, exist_ok=True)
         for file, triage in zip(files, (whole, *halves), strict=True):
             with AtomicOutput(file) as output:
-                save_file(triage.to_tensors(), output.path)
+                save_file(triage.trees.to_tensors(), output.path)
     settings = TriageSettings(sure=SURE_IN_TRAINING)
     whole, first, second = (
-        Triage.from_tensors(load_file(file), settings, len(FEATURES)) for file in files
+        Triage(Trees.from_tensors(load_file(file), len(FEATURES)), settings) for file in files
     )
     return whole, (first, second)
 

@@ -5,6 +5,7 @@ import pytest
 
 from models.prompt import PromptContext
 from models.quality_map import KNOTS, QualityMap
+from models.trees import Trees
 from models.triage import Triage, TriageSettings, log_of
 from varcall.answers import Answerer
 
@@ -30,13 +31,13 @@ class Evidence:
 
 def leaves(scores: np.ndarray, sure: float) -> Triage:
     """Trees of one leaf each, which say the same of every question."""
-    return Triage(
+    trees = Trees(
         roots=np.arange(3, dtype=np.int32),
         split=np.full(3, -1, np.int32),
         threshold=scores.astype(np.float32),
         child=np.zeros(3, np.int32),
-        settings=TriageSettings(sure=sure, weights=(0.5, 0.5)),
     )
+    return Triage(trees, TriageSettings(sure=sure, weights=(0.5, 0.5)))
 
 
 @pytest.fixture(autouse=True)
