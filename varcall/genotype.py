@@ -262,6 +262,17 @@ def _subset(call: GenotypeCall, kept: tuple[int, ...], n_alts: int) -> GenotypeC
     )
 
 
+def _narrowed(site: SiteEvidence, kept: tuple[int, ...]) -> SiteEvidence:
+    """Restrict a site to REF and the `kept` ALTs; `dp` still counts the reads of the others."""
+    columns = (0, *kept)
+    return site._replace(
+        alts=tuple([site.alts[alt - 1] for alt in kept]),
+        ad=tuple([site.ad[column] for column in columns]),
+        adf=tuple([site.adf[column] for column in columns]),
+        adr=tuple([site.adr[column] for column in columns]),
+    )
+
+
 def site_record(
     site: SiteEvidence, call: GenotypeCall, options: GenotypeOptions = GenotypeOptions()
 ) -> VariantRecord:
@@ -284,9 +295,8 @@ def site_record(
     n_alts = len(site.alts)
     kept = _kept_alts(call, n_alts)
     if len(kept) < n_alts:
-        call = _subset(call, kept, n_alts)
-    start, ref, alts = trim(site.start, site.ref, [site.alts[alt - 1] for alt in kept])
-    columns = (0, *kept)
+        call, site = _subset(call, kept, n_alts), _narrowed(site, kept)
+    start, ref, alts = trim(site.start, site.ref, site.alts)
     gt: tuple[int | None, ...] = call.alleles
     gq = call.gq
     if any(call.alleles):
@@ -306,9 +316,9 @@ def site_record(
         gt=gt,
         gq=gq,
         dp=site.dp,
-        ad=tuple([site.ad[column] for column in columns]),
-        adf=tuple([site.adf[column] for column in columns]),
-        adr=tuple([site.adr[column] for column in columns]),
+        ad=site.ad,
+        adf=site.adf,
+        adr=site.adr,
         pl=call.pl,
         gl=call.gl if options.write_gl else None,
     )

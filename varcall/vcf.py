@@ -322,7 +322,7 @@ class VcfWriter:
         if keys[0][0] < self._written_pos:
             raise ValueError(f"record {self._contig}:{keys[0][0]} after its place was written")
         self._written_pos = keys[-1][0]
-        self.write_sorted(key[-1] for key in keys)
+        self._sink.write("".join([key[-1] for key in keys]).encode())
 
 
 @contextmanager
