@@ -1,36 +1,30 @@
-"""Reads per second from a BAM into arrays: its blocks taken apart here, and by htslib."""
+"""Reads per second from a BAM, and from a CRAM of the same reads, into arrays."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from benchmarks.conftest import Count
+from benchmarks.cram import as_cram
 from varcall.evidence import load_window
-from varcall.inputs import Inputs, open_alignments
-from varcall.read_source import HtslibReads, ReadSource, open_reads
+from varcall.inputs import Inputs, open_inputs
+from varcall.read_source import open_reads
 from varcall.reads import ReadFilter
 from varcall.regions import Region
 
-Opener = Callable[[Inputs], AbstractContextManager[ReadSource]]
 
-
-@contextmanager
-def _with_htslib(inputs: Inputs) -> Iterator[ReadSource]:
-    with open_alignments(inputs) as alignments:
-        yield HtslibReads(alignments)
-
-
-@pytest.mark.parametrize(
-    "opener", [pytest.param(open_reads, id="blocks"), pytest.param(_with_htslib, id="htslib")]
-)
+@pytest.mark.parametrize("form", ["bam", "cram"])
 def benchmark_reads(
-    count: Count, opener: Opener, inputs: Inputs, spans: tuple[Region, ...]
+    count: Count, form: str, inputs: Inputs, spans: tuple[Region, ...], tmp_path: Path
 ) -> None:
     """Load window after window, as a worker does; a source keeps what windows share."""
+    if form == "cram":
+        cram = as_cram(inputs.reads, inputs.reference, tmp_path)
+        inputs = replace(open_inputs(cram, inputs.reference), regions=inputs.regions)
 
     def load() -> int:
-        with opener(inputs) as source:
+        with open_reads(inputs) as source:
             groups = inputs.read_groups
             return sum(len(load_window(source, span, ReadFilter(), groups)) for span in spans)
 

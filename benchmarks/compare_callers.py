@@ -1,4 +1,4 @@
-"""Time varcall, bcftools and freebayes in one run, one thread each, on the same BAM.
+"""Time varcall, bcftools and freebayes in one run, one thread each, on the same reads.
 
 Usage: python -m benchmarks.compare_callers [--real] [--simulated [20:50000001-55000000]]
            [--work DIR] [--repeats 3] [-m MODEL] [--no-append]
@@ -14,13 +14,14 @@ Prints markdown and appends it to RESULTS.md.
 import argparse
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.accuracy import table as accuracy_table
 from benchmarks.agreement import REFERENCE_VARIANT, agreement_of, agreement_table, verdict
 from benchmarks.callers import PEERS, VARCALL, Job, timings_path
 from benchmarks.costs import Cost, parts, time_jobs
+from benchmarks.cram import as_cram
 from benchmarks.prepared import prepared
 from benchmarks.repeated import repeat
 from benchmarks.results import append, markdown_table
@@ -48,10 +49,13 @@ SIMULATED_TARGETS = Targets({"bcftools": 0.5, "freebayes": 0.35})
 def time_callers(
     staged: StagedSlice, repeats: int, directory: Path, model: str | None
 ) -> dict[str, Cost]:
-    """Time varcall, its reference variant and the peers on one slice."""
+    """Time varcall, also on a CRAM, its reference variant and the peers on one slice."""
     job = Job(staged.reads, staged.reference, staged.slice.region, Path(), model=model)
     callers = (VARCALL, REFERENCE_VARIANT, *(peer for peer in PEERS if peer.available()))
-    return time_jobs([(caller.name, caller, job) for caller in callers], repeats, directory)
+    jobs = [(caller.name, caller, job) for caller in callers]
+    cram = replace(job, reads=as_cram(job.reads, job.reference, directory))
+    jobs.insert(1, (f"{VARCALL.name}, CRAM", VARCALL, cram))
+    return time_jobs(jobs, repeats, directory)
 
 
 def cost_table(costs: Mapping[str, Cost]) -> str:

@@ -251,10 +251,10 @@ class ReadsBuilder:
         """Write a BAM (and .bai); return its path. `sort=False` keeps the order of adding."""
         return sam_to_bam(self.sam_text(), path, sort=sort, index=index)
 
-    def write_cram(self, path: Path | str, *, index: bool = True) -> Path:
-        """Write a CRAM that needs the reference (and .crai); return its path."""
+    def write_cram(self, path: Path | str, *, sort: bool = True, index: bool = True) -> Path:
+        """Write a CRAM that needs the reference (and .crai), as `write_bam` does a BAM."""
         path = Path(path)
-        bam = self.write_bam(path.with_name(path.name + ".bam"), index=False)
+        bam = self.write_bam(path.with_name(path.name + ".bam"), sort=sort, index=False)
         arguments = ["-C", "--no-PG", "-T", str(self.reference), "-o", str(path), str(bam)]
         pysam.view(*arguments, catch_stdout=False)
         bam.unlink()

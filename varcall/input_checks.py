@@ -88,17 +88,24 @@ class Files:
 
 @contextmanager
 def alignments_of(
-    reads: Path,
-    index: Path,
-    reference: Path,
-    kind: type[pysam.AlignmentFile] = pysam.AlignmentFile,
+    reads: Path, index: Path, reference: Path, options: Sequence[str] = ()
 ) -> Iterator[pysam.AlignmentFile]:
-    """Open reads for fetching; see `varcall.inputs.open_alignments`."""
+    """Open reads for fetching, with format options of htslib; one handle per process.
+
+    Raises
+    ------
+    InputError
+        They cannot be opened.
+    """
     # htslib would print its own, less helpful messages beside ours.
     pysam.set_verbosity(0)
     try:
-        alignments = kind(
-            str(reads), "rb", index_filename=str(index), reference_filename=str(reference)
+        alignments = pysam.AlignmentFile(
+            str(reads),
+            "rb",
+            index_filename=str(index),
+            reference_filename=str(reference),
+            format_options=list(options),
         )
     except (OSError, ValueError) as error:
         raise InputError(f"cannot open {reads} with its index {index}: {error}") from error

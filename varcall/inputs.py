@@ -5,21 +5,16 @@ reports them all (`varcall check`).
 """
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import pysam
-
 from varcall.alignment_header import AlignmentHeader
 from varcall.contigs import partial_contigs
-from varcall.crai import CramAudit
 from varcall.input_checks import (
     Checks,
     Files,
     Finding,
-    alignments_of,
     check_bases,
     check_checksums,
     check_contigs,
@@ -162,49 +157,6 @@ def _request(
     name, _, named_index = str(reads).partition("##idx##")
     index = index or (Path(named_index) if named_index else None)
     return _Request(Path(name), Path(reference), index, sample, tuple(regions), regions_file)
-
-
-class CheckedAlignments(pysam.AlignmentFile):
-    """A CRAM whose index is held against its containers wherever reads are fetched."""
-
-    audit: CramAudit | None = None
-
-    def fetch(  # type: ignore[override]
-        self, contig: str, start: int | None = None, stop: int | None = None
-    ) -> Iterator[pysam.AlignedSegment]:
-        """Fetch the alignments that overlap a span (0-based half-open).
-
-        Raises
-        ------
-        InputError
-            The index would hide some of them.
-        """
-        if self.audit is not None:
-            end = self.get_reference_length(contig) if stop is None else stop
-            self.audit.check(self.get_tid(contig), end)
-        found: Iterator[pysam.AlignedSegment] = super().fetch(contig, start, stop)
-        return found
-
-
-@contextmanager
-def open_alignments(inputs: Inputs) -> Iterator[CheckedAlignments]:
-    """Open the reads for fetching; one handle per process (htslib's are not shared safely).
-
-    What htslib finds in a BAM depends on the whole of its index; see `varcall.bam_reads`, which
-    trusts it less.
-
-    Raises
-    ------
-    InputError
-        They cannot be opened.
-    """
-    files = inputs.reads, inputs.index, inputs.reference
-    with ExitStack() as stack:
-        alignments = stack.enter_context(alignments_of(*files, CheckedAlignments))
-        assert isinstance(alignments, CheckedAlignments)
-        if inputs.is_cram:
-            alignments.audit = stack.enter_context(closing(CramAudit(inputs.reads, inputs.index)))
-        yield alignments
 
 
 def _examine(request: _Request, checks: Checks) -> Inputs | None:

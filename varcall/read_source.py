@@ -1,16 +1,18 @@
-"""Where windows get their reads from: a BAM is taken apart here, a CRAM is left to htslib."""
+"""Where windows get their reads from."""
 
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Protocol
 
-from varcall.bam_reads import BamReads
-from varcall.inputs import Inputs, open_alignments
-from varcall.reads import Alignments, ReadBatch, ReadFilter, load_reads
+from varcall.bam_records import BamRecords
+from varcall.cram_records import CramRecords
+from varcall.inputs import Inputs
+from varcall.reads import ReadBatch, ReadFilter
+from varcall.record_reads import RecordReads
 
 
 class ReadSource(Protocol):
-    """Loads the reads of spans of one file; see `varcall.reads.load_reads`."""
+    """Loads the reads of spans of one file."""
 
     def load(
         self,
@@ -21,27 +23,8 @@ class ReadSource(Protocol):
         read_groups: frozenset[str] | None = None,
         own: tuple[int, int] | None = None,
     ) -> ReadBatch:
-        """Load the reads that overlap a span (0-based half-open) and pass the filter."""
+        """Load the reads that overlap a span and pass the filter; see `RecordReads.load`."""
         ...
-
-
-class HtslibReads:
-    """Loads reads with htslib."""
-
-    def __init__(self, alignments: Alignments) -> None:
-        self._alignments = alignments
-
-    def load(
-        self,
-        contig: str,
-        start: int,
-        end: int,
-        read_filter: ReadFilter,
-        read_groups: frozenset[str] | None = None,
-        own: tuple[int, int] | None = None,
-    ) -> ReadBatch:
-        """Load the reads that overlap a span (0-based half-open) and pass the filter."""
-        return load_reads(self._alignments, contig, start, end, read_filter, read_groups, own)
 
 
 @contextmanager
@@ -53,9 +36,10 @@ def open_reads(inputs: Inputs) -> Iterator[ReadSource]:
     InputError
         They cannot be opened.
     """
-    if inputs.is_cram:
-        with open_alignments(inputs) as alignments:
-            yield HtslibReads(alignments)
-    else:
-        with closing(BamReads(inputs.reads, inputs.index, inputs.header_contigs)) as reads:
-            yield reads
+    records = (
+        CramRecords(inputs.reads, inputs.index, inputs.reference)
+        if inputs.is_cram
+        else BamRecords(inputs.reads, inputs.index)
+    )
+    with closing(RecordReads(inputs.reads, inputs.header_contigs, records)) as reads:
+        yield reads

@@ -1,6 +1,6 @@
 """Fault F3: whatever is wrong inside an index, all reads of any part of a contig are seen, or none.
 
-htslib would return fewer, without an error; see `varcall.bam_reads` and `varcall.crai`.
+htslib would return fewer, without an error; see `varcall.bam_records` and `varcall.crai`.
 """
 
 import gzip
@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from tests.faults.corruption import corrupt
+from tests.varcall.loading import reads_of
 from varcall.alignment_header import read_bam_header
 from varcall.alignment_index import check_bam_index, read_index
-from varcall.bam_reads import BamReads
 from varcall.bgzf import BgzfFile
 from varcall.binned_index import load_binned
 from varcall.crai import CramAudit
@@ -73,7 +73,7 @@ ALL = ReadFilter(min_mapq=0, exclude_flags=4, max_reads_per_tile=1 << 30)
 
 def loaded(bam: Path, index: Path, span: tuple[int, int, int]) -> int:
     """Count the mapped reads that overlap a span as a run sees them."""
-    with closing(BamReads(bam, index, list(LENGTHS))) as reads:
+    with closing(reads_of(bam, list(LENGTHS), index)) as reads:
         return len(reads.load(list(LENGTHS)[span[0]], *span[1:], ALL))
 
 

@@ -21,7 +21,9 @@ from tests.builders import (
     write_reference,
 )
 from varcall.errors import InputError
-from varcall.inputs import check_inputs, open_alignments, open_inputs
+from varcall.inputs import check_inputs, open_inputs
+from varcall.read_source import open_reads
+from varcall.reads import ReadFilter
 from varcall.reference import Reference
 from varcall.reference_match import compare_bases
 from varcall.regions import Region
@@ -57,8 +59,9 @@ def rewrite_index(folder: Path, name: str, data: bytes) -> None:
 
 def fetch_all(folder: Path, name: str) -> int:
     inputs = open_inputs(folder / name, folder / "ref.fa")
-    with open_alignments(inputs) as alignments:
-        return sum(1 for contig in inputs.contigs for _ in alignments.fetch(contig))
+    with open_reads(inputs) as reads:
+        spans = ((contig, 0, length, ReadFilter()) for contig, length in inputs.contigs.items())
+        return sum(reads.load(*span).counts.placed for span in spans)
 
 
 @pytest.mark.parametrize("name", ["reads.bam", "reads.cram"])

@@ -3,13 +3,12 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-import pysam
-
 from pileup.arrays import ReferenceArrays
 from tests.builders import REVERSE, ReadsBuilder, random_sequence, spell_read, write_reference
+from tests.varcall.loading import load_bam
 from varcall.candidates import CandidateThresholds
 from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
-from varcall.reads import ReadBatch, ReadFilter, load_reads
+from varcall.reads import ReadBatch, ReadFilter
 from varcall.reference import Reference
 
 CONTIG = "chr1"
@@ -69,9 +68,8 @@ class Locus:
         self, start: int = 0, end: int | None = None, read_filter: ReadFilter | None = None
     ) -> ReadBatch:
         """Write the reads and load those of a span."""
-        with pysam.AlignmentFile(str(self.write())) as alignments:
-            last = len(self.sequence) if end is None else end
-            return load_reads(alignments, CONTIG, start, last, read_filter or ReadFilter())
+        last = len(self.sequence) if end is None else end
+        return load_bam(self.write(), CONTIG, start, last, read_filter)
 
     def evidence(self, thresholds: CandidateThresholds | None = None) -> Evidence:
         """Gather the candidates of the whole contig."""
@@ -97,8 +95,8 @@ def gather_window(
 ) -> Evidence:
     """Gather the candidates of one window, as a worker does."""
     first, last = max(0, start - WINDOW_MARGIN), end + WINDOW_MARGIN
-    with pysam.AlignmentFile(str(bam)) as alignments, Reference(reference) as fasta:
-        reads = load_reads(alignments, contig, first, last, ReadFilter())
+    reads = load_bam(bam, contig, first, last)
+    with Reference(reference) as fasta:
         span = reference_span(reads)
         codes = fasta.fetch(contig, *span)
     return gather(

@@ -2,7 +2,6 @@
 
 import logging
 import struct
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,15 +10,15 @@ import pysam
 import pytest
 
 from tests.builders import ReadsBuilder, random_sequence, write_reference
-from varcall.bam_blocks import IndexEntries
+from varcall.bam_records import IndexEntries
 from varcall.cli import run
 from varcall.completeness import REASONS, ReadTally
 from varcall.errors import InputError
 from varcall.evidence import load_window
 from varcall.input_checks import alignments_of
-from varcall.inputs import Inputs, open_alignments, open_inputs
+from varcall.inputs import Inputs, open_inputs
 from varcall.read_source import open_reads
-from varcall.reads import ReadCounts, ReadFilter, load_reads
+from varcall.reads import ReadCounts, ReadFilter
 from varcall.regions import Region
 
 LENGTH = 40_000
@@ -96,25 +95,6 @@ def test_f3_a_cram_contig_without_reads_that_its_index_knows(inputs: Inputs) -> 
     ReadTally(cram).add(WHOLE, ReadCounts(1, 0))
     with pytest.raises(InputError, match="knows some mapped reads on 'chr1'"):
         ReadTally(cram).add(WHOLE, ReadCounts())
-
-
-class Shuffled:
-    """Two reads of a file, the later one first."""
-
-    filename = b"reads.bam"
-
-    def __init__(self, reads: list[pysam.AlignedSegment]) -> None:
-        self.reads = reads
-
-    def fetch(self, contig: str, start: int, end: int) -> Iterator[pysam.AlignedSegment]:
-        return iter([self.reads[10], self.reads[9]])
-
-
-def test_f7_reads_out_of_order_are_noticed_while_reading(inputs: Inputs) -> None:
-    with open_alignments(inputs) as alignments:
-        shuffled = Shuffled(list(alignments.fetch("chr1", 0, 5000)))
-        with pytest.raises(InputError, match=r"reads.bam is not sorted: .* run samtools sort"):
-            load_reads(shuffled, "chr1", 0, 5000, ReadFilter())
 
 
 def hide_a_bin(index: bytes) -> bytes:

@@ -4,7 +4,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
-import pysam
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,9 +11,10 @@ from hypothesis import strategies as st
 from pileup.arrays import ReadArrays, ReferenceArrays
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from tests.pileup.windows import random_batch, random_reference
+from tests.varcall.loading import load_bam
 from tests.varcall.loci import CONTIG, gather_window
 from varcall.evidence import WINDOW_MARGIN, reference_span
-from varcall.reads import ReadBatch, ReadFilter, load_reads
+from varcall.reads import ReadBatch
 from varcall.realign import REACH, RealignOptions, realign
 from varcall.reference import Reference
 
@@ -86,8 +86,8 @@ class Sample:
 
     def batch(self) -> tuple[ReadBatch, ReferenceArrays]:
         bam = self.builder.write_bam(self.folder / "reads.bam")
-        with pysam.AlignmentFile(str(bam)) as alignments, Reference(self.fasta) as fasta:
-            reads = load_reads(alignments, CONTIG, 0, LENGTH, ReadFilter())
+        reads = load_bam(bam, CONTIG, 0, LENGTH)
+        with Reference(self.fasta) as fasta:
             low, high = reference_span(reads)
             return reads, ReferenceArrays(fasta.fetch(CONTIG, low, high), low)
 
@@ -225,8 +225,8 @@ def test_reads_beyond_reach_are_the_same_in_every_window(cut: int, tmp_path: Pat
     place = PLACE - REACH + cut
     spans = []
     for low, high in ((0, LENGTH), (place, LENGTH)):
-        with pysam.AlignmentFile(str(bam)) as alignments, Reference(sample.fasta) as fasta:
-            reads = load_reads(alignments, CONTIG, low, high, ReadFilter())
+        reads = load_bam(bam, CONTIG, low, high)
+        with Reference(sample.fasta) as fasta:
             first, last = reference_span(reads)
             codes = ReferenceArrays(fasta.fetch(CONTIG, first, last), first)
         new = realign(reads, codes).arrays

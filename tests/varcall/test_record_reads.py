@@ -1,4 +1,4 @@
-"""Reads of a BAM taken apart here, against those of htslib; and files that are broken."""
+"""Reads of BAM and CRAM against those that htslib gives one by one; and files that are broken."""
 
 import io
 import random
@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import varcall.bam_reads
+import varcall.record_reads
 from tests.builders import (
     SECONDARY,
     UNMAPPED,
@@ -24,11 +24,12 @@ from tests.builders import (
     random_sequence,
     write_reference,
 )
-from varcall.bam_reads import BamReads
-from varcall.bgzf import EOF_BLOCK, BgzfFile
+from tests.varcall.htslib_reads import load_reads
+from tests.varcall.loading import reads_of
+from varcall.bgzf import EOF_BLOCK, BgzfFile, inflate_block
 from varcall.bgzf_writer import BgzfWriter
 from varcall.errors import InputError
-from varcall.reads import ReadBatch, ReadFilter, load_reads
+from varcall.reads import ReadBatch, ReadFilter
 
 LENGTH = 40_000
 CONTIGS = {"chr1": LENGTH, "chr2": 3000}
@@ -40,10 +41,6 @@ def reference(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("reference")
     sequences = {name: random_sequence(size, size) for name, size in CONTIGS.items()}
     return write_reference(folder / "ref.fa", sequences)
-
-
-def raw_reads(bam: Path, suffix: str = ".bai") -> BamReads:
-    return BamReads(bam, Path(f"{bam}{suffix}"), list(CONTIGS))
 
 
 def packed(data: bytes) -> bytes:
@@ -67,6 +64,15 @@ def reblocked(bam: Path, size: int, change: Callable[[bytearray], None] | None =
     return path
 
 
+def as_cram(bam: Path, reference: Path, slice_size: int) -> Path:
+    """Write a BAM as a CRAM with so many reads in a slice."""
+    cram = bam.with_suffix(".cram")
+    options = ["-C", "-T", str(reference), "--output-fmt-option", f"seqs_per_slice={slice_size}"]
+    pysam.view(*options, "-o", str(cram), str(bam), catch_stdout=False)
+    pysam.index(str(cram))
+    return cram
+
+
 def assert_same(raw: ReadBatch, expected: ReadBatch) -> None:
     for name, ours, theirs in zip(
         expected.arrays._fields, raw.arrays, expected.arrays, strict=True
@@ -82,17 +88,23 @@ def assert_same(raw: ReadBatch, expected: ReadBatch) -> None:
 
 
 def assert_same_everywhere(
-    bam: Path,
+    path: Path,
     windows: Sequence[tuple[str, int, int]],
     read_filter: ReadFilter,
     read_groups: frozenset[str] | None = None,
+    *,
     suffix: str = ".bai",
+    reference: Path | None = None,
 ) -> int:
     """Compare one source over many windows, in their order; return how many reads there were."""
     seen = 0
     with (
-        closing(raw_reads(bam, suffix)) as source,
-        pysam.AlignmentFile(str(bam), index_filename=f"{bam}{suffix}") as alignments,
+        closing(reads_of(path, list(CONTIGS), Path(f"{path}{suffix}"), reference)) as source,
+        pysam.AlignmentFile(
+            str(path),
+            index_filename=f"{path}{suffix}",
+            reference_filename=None if reference is None else str(reference),
+        ) as alignments,
     ):
         for contig, start, end in windows:
             margin = (max(0, start - 700), end + 700)
@@ -166,7 +178,11 @@ def test_random_reads_are_those_of_htslib(
     bam = reblocked(builder.write_bam(folder / "reads.bam", index=False), block)
     pysam.index(*(["-c"] if suffix == ".csi" else []), str(bam))
     tiled = [("chr1", start, start + 5000) for start in range(0, LENGTH, 5000)]
-    assert_same_everywhere(bam, [*asked, *tiled, ("chr2", 0, 3000)], read_filter, groups, suffix)
+    everywhere = [*asked, *tiled, ("chr2", 0, 3000)]
+    assert_same_everywhere(bam, everywhere, read_filter, groups, suffix=suffix)
+    cram = as_cram(bam, reference, slice_size=block % 60 + 1)
+    options = {"suffix": ".crai", "reference": reference}
+    assert_same_everywhere(cram, everywhere, read_filter, groups, **options)
 
 
 def test_names_with_the_same_hash_are_different_fragments(reference: Path, tmp_path: Path) -> None:
@@ -176,7 +192,7 @@ def test_names_with_the_same_hash_are_different_fragments(reference: Path, tmp_p
     for number, name in enumerate((one, other, one, other, "third")):
         reads.add(name, start=100 + number)
     bam = reads.write_bam(tmp_path / "reads.bam")
-    with closing(raw_reads(bam)) as source:
+    with closing(reads_of(bam, list(CONTIGS))) as source:
         batch = source.load("chr1", 0, 500, ReadFilter())
     assert batch.arrays.fragment.tolist() == [0, 1, 0, 1, 2]
 
@@ -204,7 +220,7 @@ def deep_sample(reference: Path, path: Path) -> Path:
 def test_f13_what_the_cap_keeps_does_not_depend_on_the_memory(
     reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack_beyond: int
 ) -> None:
-    monkeypatch.setattr(varcall.bam_reads, "PACK_BEYOND", pack_beyond)
+    monkeypatch.setattr(varcall.record_reads, "PACK_BEYOND", pack_beyond)
     bam = reblocked(deep_sample(reference, tmp_path / "deep.bam"), 1000)
     pysam.index(str(bam))
     tiled = [("chr1", start, start + 2500) for start in range(0, 20_000, 2500)]
@@ -221,14 +237,14 @@ def test_blocks_are_inflated_once_in_windows_one_after_another(
     bam = reblocked(built, 3000)
     pysam.index(str(bam))
     offsets: list[int] = []
-    original = varcall.bam_blocks.inflate_block
+    original = inflate_block
 
     def counted(raw: memoryview, offset: int, path: Path) -> tuple[bytes, int]:
         offsets.append(offset)
         return original(raw, offset, path)
 
-    monkeypatch.setattr("varcall.bam_blocks.inflate_block", counted)
-    with closing(raw_reads(bam)) as source:
+    monkeypatch.setattr("varcall.bam_records.inflate_block", counted)
+    with closing(reads_of(bam, list(CONTIGS))) as source:
         for start in range(0, LENGTH, 4000):
             assert len(source.load("chr1", max(0, start - 700), start + 4700, ReadFilter()))
     assert len(offsets) == len(set(offsets)) > 200
@@ -241,7 +257,7 @@ def good(reference: Path, tmp_path: Path) -> Path:
 
 
 def load_all(bam: Path, index: Path) -> int:
-    with closing(BamReads(bam, index, list(CONTIGS))) as source:
+    with closing(reads_of(bam, list(CONTIGS), index)) as source:
         count = 0
         for start in range(0, LENGTH, 10_000):
             batch = source.load("chr1", start, start + 10_000, EVERYTHING)
@@ -311,10 +327,10 @@ def test_records_that_are_wrong_in_themselves(
     # Their blocks have the right checksums.
     pysam.index(str(reblocked(good, 60_000)))
     bam = reblocked(good, 60_000, change)
-    with closing(raw_reads(bam)) as source, pytest.raises(InputError, match=message):
+    with closing(reads_of(bam, list(CONTIGS))) as source, pytest.raises(InputError, match=message):
         source.load("chr1", 13_000, 15_000, EVERYTHING)
         # A source goes on after an error.
-    with closing(raw_reads(bam)) as source:
+    with closing(reads_of(bam, list(CONTIGS))) as source:
         with pytest.raises(InputError, match=message):
             source.load("chr1", 13_000, 15_000, EVERYTHING)
         assert source.load("chr1", 1000, 2000, EVERYTHING).counts.placed == 50
@@ -347,7 +363,7 @@ def test_an_index_that_points_elsewhere(good: Path, tmp_path: Path) -> None:
         index = tmp_path / "other.bai"
         index.write_bytes(data)
         with (
-            closing(BamReads(good, index, list(CONTIGS))) as source,
+            closing(reads_of(good, list(CONTIGS), index)) as source,
             pytest.raises(InputError, match=message),
         ):
             source.load("chr1", 0, 1000, EVERYTHING)
@@ -355,13 +371,13 @@ def test_an_index_that_points_elsewhere(good: Path, tmp_path: Path) -> None:
 
 def test_contigs_without_reads_or_unknown(reference: Path, tmp_path: Path) -> None:
     bam = ReadsBuilder(reference).tile(end=5000).write_bam(tmp_path / "reads.bam")
-    with closing(raw_reads(bam)) as source:
+    with closing(reads_of(bam, list(CONTIGS))) as source:
         assert len(source.load("chr2", 0, 3000, EVERYTHING)) == 0
         assert len(source.load("chr1", 20_000, 30_000, EVERYTHING)) == 0
         with pytest.raises(InputError, match="near chr9:1-10"):
             source.load("chr9", 0, 10, EVERYTHING)
     with pytest.raises(InputError, match="cannot open"):
-        BamReads(bam, tmp_path / "absent.bai", list(CONTIGS))
+        reads_of(bam, list(CONTIGS), tmp_path / "absent.bai")
 
 
 @pytest.mark.shared_data
@@ -377,11 +393,10 @@ def test_contigs_without_reads_or_unknown(reference: Path, tmp_path: Path) -> No
 def test_real_reads_are_those_of_htslib(shared_data: Path, name: str) -> None:
     bam = shared_data / "slices" / f"{name}.bam"
     with pysam.AlignmentFile(str(bam)) as alignments:
-        contigs = alignments.references
         known = [entry.contig for entry in alignments.get_index_statistics() if entry.mapped]
         contig = known[-1]
         first = next(alignments.fetch(contig)).reference_start
-        with closing(BamReads(bam, Path(f"{bam}.bai"), contigs)) as source:
+        with closing(reads_of(bam, alignments.references)) as source:
             for start in range(first, first + 60_000, 7777):
                 for read_filter in (ReadFilter(), ReadFilter(0, 4, 90)):
                     span = (contig, max(0, start - 700), start + 8477, read_filter)

@@ -1,14 +1,12 @@
-"""The reads of a BAM without htslib: its blocks inflated into one buffer, parsed by a kernel.
+"""The alignments of a window as flat arrays, from the records of a file, parsed by a kernel.
 
-The index only says where to begin; from there the records, which are sorted, are read on to the end
-of the span. Windows one after another share the buffer, so that each block is inflated once.
+Records are sorted: from where they begin they are read on to the end of the span. Windows one after
+another share the buffer, so that each record is taken from its file once.
 """
 
-import struct
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +30,8 @@ from pileup.kernels.records import (
     scan_records,
     unpack_records,
 )
-from varcall.bam_blocks import BlockBuffer, IndexEntries
 from varcall.bgzf import BlockError
-from varcall.binned_index import load_binned
+from varcall.byte_buffer import ByteBuffer
 from varcall.errors import InputError
 from varcall.reads import (
     MISSING_QUALITY,
@@ -45,39 +42,58 @@ from varcall.reads import (
     depth_of,
     offsets_of,
     tiles_around,
-    undecodable,
-    unsorted,
 )
 
-BLOCKS_AT_ONCE = 4  # inflated between two looks at the records: 2 too many on average
 PACK_BEYOND = 1 << 26  # bytes of records held before those beyond the depth cap are thrown out
 _FIRST_TABLE = 1 << 14
 
 
-class BamReads:
-    """Loads the reads of spans of a BAM; belongs to one process, as it holds an open file.
+class RecordSource(Protocol):
+    """The records of one file, as a BAM has them (SAM specification, section 4.2)."""
+
+    buffer: ByteBuffer
+    """Records that follow each other; the last one may be cut."""
+
+    def goes_on_to(self, span: RecordSpan, end: int) -> bool:
+        """Tell whether to read on for a span, from about `end` (0-based), or better seek it."""
+        ...
+
+    def seek(self, span: RecordSpan) -> int | None:
+        """Begin anew before all records of a span; return the byte, None where there are none."""
+        ...
+
+    def extend(self) -> bool:
+        """Append the next records to the buffer; whether there were any."""
+        ...
+
+    def close(self) -> None:
+        """Close the file."""
+        ...
+
+
+class RecordReads:
+    """Loads the reads of spans of one file.
 
     Parameters
     ----------
+    path
+        Of the file, for messages.
     contigs
         Names of the header's contigs, in order.
+    source
+        Its records.
     """
 
-    def __init__(self, path: Path, index: Path, contigs: Sequence[str]) -> None:
+    def __init__(self, path: Path, contigs: Sequence[str], source: RecordSource) -> None:
         self._path = path
-        try:
-            self._index = load_binned(index)
-            self._buffer = BlockBuffer(path)
-        except (OSError, EOFError, ValueError, zlib.error, struct.error) as error:
-            raise InputError(f"cannot open {path} with its index {index}: {error}") from error
+        self._source = source
         self._numbers = {name: number for number, name in enumerate(contigs)}
-        self._entries: IndexEntries | None = None
         self._table = _new_table(_FIRST_TABLE)
         self._scan: _Scan | None = None
 
     def close(self) -> None:
         """Close the file."""
-        self._buffer.close()
+        self._source.close()
 
     def load(
         self,
@@ -88,14 +104,29 @@ class BamReads:
         read_groups: frozenset[str] | None = None,
         own: tuple[int, int] | None = None,
     ) -> ReadBatch:
-        """Load the reads of a span as `varcall.reads.load_reads` does, and with its errors."""
+        """Load the reads that overlap a span and pass the filter.
+
+        Parameters
+        ----------
+        start, end
+            0-based half-open.
+        read_groups
+            Read groups of the wanted sample; None takes every read.
+        own
+            Part of the span whose alignments are counted; None counts in all of it.
+
+        Raises
+        ------
+        InputError
+            Where the file cannot be decoded, or its reads are not in the order of their starts.
+        """
         before, self._scan = self._scan, None
         try:
             scan = self._begin(before, contig, start, end, own or (start, end))
             if scan is not None:
                 self._run(scan, read_filter, _group_names(read_groups))
         except (OSError, ValueError, BlockError) as error:
-            raise undecodable(str(self._path), contig, start, end, error) from None
+            raise _undecodable(str(self._path), contig, start, end, error) from None
         if scan is None:
             return ReadBatch(contig, start, end, _no_reads())
         if not scan.is_packed:
@@ -106,39 +137,38 @@ class BamReads:
         kept = _rows(listed, ~beyond & (listed.start < end) & (listed.end > start))
         counts = ReadCounts(int(scan.state[PLACED]), int(scan.state[MAPPED]), scan.skipped)
         left_out = scan.left_out(start, end)
-        return ReadBatch(contig, start, end, _unpack(self._buffer.data, kept), counts, left_out)
+        return ReadBatch(
+            contig, start, end, _unpack(self._source.buffer.data, kept), counts, left_out
+        )
 
     def _begin(
         self, before: "_Scan | None", contig: str, start: int, end: int, own: tuple[int, int]
     ) -> "_Scan | None":
         """Go on where the scan before has been, or seek; None where the contig has no reads."""
         number = self._numbers.get(contig)
-        if number is None or number >= len(self._index.offsets):
-            raise ValueError("the index lacks the contig")
-        if self._entries is None or self._entries.number != number:
-            self._entries = IndexEntries.of(self._index, number)
+        if number is None:
+            raise ValueError("the header lacks the contig")
         first, last = tiles_around(start, end)
-        offset = self._entries.before(first)
-        if offset is None:
-            return None
         scan = _Scan(contig, RecordSpan(number, first, last, *own, TILE))
         if (
             before is not None
             and before.reaches(number, first)
-            and offset >> 16 <= self._buffer.next_offset
+            and self._source.goes_on_to(scan.span, before.span.last)
         ):
             byte, scan.state[BEFORE] = before.place_of(first)
-            self._buffer.drop(byte)
-        else:
-            scan.sought = self._buffer.seek(offset)
-            scan.state[POSITION] = scan.sought
+            self._source.buffer.drop(byte)
+            return scan
+        sought = self._source.seek(scan.span)
+        if sought is None:
+            return None
+        scan.sought = scan.state[POSITION] = sought
         return scan
 
     def _run(self, scan: "_Scan", read_filter: ReadFilter, groups: ReadGroupNames | None) -> None:
         """Read on, block by block, until the records lie behind the span or end."""
         rules = RecordRules(read_filter.min_mapq, read_filter.exclude_flags, groups is not None)
         names = _group_names(frozenset()) if groups is None else groups
-        buffer = self._buffer
+        buffer = self._source.buffer
         while True:
             ended = scan_records(
                 buffer.data, buffer.filled, scan.span, rules, names,
@@ -147,7 +177,7 @@ class BamReads:
             if ended == NEEDS_BYTES:
                 if scan.state[POSITION] > scan.packed + PACK_BEYOND:
                     self._pack(scan, read_filter.max_reads_per_tile)
-                if not buffer.extend(BLOCKS_AT_ONCE):
+                if not self._source.extend():
                     if scan.state[POSITION] < buffer.filled:
                         raise BlockError("the last record is cut")
                     return
@@ -161,13 +191,13 @@ class BamReads:
             elif ended == UNSORTED:
                 at = int(scan.state[POSITION])
                 position = int(buffer.data[at + 8 : at + 12].view("<i4")[0])
-                raise unsorted(str(self._path), scan.contig, position, int(scan.state[BEFORE]))
+                raise _unsorted(str(self._path), scan.contig, position, int(scan.state[BEFORE]))
 
     def _check_contig(self, scan: "_Scan") -> None:
         """See that what was sought are reads of the contig."""
         at = int(scan.state[POSITION])
         if scan.sought == at:
-            number = int(self._buffer.data[at + 4 : at + 8].view("<i4")[0])
+            number = int(self._source.buffer.data[at + 4 : at + 8].view("<i4")[0])
             if number != scan.span.contig:
                 raise BlockError("the index points to reads of another contig")
 
@@ -178,7 +208,7 @@ class BamReads:
         scan.leave_out(listed, beyond)
         kept = _rows(listed, ~beyond)
         _put(self._table, kept)
-        buffer, position = self._buffer, int(scan.state[POSITION])
+        buffer, position = self._source.buffer, int(scan.state[POSITION])
         filled = int(pack_records(buffer.data, self._table, len(kept.start)))
         rest = buffer.filled - position
         buffer.data[filled : filled + rest] = buffer.data[position : buffer.filled]
@@ -326,3 +356,19 @@ def _unpack(data: NDArray[np.uint8], records: RecordArrays) -> ReadArrays:
 
 def _no_reads() -> ReadArrays:
     return _unpack(np.empty(0, np.uint8), _new_table(0))
+
+
+def _unsorted(name: str, contig: str, position: int, before: int) -> InputError:
+    """Say that a read comes after one that starts behind it (0-based)."""
+    return InputError(
+        f"{name} is not sorted: a read at {contig}:{position + 1} comes after one at "
+        f"{contig}:{before + 1}; run samtools sort, then samtools index"
+    )
+
+
+def _undecodable(name: str, contig: str, start: int, end: int, error: Exception) -> InputError:
+    """Say that the reads of a span (0-based half-open) cannot be decoded."""
+    return InputError(
+        f"cannot read alignments of {name} near {contig}:{start + 1}-{end} ({error}); "
+        f"the file may be damaged: re-copy it and run samtools quickcheck"
+    )

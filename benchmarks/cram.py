@@ -1,0 +1,13 @@
+"""The same reads as CRAM."""
+
+from pathlib import Path
+
+import pysam
+
+
+def as_cram(bam: Path, reference: Path, directory: Path) -> Path:
+    """Write an indexed CRAM of a BAM, in slices of htslib's size; return its path."""
+    cram = directory / f"{bam.stem}.cram"
+    pysam.view("-C", "-T", str(reference), "-o", str(cram), str(bam), catch_stdout=False)
+    pysam.index(str(cram))
+    return cram

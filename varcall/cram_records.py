@@ -1,0 +1,110 @@
+"""The records of a CRAM: htslib decodes them, and hands them on in the form they have in a BAM.
+
+So a read is no Python object but for the moment in which it crosses, and one stream serves windows
+one after another: a slice, which holds 10,000 reads however far apart they lie, is decoded once.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from itertools import islice
+from pathlib import Path
+from typing import ClassVar
+
+import pysam
+
+from pileup.arrays import RecordSpan
+from varcall.bgzf import inflate_block
+from varcall.byte_buffer import ByteBuffer
+from varcall.crai import CramAudit
+from varcall.input_checks import alignments_of
+
+# All fields of a record, of its tags the read group alone (enum sam_fields of htslib), and no tags
+# that htslib would work out: they take a sixth of the time.
+_DECODED = ("required_fields=0x17ff", "decode_md=0")
+_RECORDS_AT_ONCE = 64  # between two looks at how many bytes there are
+_BYTES_AT_ONCE = 1 << 19
+
+
+class CramRecords:
+    """The records of a CRAM as a `RecordSource`; belongs to one process, as it holds open files.
+
+    Raises
+    ------
+    InputError
+        The file or its index cannot be opened; from `goes_on_to` and `seek`, that the index would
+        hide records of the span.
+    """
+
+    NEAR: ClassVar[int] = 20_000
+    """Bases worth reading on: as many as a slice holds at 75x."""
+
+    def __init__(self, path: Path, index: Path, reference: Path) -> None:
+        self.buffer = ByteBuffer()
+        self._path = path
+        with ExitStack() as files:
+            self._alignments = files.enter_context(alignments_of(path, index, reference, _DECODED))
+            self._audit = files.enter_context(closing(CramAudit(path, index)))
+            self._crossing = files.enter_context(
+                open(os.memfd_create("varcall"), "r+b", buffering=0)
+            )
+            self._files = files.pop_all()
+        self._stream: Iterator[pysam.AlignedSegment] = iter(())
+        self._reached = 0  # start of the last record taken from it
+        # Contigs by short names: with each portion of records a header is written.
+        names = [str(number) for number in range(self._alignments.nreferences)]
+        lengths = [1] * len(names)
+        self._header = pysam.AlignmentHeader.from_references(names, lengths, add_sq_text=False)
+        self._header_size = 12 + sum(9 + len(name) for name in names)
+
+    def close(self) -> None:
+        """Close the files."""
+        self._files.close()
+
+    def goes_on_to(self, span: RecordSpan, end: int) -> bool:
+        """Tell whether the span begins before what has been taken from htslib ends, or soon after.
+
+        Decoded it is anyhow: a slice may reach over a gap of millions of bases.
+        """
+        self._audit.check(span.contig, span.last)
+        return span.first - max(end, self._reached) <= self.NEAR
+
+    def seek(self, span: RecordSpan) -> int | None:
+        """Begin anew with the records that reach the span, at byte 0."""
+        self._audit.check(span.contig, span.last)
+        name = self._alignments.get_reference_name(span.contig)
+        self._stream, self._reached = self._alignments.fetch(name, span.first), 0
+        self.buffer.clear()
+        return 0
+
+    def extend(self) -> bool:
+        """Append the next records of the contig; whether there were any."""
+        content = self._next_bytes()
+        for block in content:
+            self.buffer.append(block)
+        return bool(content)
+
+    def _next_bytes(self) -> list[memoryview]:
+        """Take records from htslib until there are enough; return their bytes."""
+        self._crossing.seek(0)
+        self._crossing.truncate()
+        any_record = False
+        with pysam.AlignmentFile(self._crossing, "wbu", header=self._header) as crossing:
+            while self._crossing.tell() < _BYTES_AT_ONCE:
+                record = None
+                for record in islice(self._stream, _RECORDS_AT_ONCE):
+                    crossing.write(record)
+                if record is None:
+                    break
+                self._reached, any_record = record.reference_start, True
+        if not any_record:
+            return []
+        raw = memoryview(os.pread(self._crossing.fileno(), self._crossing.tell(), 0))
+        blocks: list[memoryview] = []
+        to_skip, offset = self._header_size, 0
+        while offset < len(raw):
+            block, size = inflate_block(raw[offset:], offset, self._path)
+            blocks.append(memoryview(block)[to_skip:])
+            to_skip = max(0, to_skip - len(block))
+            offset += size
+        return blocks
