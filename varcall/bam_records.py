@@ -93,9 +93,8 @@ class BamRecords:
         """Close the file."""
         self._file.close()
 
-    def goes_on_to(self, span: RecordSpan, end: int) -> bool:
-        """Tell whether no block that is not due lies before the span: `end` does not matter."""
-        del end
+    def goes_on_to(self, span: RecordSpan) -> bool:
+        """Tell whether the index begins the span no later than with the next block."""
         offset = self._entries_of(span.contig).before(span.first)
         return offset is not None and offset >> 16 <= self._next_offset
 

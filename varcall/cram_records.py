@@ -24,6 +24,7 @@ from varcall.input_checks import alignments_of
 _DECODED = ("required_fields=0x17ff", "decode_md=0")
 _RECORDS_AT_ONCE = 64  # between two looks at how many bytes there are
 _BYTES_AT_ONCE = 1 << 19
+_END = 1 << 40  # behind the end of any contig
 
 
 class CramRecords:
@@ -50,7 +51,7 @@ class CramRecords:
             )
             self._files = files.pop_all()
         self._stream: Iterator[pysam.AlignedSegment] = iter(())
-        self._reached = 0  # start of the last record taken from it
+        self._reached = _END  # start of the last record taken from it
         # Contigs by short names: with each portion of records a header is written.
         names = [str(number) for number in range(self._alignments.nreferences)]
         lengths = [1] * len(names)
@@ -61,13 +62,13 @@ class CramRecords:
         """Close the files."""
         self._files.close()
 
-    def goes_on_to(self, span: RecordSpan, end: int) -> bool:
+    def goes_on_to(self, span: RecordSpan) -> bool:
         """Tell whether the span begins before what has been taken from htslib ends, or soon after.
 
-        Decoded it is anyhow: a slice may reach over a gap of millions of bases.
+        A slice may reach over a gap of millions of bases.
         """
         self._audit.check(span.contig, span.last)
-        return span.first - max(end, self._reached) <= self.NEAR
+        return span.first - self._reached <= self.NEAR
 
     def seek(self, span: RecordSpan) -> int | None:
         """Begin anew with the records that reach the span, at byte 0."""
@@ -79,32 +80,29 @@ class CramRecords:
 
     def extend(self) -> bool:
         """Append the next records of the contig; whether there were any."""
-        content = self._next_bytes()
-        for block in content:
-            self.buffer.append(block)
-        return bool(content)
+        if not self._take():
+            return False
+        raw = memoryview(os.pread(self._crossing.fileno(), self._crossing.tell(), 0))
+        to_skip, offset = self._header_size, 0
+        while offset < len(raw):
+            block, size = inflate_block(raw[offset:], offset, self._path)
+            self.buffer.append(memoryview(block)[to_skip:])
+            to_skip = max(0, to_skip - len(block))
+            offset += size
+        return True
 
-    def _next_bytes(self) -> list[memoryview]:
-        """Take records from htslib until there are enough; return their bytes."""
+    def _take(self) -> bool:
+        """Write records for the crossing until there are enough; whether there were any."""
         self._crossing.seek(0)
         self._crossing.truncate()
-        any_record = False
+        took_any = False
         with pysam.AlignmentFile(self._crossing, "wbu", header=self._header) as crossing:
             while self._crossing.tell() < _BYTES_AT_ONCE:
                 record = None
                 for record in islice(self._stream, _RECORDS_AT_ONCE):
                     crossing.write(record)
                 if record is None:
+                    self._reached = _END
                     break
-                self._reached, any_record = record.reference_start, True
-        if not any_record:
-            return []
-        raw = memoryview(os.pread(self._crossing.fileno(), self._crossing.tell(), 0))
-        blocks: list[memoryview] = []
-        to_skip, offset = self._header_size, 0
-        while offset < len(raw):
-            block, size = inflate_block(raw[offset:], offset, self._path)
-            blocks.append(memoryview(block)[to_skip:])
-            to_skip = max(0, to_skip - len(block))
-            offset += size
-        return blocks
+                self._reached, took_any = record.reference_start, True
+        return took_any

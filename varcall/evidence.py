@@ -19,9 +19,9 @@ from varcall.candidates import (
 from varcall.features import measure
 from varcall.observations import observe, pose_questions
 from varcall.profile import LibraryProfile
-from varcall.read_source import ReadSource
 from varcall.reads import ReadBatch, ReadFilter
 from varcall.realign import REACH, RealignOptions, realign
+from varcall.record_reads import RecordReads
 from varcall.reference import Reference
 from varcall.regions import Region
 
@@ -83,7 +83,7 @@ def reference_of(batch: ReadBatch, reference: Reference) -> ReferenceArrays:
 
 
 def load_window(
-    source: ReadSource,
+    source: RecordReads,
     window: Region,
     read_filter: ReadFilter,
     read_groups: frozenset[str] | None = None,

@@ -18,8 +18,9 @@ from varcall.inputs import Inputs
 from varcall.options import DEFAULT_MODEL
 from varcall.profile import LibraryProfile, measure_profile
 from varcall.prompts import question_tokens
-from varcall.read_source import ReadSource, open_reads
+from varcall.read_source import open_reads
 from varcall.reads import ReadFilter
+from varcall.record_reads import RecordReads
 from varcall.reference import Reference
 from varcall.regions import Region
 
@@ -89,7 +90,7 @@ class Viewer:
     """
 
     def __init__(
-        self, inputs: Inputs, source: ReadSource, reference: Reference, model: str | None
+        self, inputs: Inputs, source: RecordReads, reference: Reference, model: str | None
     ) -> None:
         self.inputs = inputs
         self.reference = reference

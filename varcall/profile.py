@@ -19,8 +19,9 @@ from pileup.arrays import ReadArrays
 from pileup.kernels.library import count_errors, shown_lengths, tally_bases
 from varcall.inputs import Inputs
 from varcall.occupied import occupied_spans_of
-from varcall.read_source import ReadSource, open_reads
+from varcall.read_source import open_reads
 from varcall.reads import TILE, ReadBatch, ReadFilter
+from varcall.record_reads import RecordReads
 from varcall.reference import Reference
 from varcall.regions import Region
 
@@ -139,7 +140,7 @@ def _first_round(inputs: Inputs) -> int:
 
 
 def _sample(
-    source: ReadSource, cells: Iterator[Region], size: int, read_groups: frozenset[str] | None
+    source: RecordReads, cells: Iterator[Region], size: int, read_groups: frozenset[str] | None
 ) -> Iterator[ReadBatch]:
     """Load cells in their order, but each round of them sorted, as files are read fastest.
 

@@ -54,8 +54,8 @@ class RecordSource(Protocol):
     buffer: ByteBuffer
     """Records that follow each other; the last one may be cut."""
 
-    def goes_on_to(self, span: RecordSpan, end: int) -> bool:
-        """Tell whether to read on for a span, from about `end` (0-based), or better seek it."""
+    def goes_on_to(self, span: RecordSpan) -> bool:
+        """Tell whether to read on for a span that lies ahead, or better seek it."""
         ...
 
     def seek(self, span: RecordSpan) -> int | None:
@@ -153,7 +153,7 @@ class RecordReads:
         if (
             before is not None
             and before.reaches(number, first)
-            and self._source.goes_on_to(scan.span, before.span.last)
+            and self._source.goes_on_to(scan.span)
         ):
             byte, scan.state[BEFORE] = before.place_of(first)
             self._source.buffer.drop(byte)

@@ -21,8 +21,8 @@ from varcall.errors import InputError
 from varcall.evidence import WINDOW_MARGIN, load_window, reference_of
 from varcall.labels import TruthRecord, read_truth
 from varcall.profile import LibraryProfile
-from varcall.read_source import ReadSource
 from varcall.reads import ReadBatch, ReadFilter
+from varcall.record_reads import RecordReads
 from varcall.reference import Reference
 from varcall.regions import Region
 
@@ -48,7 +48,7 @@ class Span:
 
 
 def cut_span(
-    source: ReadSource,
+    source: RecordReads,
     reference: Reference,
     truth: Path,
     profile: LibraryProfile,

@@ -16,8 +16,9 @@ from varcall.inputs import Inputs, open_inputs
 from varcall.labels import TruthRecord, read_truth
 from varcall.occupied import occupied_spans_of
 from varcall.profile import LibraryProfile, measure_profile
-from varcall.read_source import ReadSource, open_reads
+from varcall.read_source import open_reads
 from varcall.reads import ReadBatch, ReadFilter
+from varcall.record_reads import RecordReads
 from varcall.reference import Reference
 from varcall.regions import Region, read_bed
 from varcall.simulate.report.base_errors import ErrorTally
@@ -104,7 +105,7 @@ def _measure(
     chunks: list[Region],
     share: float,
     profile: LibraryProfile,
-    source: ReadSource,
+    source: RecordReads,
     reference: Reference,
 ) -> dict[str, Metrics]:
     tallies = (ReadTally(), ErrorTally(), RunTally(), DepthTally())
@@ -132,7 +133,7 @@ def _thinned(batch: ReadBatch, share: float) -> ReadBatch:
     return batch.subset(mixed < share * 2**32)
 
 
-def _chunks(sample: ReportSample, inputs: Inputs, source: ReadSource) -> list[Region]:
+def _chunks(sample: ReportSample, inputs: Inputs, source: RecordReads) -> list[Region]:
     if sample.confident is not None:
         covered = read_bed(sample.confident, inputs.contigs)
     else:
@@ -146,7 +147,7 @@ def _chunks(sample: ReportSample, inputs: Inputs, source: ReadSource) -> list[Re
     return chunks[::step]
 
 
-def _covered(inputs: Inputs, source: ReadSource) -> list[Region]:
+def _covered(inputs: Inputs, source: RecordReads) -> list[Region]:
     """Return the stretches in which reads start in most kilobases, without their ragged ends."""
     found = []
     for contig, low, high in occupied_spans_of(inputs, 1):
