@@ -237,11 +237,10 @@ def test_blocks_are_inflated_once_in_windows_one_after_another(
     bam = reblocked(built, 3000)
     pysam.index(str(bam))
     offsets: list[int] = []
-    original = inflate_block
 
     def counted(raw: memoryview, offset: int, path: Path) -> tuple[bytes, int]:
         offsets.append(offset)
-        return original(raw, offset, path)
+        return inflate_block(raw, offset, path)
 
     monkeypatch.setattr("varcall.bam_records.inflate_block", counted)
     with closing(reads_of(bam, list(CONTIGS))) as source:
