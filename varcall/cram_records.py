@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from itertools import islice
 from pathlib import Path
-from typing import ClassVar
 
 import pysam
 
@@ -24,6 +23,7 @@ from varcall.input_checks import alignments_of
 _DECODED = ("required_fields=0x17ff", "decode_md=0")
 _RECORDS_AT_ONCE = 64  # between two looks at how many bytes there are
 _BYTES_AT_ONCE = 1 << 19
+_NEAR = 20_000  # bases worth reading on: as many as a slice of 10,000 reads covers 75 times
 _END = 1 << 40  # behind the end of any contig
 
 
@@ -36,9 +36,6 @@ class CramRecords:
         The file or its index cannot be opened; from `goes_on_to` and `seek`, that the index would
         hide records of the span.
     """
-
-    NEAR: ClassVar[int] = 20_000
-    """Bases worth reading on: as many as a slice holds at 75x."""
 
     def __init__(self, path: Path, index: Path, reference: Path) -> None:
         self.buffer = ByteBuffer()
@@ -68,7 +65,7 @@ class CramRecords:
         A slice may reach over a gap of millions of bases.
         """
         self._audit.check(span.contig, span.last)
-        return span.first - self._reached <= self.NEAR
+        return span.first - self._reached <= _NEAR
 
     def seek(self, span: RecordSpan) -> int | None:
         """Begin anew with the records that reach the span, at byte 0."""
