@@ -13,8 +13,9 @@ from torch.nn import functional
 
 from models.batch import Batch, BatchFactory
 from models.calibrate import fit_calibration, fit_quality_map
+from models.errors import ModelError
 from models.metrics import predict
-from models.trees import Trees
+from models.trees import MOST_LEAVES, Trees
 from models.triage import Triage, log_of, pool, softmax
 from models.weights import load_weights, save_weights
 
@@ -24,7 +25,7 @@ _SURE_STEPS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.999
 
 @dataclass(frozen=True, slots=True)
 class TriageRecipe:
-    """Numbers of LightGBM, under its own names; `num_leaves` is at most `MOST_LEAVES` of a tree."""
+    """Numbers of LightGBM, under its own names."""
 
     seed: int = 1
     rounds: int = 200
@@ -35,6 +36,11 @@ class TriageRecipe:
     bagging_fraction: float = 0.8
     lambda_l2: float = 1.0
     threads: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuse trees that could not be asked, before time is spent on them."""
+        if not 2 <= self.num_leaves <= MOST_LEAVES:
+            raise ModelError(f"num_leaves is {self.num_leaves}; it can be 2 to {MOST_LEAVES}.")
 
 
 def fit_trees(

@@ -122,8 +122,8 @@ class Trees:
         if not ((children > np.flatnonzero(inner)) & (children < n - 1)).all():
             raise ModelError("a triage tree points at a node that there is not.")
         reached = np.concatenate([self.roots, children, children + 1])
-        if (np.bincount(reached) > 1).any():
-            raise ModelError("two nodes of the triage trees point at the same one.")
+        if (np.bincount(reached, minlength=n) != 1).any():
+            raise ModelError("a node of the triage trees belongs to none of them, or to two.")
 
     def _leaf_masks(self) -> LeafMasks:
         is_inner, child = self.split >= 0, self.child

@@ -1,12 +1,13 @@
 """The records of a CRAM: htslib decodes them, and hands them on in the form they have in a BAM.
 
 So a read is no Python object but for the moment in which it crosses, and one stream serves windows
-one after another: a slice, which holds 10,000 reads however far apart they lie, is decoded once.
+one after another: they decode a slice, which holds 10,000 reads however far apart they lie, once.
 """
 
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -40,8 +41,10 @@ class CramRecords:
     def __init__(self, path: Path, index: Path, reference: Path) -> None:
         self.buffer = ByteBuffer()
         self._path = path
+        self._open = partial(alignments_of, path, index, reference, _DECODED)
         with ExitStack() as files:
-            self._alignments = files.enter_context(alignments_of(path, index, reference, _DECODED))
+            self._handle = files.enter_context(ExitStack())
+            self._alignments = self._handle.enter_context(self._open())
             self._audit = files.enter_context(closing(CramAudit(path, index)))
             self._crossing = files.enter_context(
                 open(os.memfd_create("varcall"), "r+b", buffering=0)
@@ -49,11 +52,13 @@ class CramRecords:
             self._files = files.pop_all()
         self._stream: Iterator[pysam.AlignedSegment] = iter(())
         self._reached = _END  # start of the last record taken from it
+        self._error: OSError | None = None
         # Contigs by short names: with each portion of records a header is written.
         names = [str(number) for number in range(self._alignments.nreferences)]
         lengths = [1] * len(names)
         self._header = pysam.AlignmentHeader.from_references(names, lengths, add_sq_text=False)
         self._header_size = 12 + sum(9 + len(name) for name in names)
+        self._portion = max(_BYTES_AT_ONCE, 4 * self._header_size)
 
     def close(self) -> None:
         """Close the files."""
@@ -70,13 +75,26 @@ class CramRecords:
     def seek(self, span: RecordSpan) -> int | None:
         """Begin anew with the records that reach the span, at byte 0."""
         self._audit.check(span.contig, span.last)
+        if self._error is not None:
+            # htslib may crash where it goes on after an error.
+            self._error = None
+            self._handle.close()
+            self._alignments = self._handle.enter_context(self._open())
         name = self._alignments.get_reference_name(span.contig)
         self._stream, self._reached = self._alignments.fetch(name, span.first), 0
         self.buffer.clear()
         return 0
 
     def extend(self) -> bool:
-        """Append the next records of the contig; whether there were any."""
+        """Append the next records of the contig; whether there were any.
+
+        Raises
+        ------
+        OSError
+            The next one cannot be decoded.
+        """
+        if self._error is not None:
+            raise self._error
         if not self._take():
             return False
         raw = memoryview(os.pread(self._crossing.fileno(), self._crossing.tell(), 0))
@@ -94,12 +112,19 @@ class CramRecords:
         self._crossing.truncate()
         took_any = False
         with pysam.AlignmentFile(self._crossing, "wbu", header=self._header) as crossing:
-            while self._crossing.tell() < _BYTES_AT_ONCE:
-                record = None
-                for record in islice(self._stream, _RECORDS_AT_ONCE):
-                    crossing.write(record)
-                if record is None:
-                    self._reached = _END
-                    break
-                self._reached, took_any = record.reference_start, True
+            try:
+                while not took_any or self._crossing.tell() < self._portion:
+                    record = None
+                    for record in islice(self._stream, _RECORDS_AT_ONCE):
+                        crossing.write(record)
+                        took_any = True
+                    if record is None:
+                        self._reached = _END
+                        break
+                    self._reached = record.reference_start
+            except OSError as error:
+                self._error = error
+        # Those before the one that cannot be decoded may be all that are wanted.
+        if self._error is not None and not took_any:
+            raise self._error
         return took_any

@@ -165,7 +165,7 @@ class RecordReads:
         return scan
 
     def _run(self, scan: "_Scan", read_filter: ReadFilter, groups: ReadGroupNames | None) -> None:
-        """Read on, block by block, until the records lie behind the span or end."""
+        """Read on, portion by portion, until the records lie behind the span or end."""
         rules = RecordRules(read_filter.min_mapq, read_filter.exclude_flags, groups is not None)
         names = _group_names(frozenset()) if groups is None else groups
         buffer = self._source.buffer

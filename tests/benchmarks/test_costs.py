@@ -123,9 +123,9 @@ def test_jobs_are_run_in_turn_and_measured_apart(tmp_path: Path) -> None:
 
 def test_rates_are_items_by_the_median() -> None:
     item = {
-        "name": "benchmark_reads[blocks]",
+        "name": "benchmark_reads[bam]",
         "extra_info": {"items": 5000, "unit": "reads"},
         "stats": {"min": 0.002, "median": 0.0025},
     }
-    expected = ["reads[blocks]", "5,000 reads", "2.00", "2.50", "2,000,000"]
+    expected = ["reads[bam]", "5,000 reads", "2.00", "2.50", "2,000,000"]
     assert rows({"benchmarks": [item]}) == [expected]

@@ -72,6 +72,12 @@ def test_a_tree_of_too_many_leaves_is_refused() -> None:
         grown(np.random.default_rng(1), [1, 1, MOST_LEAVES + 1])
 
 
+def test_a_node_of_no_tree_is_refused() -> None:
+    leaves = np.full(4, -1, np.int32)
+    with pytest.raises(ModelError, match="belongs to none"):
+        Trees(np.arange(3, dtype=np.int32), leaves, np.ones(4, np.float32), leaves * 0)
+
+
 def test_tensors_there_and_back() -> None:
     rng = np.random.default_rng(2)
     trees = grown(rng, [5, 6, 7])

@@ -40,6 +40,13 @@ def test_trees_answer_as_lightgbm_does() -> None:
     np.testing.assert_allclose(answers, booster.predict(features), atol=1e-6)
 
 
+def test_more_leaves_than_can_be_asked_are_refused() -> None:
+    from models.train_triage import TriageRecipe
+
+    with pytest.raises(ModelError, match="num_leaves is 33; it can be 2 to 32"):
+        TriageRecipe(num_leaves=33)
+
+
 def test_answers_do_not_depend_on_their_company(triage: Triage) -> None:
     features, _ = questions(50, 3)
     whole = triage.predict(features)
