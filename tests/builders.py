@@ -70,6 +70,19 @@ def sam_to_bam(sam_text: str, path: Path | str, *, sort: bool = True, index: boo
     return path
 
 
+def bam_to_cram(
+    bam: Path, path: Path, reference: Path, *, slice_size: int | None = None, index: bool = True
+) -> Path:
+    """Write a BAM as a CRAM (and .crai), with so many reads in a slice; return its path."""
+    arguments = ["-C", "--no-PG", "-T", str(reference), "-o", str(path)]
+    if slice_size is not None:
+        arguments += ["--output-fmt-option", f"seqs_per_slice={slice_size}"]
+    pysam.view(*arguments, str(bam), catch_stdout=False)
+    if index:
+        pysam.index(str(path))
+    return path
+
+
 def parse_cigar(cigar: str) -> list[tuple[str, int]]:
     """`"10M2I"` -> `[("M", 10), ("I", 2)]`."""
     return [(op, int(length)) for length, op in re.findall(r"(\d+)([MIDNSHP=X])", cigar)]
@@ -255,9 +268,6 @@ class ReadsBuilder:
         """Write a CRAM that needs the reference (and .crai), as `write_bam` does a BAM."""
         path = Path(path)
         bam = self.write_bam(path.with_name(path.name + ".bam"), sort=sort, index=False)
-        arguments = ["-C", "--no-PG", "-T", str(self.reference), "-o", str(path), str(bam)]
-        pysam.view(*arguments, catch_stdout=False)
+        bam_to_cram(bam, path, self.reference, index=index)
         bam.unlink()
-        if index:
-            pysam.index(str(path))
         return path

@@ -11,7 +11,7 @@ from typing import Any
 import pysam
 import pytest
 
-from tests.builders import sam_to_bam
+from tests.builders import bam_to_cram, sam_to_bam
 from varcall.cli import run as run_varcall
 from varcall.regions import Region, parse_region
 from varcall.worker import Worker
@@ -108,11 +108,7 @@ def test_call(name: str, call: Call, tmp_path: Path, capsys: pytest.CaptureFixtu
     check_alleles(records, case.reference)
     for window in ("500", "1000"):
         assert call(bam, case.reference, "--window", window) == (0, records), window
-    cram = case.folder / "reads.cram"
-    pysam.view(
-        "-C", "--no-PG", "-T", str(case.reference), "-o", str(cram), str(bam), catch_stdout=False
-    )
-    pysam.index(str(cram))
+    cram = bam_to_cram(bam, case.folder / "reads.cram", case.reference)
     assert call(cram, case.reference) == (0, records)
 
 

@@ -93,18 +93,12 @@ class CramRecords:
         OSError
             The next one cannot be decoded.
         """
+        if self._error is None and self._take():
+            self._append_taken()
+            return True
         if self._error is not None:
             raise self._error
-        if not self._take():
-            return False
-        raw = memoryview(os.pread(self._crossing.fileno(), self._crossing.tell(), 0))
-        to_skip, offset = self._header_size, 0
-        while offset < len(raw):
-            block, size = inflate_block(raw[offset:], offset, self._path)
-            self.buffer.append(memoryview(block)[to_skip:])
-            to_skip = max(0, to_skip - len(block))
-            offset += size
-        return True
+        return False
 
     def _take(self) -> bool:
         """Write records for the crossing until there are enough; whether there were any."""
@@ -123,8 +117,16 @@ class CramRecords:
                         break
                     self._reached = record.reference_start
             except OSError as error:
+                # Those before it may be all that are wanted.
                 self._error = error
-        # Those before the one that cannot be decoded may be all that are wanted.
-        if self._error is not None and not took_any:
-            raise self._error
         return took_any
+
+    def _append_taken(self) -> None:
+        """Append what stands in the crossing, but for its header."""
+        raw = memoryview(os.pread(self._crossing.fileno(), self._crossing.tell(), 0))
+        to_skip, offset = self._header_size, 0
+        while offset < len(raw):
+            block, size = inflate_block(raw[offset:], offset, self._path)
+            self.buffer.append(memoryview(block)[to_skip:])
+            to_skip = max(0, to_skip - len(block))
+            offset += size

@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.builders import ReadsBuilder, random_sequence, write_reference
+from tests.builders import ReadsBuilder, bam_to_cram, random_sequence, write_reference
 from tests.faults.corruption import corrupt
 from tests.varcall.loading import reads_of
 from varcall.alignment_header import read_bam_header
@@ -50,13 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     bam = builder.write_bam(folder / "reads.bam")
     pysam.index("-c", str(bam), f"{bam}.csi")
     pysam.index("-m", "12", str(bam), f"{bam}.deep.csi")
-    cram = folder / "reads.cram"
-    pysam.view(
-        *("-C", "--output-fmt-option", "seqs_per_slice=500", "-T", str(folder / "ref.fa")),
-        *("-o", str(cram), str(bam)),
-        catch_stdout=False,
-    )
-    pysam.index(str(cram))
+    bam_to_cram(bam, folder / "reads.cram", folder / "ref.fa", slice_size=500)
     return folder
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pysam
 import pytest
 
+from tests.builders import bam_to_cram
 from varcall.merge import MergeOptions, merge_shards
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants
@@ -56,12 +57,8 @@ def test_d1_d2_every_way_to_run(
 def cram_of(bam: Path, reference: Path, cram: Path, regions: Sequence[str] = ()) -> Path:
     part = cram.with_suffix(".bam")
     pysam.view("-b", "--no-PG", "-o", str(part), str(bam), *regions, catch_stdout=False)
-    pysam.view(
-        "-C", "--no-PG", "-T", str(reference), "-o", str(cram), str(part), catch_stdout=False
-    )
     pysam.index(str(part))
-    pysam.index(str(cram))
-    return cram
+    return bam_to_cram(part, cram, reference)
 
 
 @pytest.mark.shared_data

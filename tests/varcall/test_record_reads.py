@@ -20,6 +20,7 @@ from tests.builders import (
     UNMAPPED,
     ReadGroup,
     ReadsBuilder,
+    bam_to_cram,
     parse_cigar,
     random_sequence,
     write_reference,
@@ -62,15 +63,6 @@ def reblocked(bam: Path, size: int, change: Callable[[bytearray], None] | None =
     path = bam.with_name(f"blocks{size}.bam")
     path.write_bytes(b"".join(blocks) + EOF_BLOCK)
     return path
-
-
-def as_cram(bam: Path, reference: Path, slice_size: int) -> Path:
-    """Write a BAM as a CRAM with so many reads in a slice."""
-    cram = bam.with_suffix(".cram")
-    options = ["-C", "-T", str(reference), "--output-fmt-option", f"seqs_per_slice={slice_size}"]
-    pysam.view(*options, "-o", str(cram), str(bam), catch_stdout=False)
-    pysam.index(str(cram))
-    return cram
 
 
 def assert_same(raw: ReadBatch, expected: ReadBatch) -> None:
@@ -187,7 +179,7 @@ def test_random_reads_are_those_of_htslib(
     # htslib decodes no CRAM with reads that reach beyond their contig.
     builder.lines = inside
     bam = builder.write_bam(folder / "inside.bam", index=False)
-    cram = as_cram(bam, reference, slice_size=block % 60 + 1)
+    cram = bam_to_cram(bam, bam.with_suffix(".cram"), reference, slice_size=block % 60 + 1)
     options = {"suffix": ".crai", "reference": reference}
     assert_same_everywhere(cram, everywhere, read_filter, groups, **options)
 
