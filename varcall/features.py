@@ -21,6 +21,9 @@ from varcall.profile import LibraryProfile
 _MIN_BASE_ERROR = 0.002
 _MIN_INDEL_ERROR = 0.004
 _MAX_SLIPPAGE = 0.6
+# Where fewer of a library's pairs are proper, an improper pair is the rule there and no sign of a
+# wrong mapping: some mappers never set the flag, mate pairs point outwards.
+_MIN_PROPER_SHARE = 0.5
 
 Values = NDArray[np.float64]
 
@@ -170,6 +173,7 @@ def _witness_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Valu
             raw.base_likelihood[:, 2] - raw.base_likelihood[:, 1]
         ),
     }
+    pairs_tell = float(profile.proper_share >= _MIN_PROPER_SHARE)
     for who, level in (("putative", putative), ("ref", ref)):
         count = level[:, tally.COUNT]
         features |= {
@@ -179,7 +183,7 @@ def _witness_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Valu
             f"{who}_distance_to_read_end": _share(level[:, tally.TO_END], count) / 50,
             f"{who}_other_mismatches": _share(level[:, tally.MISMATCHES], count) / 5,
             f"{who}_clipped_share": _share(level[:, tally.CLIPPED], count),
-            f"{who}_improper_pair_share": _share(level[:, tally.IMPROPER], count),
+            f"{who}_improper_pair_share": pairs_tell * _share(level[:, tally.IMPROPER], count),
         }
     return features
 

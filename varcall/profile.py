@@ -74,6 +74,8 @@ class LibraryProfile:
         Depth, without duplicates, at which the median sequenced base lies.
     insert_size, insert_size_sd
         Median and half the central 68 % of the template lengths of proper pairs; 0 if unpaired.
+    proper_share
+        Share of the reads of pairs that are flagged as properly paired; 0 if unpaired.
     duplicate_rate
         Share of reads marked as duplicates.
     quality_levels
@@ -94,6 +96,7 @@ class LibraryProfile:
     depth: float = 0.0
     insert_size: float = 0.0
     insert_size_sd: float = 0.0
+    proper_share: float = 0.0
     duplicate_rate: float = 0.0
     quality_levels: int = 0
     error_rate: float = 0.0
@@ -185,7 +188,7 @@ class _Tally:
 
     def __init__(self) -> None:
         self.reads = self.bases = 0
-        self._paired = self._duplicates = 0
+        self._paired = self._proper = self._duplicates = 0
         self._lengths: list[NDArray[np.int64]] = []
         self._templates: list[NDArray[np.int32]] = []
         self._qualities = np.zeros(256, dtype=np.int64)
@@ -201,6 +204,8 @@ class _Tally:
         self.reads += int(own.sum())
         self.bases += len(reads.bases)
         self._paired += int((reads.flag[own] & PAIRED > 0).sum())
+        both = PAIRED | PROPER
+        self._proper += int((reads.flag[own] & both == both).sum())
         self._duplicates += int((reads.flag[own] & DUPLICATE > 0).sum())
         self._lengths.append(np.diff(reads.base_offset)[own])
         proper = own & (reads.flag & PROPER > 0) & (reads.template_length > 0)
@@ -265,6 +270,7 @@ class _Tally:
             depth=round(_weighted_median(self._depths), 2),
             insert_size=float(middle),
             insert_size_sd=float(high - low) / 2,
+            proper_share=round(self._proper / max(1, self._paired), 5),
             duplicate_rate=round(self._duplicates / self.reads, 5),
             quality_levels=int((self._qualities * 10_000 >= self._qualities.sum()).sum()),
             error_rate=round(self._errors / max(1, self._compared), 7),

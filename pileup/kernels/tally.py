@@ -6,7 +6,9 @@ from pileup.accelerate import kernel, part
 from pileup.arrays import INDEL
 from pileup.kernels.draw import support_level
 
-_REVERSE_FLAG, _PROPER_PAIR_FLAG = 16, 2
+_REVERSE_FLAG = 16
+# PROPER_PAIR (2) has no meaning without PAIRED (1), SAM 1.4.2: its absence there says nothing.
+_PAIRING_FLAGS, _IMPROPER_PAIR = 1 | 2, 1
 _LOW_MAPQ = 20
 _MAPQ_CAP, _MISMATCH_CAP, _END_CAP = 60, 20, 75
 _NEAR_END = 6
@@ -25,7 +27,8 @@ def tally_witnesses(questions, reads, counts, sites, shown, sums, extras):
 
     Sums are over fragments: count, forward strand, base quality, mapping quality (at most 60),
     mapping quality below 20, distance of the site to the nearer end of the read (at most 75),
-    mismatches beyond the allele itself (at most 20), reads with soft clips, improper pairs.
+    mismatches beyond the allele itself (at most 20), reads with soft clips, reads of improper
+    pairs (an unpaired read is none).
     Extras: putative reads within 6 bases of an end, their best base quality and their distinct
     starts; reads of ALTs that are not asked about, and of the site's commonest ALT.
     """
@@ -55,7 +58,7 @@ def tally_witnesses(questions, reads, counts, sites, shown, sums, extras):
                 extras[question, OTHER_ALTS] += level != PUTATIVE
             row[MISMATCHES] += min(max(counts.mismatches[read] - own, 0), _MISMATCH_CAP)
             row[CLIPPED] += counts.clipped[read] > 0
-            row[IMPROPER] += reads.flag[read] & _PROPER_PAIR_FLAG == 0
+            row[IMPROPER] += reads.flag[read] & _PAIRING_FLAGS == _IMPROPER_PAIR
             if level == PUTATIVE:
                 extras[question, NEAR_END] += to_end < _NEAR_END
                 extras[question, BEST_QUALITY] = max(

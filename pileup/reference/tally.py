@@ -10,7 +10,7 @@ from pileup.reference.draw import asked_alleles
 from pileup.reference.observe import Observation
 
 GROUPS = ("putative", "other", "ref", "unknown")
-_REVERSE_FLAG, _PROPER_PAIR_FLAG = 16, 2
+_PAIRED_FLAG, _PROPER_PAIR_FLAG, _REVERSE_FLAG = 1, 2, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +104,12 @@ def sums(question: Question, group: str) -> Sums:
         to_end=sum(min(max(question.to_end(w), 0), 75) for w in shown),
         mismatches=sum(_other_mismatches(question.site, w) for w in shown),
         clipped=sum(w.clipped > 0 for w in shown),
-        improper=sum(not w.read.flag & _PROPER_PAIR_FLAG for w in shown),
+        improper=sum(_is_improper(w.read.flag) for w in shown),
     )
+
+
+def _is_improper(flag: int) -> bool:
+    return bool(flag & _PAIRED_FLAG) and not flag & _PROPER_PAIR_FLAG
 
 
 def _other_mismatches(site: Site, witness: Witness) -> int:

@@ -17,6 +17,7 @@ PROFILE = LibraryProfile(
     paired=True,
     read_length=100,
     depth=20.0,
+    proper_share=0.97,
     error_rate=0.003,
     slippage=(0.01, 0.03, 0.1, 0.2),
     slippage_reads=(1000, 1000, 1000, 1000),
@@ -246,7 +247,7 @@ def test_values_of_a_plain_het(tmp_path: Path) -> None:
         "putative_distance_to_read_end": 49 / 50,
         "putative_other_mismatches": 0.0,
         "putative_distinct_starts_share": 0.1,
-        "putative_improper_pair_share": 1.0,
+        "putative_improper_pair_share": 0.0,
         "alleles_at_site": 0.25,
         "repeat_unit": 0.0,
         "spanning_log": 0.0,
@@ -254,6 +255,20 @@ def test_values_of_a_plain_het(tmp_path: Path) -> None:
         "nearest_neighbour_log": np.log1p(100) / 5,
     }
     assert {name: case.value(name) for name in expected} == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("flag", "proper_share", "expected"),
+    [(0, 0.97, 0.0), (2, 0.97, 0.0), (1, 0.97, 1.0), (1, 0.4, 0.0), (3, 0.97, 0.0)],
+)
+def test_only_pairs_of_a_library_of_proper_pairs_can_be_improper(
+    tmp_path: Path, flag: int, proper_share: float, expected: float
+) -> None:
+    """Unpaired reads have no pairing; where hardly any pair is proper, the flag says nothing."""
+    case = Case(Locus(tmp_path, SEQUENCE)).ref(10, flag=flag).alt(10, flag=flag)
+    case = case.with_profile(proper_share=proper_share)
+    for who in ("putative", "ref"):
+        assert case.value(f"{who}_improper_pair_share") == expected
 
 
 def test_likelihoods_of_a_plain_het(tmp_path: Path) -> None:

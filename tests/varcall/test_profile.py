@@ -13,6 +13,8 @@ from pileup.arrays import ReadArrays
 from pileup.kernels.library import count_errors, shown_lengths, tally_bases
 from tests.builders import (
     DUPLICATE,
+    PAIRED,
+    PROPER,
     ReadGroup,
     ReadsBuilder,
     parse_cigar,
@@ -56,9 +58,18 @@ def test_pairs_insert_size_and_read_length(reference: Path, tmp_path: Path) -> N
     assert (profile.paired, profile.read_length, profile.platform) == (True, 75, "illumina")
     assert profile.insert_size == 350
     assert 30 <= profile.insert_size_sd <= 40
+    assert profile.proper_share == 1
     assert profile.error_rate == 0
     assert profile.duplicate_rate == 0
     assert profile.quality_levels == 1
+
+
+def test_the_share_of_proper_pairs_is_of_the_paired_reads(reference: Path, tmp_path: Path) -> None:
+    reads = ReadsBuilder(reference)
+    for start in range(0, 20_000, 50):
+        flag = {0: PAIRED | PROPER, 50: PAIRED, 100: 0, 150: PROPER}[start % 200]
+        reads.add(start=start, cigar="100M", flag=flag)
+    assert measured(reads, tmp_path).proper_share == pytest.approx(0.5, abs=0.01)
 
 
 def test_depth_is_without_duplicates(reference: Path, tmp_path: Path) -> None:
