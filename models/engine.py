@@ -24,9 +24,11 @@ PRECISIONS = ("auto", "fp32", "bf16")
 _EXTRAS = {"openvino": "openvino", "onnx": "onnxruntime"}
 """The package behind each engine that is an extra of this one."""
 
-_FASTEST_FIRST = {"fp32": ("onnx", "openvino", "torch"), "bf16": ("openvino", "torch")}
-"""Engines by what a CPU multiplies, as measured. No clock decides: results must not depend on what
-else a machine does."""
+_FASTEST_FIRST = ("onnx", "openvino", "torch")
+"""As measured. Neither a clock nor the CPU decides, nor does the precision: the same command gives
+the same records on every node of a cluster."""
+
+_BF16_ENGINES = ("openvino", "torch")
 
 _PROBE_TOLERANCE = 1e-3
 
@@ -85,7 +87,7 @@ def load_engine(
     device
         "cpu", "cuda" (also "cuda:1"), or "auto" for CUDA where there is one.
     precision
-        "fp32", "bf16", or "auto": bf16 on CUDA and where the CPU multiplies it, else fp32.
+        "fp32", "bf16", or "auto" for fp32: other arithmetic gives other records.
     threads
         CPU threads of this process; workers use one each.
     engine
@@ -102,13 +104,15 @@ def load_engine(
         return on_cuda
     if device not in ("auto", "cpu"):
         raise ModelError(f"The engine {engine} runs on the CPU only; use the engine torch there.")
-    if precision == "bf16" and not (cpu_multiplies_bf16() and engine != "onnx"):
+    if precision == "bf16" and not (cpu_multiplies_bf16() and engine in ("auto", *_BF16_ENGINES)):
         lacks = "The engine onnx" if engine == "onnx" else "This CPU"
         raise ModelError(f"{lacks} has no bf16 arithmetic; use the precision fp32.")
-    if precision == "auto":
-        precision = "bf16" if cpu_multiplies_bf16() and engine != "onnx" else "fp32"
-    chosen = _Choice(path_or_name, "cpu", precision, threads)
-    return chosen.load_first(_FASTEST_FIRST[precision]) if engine == "auto" else chosen.load(engine)
+    chosen = _Choice(path_or_name, "cpu", _stated(precision), threads)
+    if engine != "auto":
+        return chosen.load(engine)
+    return chosen.load_first(
+        [name for name in _FASTEST_FIRST if precision != "bf16" or name in _BF16_ENGINES]
+    )
 
 
 def may_use_cuda(device: str = "auto", engine: str = "auto") -> bool:
@@ -136,8 +140,11 @@ def load_cuda_engine(
     if not may_use_cuda(device, engine) or (device == "auto" and not _has_cuda()):
         return None
     device = "cuda" if device == "auto" else device
-    chosen = _Choice(path_or_name, device, "fp32" if precision == "fp32" else "bf16", threads)
-    return chosen.load("torch")
+    return _Choice(path_or_name, device, _stated(precision), threads).load("torch")
+
+
+def _stated(precision: str) -> str:
+    return "fp32" if precision == "auto" else precision
 
 
 @dataclass(frozen=True, slots=True)

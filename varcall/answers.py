@@ -11,6 +11,7 @@ from models.card import ModelCard
 from models.engine import Engine, load_engine
 from models.prompt import PromptContext
 from models.quality_map import QualityMap
+from models.rounding import rounded
 from models.triage import Triage
 from models.weights_file import load_triage
 from pileup.spec import SPEC
@@ -104,7 +105,7 @@ class Answerer:
             with clock("images"):
                 images = evidence.images(chosen)
             with clock("model"):
-                answers[batch] = self.engine.predict(images, tokens, features[chosen])
+                answers[batch] = rounded(self.engine.predict(images, tokens, features[chosen]))
         return answers
 
 

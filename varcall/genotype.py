@@ -26,13 +26,12 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from models.rounding import SMALLEST
 from varcall.alleles import trim
-from varcall.errors import ModelError
 from varcall.options import DEFAULT_MIN_QUAL
 from varcall.vcf import LOW_QUAL, NO_CALL, PASS, REF_CALL, VariantRecord
 
 _UNITS = 1000  # an answer is kept in units of 1/1000 of log10
-_SMALLEST_ANSWER = 1e-30  # float32 softmax reaches 1e-38; PL of one question goes up to 300
 MAX_PL = 999  # more than the answers of one question can justify; keeps joint callers' sums small
 MAX_GQ = 99  # the field's convention
 MAX_QUAL = 999.0
@@ -137,16 +136,9 @@ def _answers_of_genotypes(n_alts: int, ploidy: int) -> NDArray[np.int64]:
 def _rounded_answers(answers: NDArray[np.floating], ploidy: int) -> NDArray[np.int64]:
     """Log10 of answers [sites, questions, 3], normalised per question, in units of 1/1000."""
     likelihoods = answers.astype(np.float64)
-    is_probability = (abs(likelihoods.sum(2) - 1.0) < 0.01) & (likelihoods.min(2) >= 0.0)
-    if not is_probability.all():
-        bad = tuple(likelihoods[~is_probability][0].tolist())
-        raise ModelError(
-            f"the model answered {bad}, which is no probability: "
-            "the weights are damaged or the engine failed; try --engine torch"
-        )
     if ploidy == 1:
         likelihoods[:, :, 1] = 0.0
-    likelihoods = np.maximum(likelihoods, _SMALLEST_ANSWER)
+    likelihoods = np.maximum(likelihoods, SMALLEST)
     zero, one, two = np.moveaxis(likelihoods, 2, 0)
     shares = likelihoods / (zero + one + two)[:, :, None]
     return np.asarray(np.rint(_UNITS * np.log10(shares)), np.int64)
@@ -175,11 +167,6 @@ def call_genotypes(
         ALTs of each site.
     ploidy
         1 or 2.
-
-    Raises
-    ------
-    ModelError
-        When an answer is no probability.
     """
     where = _answers_of_genotypes(n_alts, ploidy)
     scores = _rounded_answers(answers, ploidy).reshape(len(answers), -1)[:, where].sum(axis=2)
@@ -209,7 +196,7 @@ def call_all_genotypes(
     *,
     ploidy: int,
 ) -> list[GenotypeCall]:
-    """Call the genotype of each of s sites, with the errors of `call_genotypes`.
+    """Call the genotype of each of s sites.
 
     Parameters
     ----------

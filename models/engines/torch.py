@@ -130,4 +130,6 @@ def build(path: Path, sha256: str | None, device: str, precision: str, threads: 
     if device != "cpu" and not has_cuda():
         raise ModelError("No CUDA device is visible to torch; use the device cpu.")
     torch.set_num_threads(threads)
+    # TF32, PyTorch's default for convolutions on CUDA, keeps ten bits: not what fp32 says.
+    torch.backends.cudnn.allow_tf32 = False
     return TorchEngine(*load_weights(path, sha256), device, precision)

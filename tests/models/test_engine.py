@@ -156,6 +156,25 @@ def test_a_missing_extra_is_one_sentence(
         load_engine(path, "cpu", engine=engine)
 
 
+@pytest.mark.parametrize("has_bf16", [False, True])
+def test_neither_engine_nor_precision_depends_on_the_cpu(
+    path: Path,
+    name: str,
+    has_bf16: bool,
+    asked: tuple[np.ndarray, np.ndarray, np.ndarray],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    some = tuple(x[:4] for x in asked)
+    chosen = type(load_engine(path, "cpu", "fp32"))
+    monkeypatch.setattr("models.engine.cpu_multiplies_bf16", lambda: has_bf16)
+    assert type(load_engine(path, "cpu")) is chosen
+    stated, unstated = (
+        load_engine(path, "cpu", precision, engine=name).predict(*some)
+        for precision in ("fp32", "auto")
+    )
+    np.testing.assert_array_equal(unstated, stated)
+
+
 def test_auto_takes_the_next_engine_when_one_is_missing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -6,7 +6,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from varcall.errors import ModelError
 from varcall.genotype import (
     GenotypeOptions,
     SiteEvidence,
@@ -160,12 +159,6 @@ def test_noise_in_the_last_bit_of_a_tie_changes_nothing(answers, seed):
     noise = np.random.default_rng(seed).uniform(-1e-7, 1e-7, even.shape)
     even_pairs = np.full_like(pairs, 1 / 3)
     assert call_genotype(even + noise, even_pairs) == call_genotype(even, even_pairs)
-
-
-@pytest.mark.parametrize("row", [[np.nan, 0.5, 0.5], [0.0, 0.0, 0.0], [-0.5, 0.5, 1.0], [1, 1, 1]])
-def test_an_answer_that_is_no_probability_is_refused(row):
-    with pytest.raises(ModelError, match="no probability"):
-        call_genotype(np.array([row], dtype=float), NO_PAIRS)
 
 
 def site(*alts: str, ref: str = "A", dp: int = 30, start: int = 99) -> SiteEvidence:
