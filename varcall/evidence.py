@@ -25,10 +25,13 @@ from varcall.record_reads import RecordReads
 from varcall.reference import Reference
 from varcall.regions import Region
 
-# Reads are fetched this far beyond a window, so that candidates at its border see the same reads
-# and the same neighbours whatever the window: a repeat an indel shifts along (400), a neighbour
-# (100), a deletion (100) and some; and the regions whose reassembly may move those reads.
-WINDOW_MARGIN = 700 + REACH
+# Candidates are known this far beyond a window: those that overlap one of its own are genotyped
+# with it (`varcall.overlaps`).
+KNOWN_BEYOND = 300
+# Reads are fetched this far beyond a window, so that candidates as far out see the same reads and
+# the same neighbours whatever the window: a repeat an indel shifts along (400), a neighbour (100),
+# a deletion (100) and some; and the regions whose reassembly may move those reads.
+WINDOW_MARGIN = KNOWN_BEYOND + 700 + REACH
 DEFAULT_REALIGN = RealignOptions()
 
 
@@ -36,8 +39,8 @@ DEFAULT_REALIGN = RealignOptions()
 class Evidence:
     """The candidates of a window and what the reads show of them.
 
-    `sites` also holds candidates a little outside the window, as neighbours; `questions` are
-    about those that start inside it.
+    `sites` also holds candidates up to KNOWN_BEYOND outside the window, and their neighbours;
+    `questions` are about those that start inside it.
     """
 
     reads: ReadArrays
@@ -50,6 +53,14 @@ class Evidence:
         """Return the same evidence with the chosen questions only."""
         questions = QuestionArrays(self.questions.site[chosen], self.questions.alleles[chosen])
         return replace(self, questions=questions)
+
+    def asking(self, wanted: NDArray[np.bool_]) -> "Evidence":
+        """Return the same evidence with the questions about the wanted sites, bool [m]."""
+        questions = pose_questions(self.sites)
+        mine = wanted[questions.site]
+        return replace(
+            self, questions=QuestionArrays(questions.site[mine], questions.alleles[mine])
+        )
 
     def images(self, chosen: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.uint8]:
         """Draw the images of the chosen questions: uint8 [q, 224, 224, 3]."""
@@ -117,10 +128,9 @@ def gather(
         batch = realign(batch, reference, realign_options)
     reads = batch.arrays
     scan = scan_window(reads, reference, thresholds)
-    sites = find_candidates(reads, scan, start - FAR, end + FAR, thresholds)
+    beyond = KNOWN_BEYOND + FAR
+    sites = find_candidates(reads, scan, start - beyond, end + beyond, thresholds)
     shown = observe(reads, scan.events, reference, sites, thresholds.min_base_quality)
-    questions = pose_questions(sites)
+    nothing = QuestionArrays(np.zeros(0, np.int32), np.zeros(0, np.uint8))
     owned = (sites.start >= start) & (sites.start < end)
-    mine = owned[questions.site]
-    asked = QuestionArrays(questions.site[mine], questions.alleles[mine])
-    return Evidence(reads, scan, sites, shown, asked)
+    return Evidence(reads, scan, sites, shown, nothing).asking(owned)

@@ -32,6 +32,7 @@ from varcall.options import DEFAULT_MIN_QUAL
 from varcall.vcf import LOW_QUAL, NO_CALL, PASS, REF_CALL, VariantRecord
 
 _UNITS = 1000  # an answer is kept in units of 1/1000 of log10
+SPANNED = "*"  # the allele of a haplotype that has POS deleted (VCF 4.3, 1.6.1.5)
 MAX_PL = 999  # more than the answers of one question can justify; keeps joint callers' sums small
 MAX_GQ = 99  # the field's convention
 MAX_QUAL = 999.0
@@ -64,11 +65,14 @@ class SiteEvidence(NamedTuple):
     Attributes
     ----------
     contig, start, ref, alts
-        The site (0-based start) and all its candidate ALTs against one REF.
+        The site (0-based start) and all its candidate ALTs against one REF; `*` only as the last.
     dp
         Reads that cover the site.
     ad, adf, adr
         Reads of REF and of each ALT: all, forward strand, reverse strand.
+    phase, phase_set
+        The allele on each haplotype, and the 0-based start of the first site it is phased with;
+        None where that is not known.
     """
 
     contig: str
@@ -79,6 +83,8 @@ class SiteEvidence(NamedTuple):
     ad: tuple[int, ...]
     adf: tuple[int, ...]
     adr: tuple[int, ...]
+    phase: tuple[int, ...] | None = None
+    phase_set: int | None = None
 
 
 class GenotypeCall(NamedTuple):
@@ -252,7 +258,13 @@ def _subset(call: GenotypeCall, kept: tuple[int, ...], n_alts: int) -> GenotypeC
 def _narrowed(site: SiteEvidence, kept: tuple[int, ...]) -> SiteEvidence:
     """Restrict a site to REF and the `kept` ALTs; `dp` still counts the reads of the others."""
     columns = (0, *kept)
+    phase = site.phase
+    if phase is not None:
+        phase = (
+            tuple([columns.index(allele) for allele in phase]) if {*phase} <= {*columns} else None
+        )
     return site._replace(
+        phase=phase,
         alts=tuple([site.alts[alt - 1] for alt in kept]),
         ad=tuple([site.ad[column] for column in columns]),
         adf=tuple([site.adf[column] for column in columns]),
@@ -283,8 +295,12 @@ def site_record(
     kept = _kept_alts(call, n_alts)
     if len(kept) < n_alts:
         call, site = _subset(call, kept, n_alts), _narrowed(site, kept)
-    start, ref, alts = trim(site.start, site.ref, site.alts)
+    star = site.alts[-1:] if site.alts[-1] == SPANNED else ()
+    start, ref, alts = trim(site.start, site.ref, site.alts[: len(site.alts) - len(star)])
     gt: tuple[int | None, ...] = call.alleles
+    is_phased = site.phase is not None and sorted(site.phase) == sorted(call.alleles)
+    if site.phase is not None and is_phased:
+        gt = site.phase
     gq = call.gq
     if any(call.alleles):
         status = PASS if call.qual >= options.min_qual else LOW_QUAL
@@ -297,7 +313,7 @@ def site_record(
         contig=site.contig,
         start=start,
         ref=ref,
-        alts=alts,
+        alts=alts + star,
         qual=call.qual,
         filter=status,
         gt=gt,
@@ -308,4 +324,5 @@ def site_record(
         adr=site.adr,
         pl=call.pl,
         gl=call.gl if options.write_gl else None,
+        phase_set=site.phase_set if is_phased else None,
     )

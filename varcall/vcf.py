@@ -45,6 +45,7 @@ _FIXED_HEADER = """\
 ##FORMAT=<ID=VAF,Number=A,Type=Float,Description="AD of each ALT as a fraction of DP">
 ##FORMAT=<ID=PL,Number=G,Type=Integer,Description="Phred genotype likelihoods, GT at 0">
 ##FORMAT=<ID=GL,Number=G,Type=Float,Description="log10 genotype likelihoods">
+##FORMAT=<ID=PS,Number=1,Type=Integer,Description="Phase set: POS of its first overlapping site">
 """
 LineKey = tuple[int, str, str, str]  # POS, REF, ALT, the line
 _COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT"
@@ -93,6 +94,9 @@ class VariantRecord(NamedTuple):
         Phred genotype likelihoods in VCF order.
     gl
         log10 genotype likelihoods in VCF order; None leaves the field out.
+    phase_set
+        0-based start of the first site that `gt` is phased with, its alleles then in the order of
+        the haplotypes; None where it is not phased.
     """
 
     contig: str
@@ -109,6 +113,7 @@ class VariantRecord(NamedTuple):
     adr: tuple[int, ...]
     pl: tuple[int, ...]
     gl: tuple[float, ...] | None = None
+    phase_set: int | None = None
 
     @property
     def vaf(self) -> tuple[float, ...]:
@@ -125,7 +130,8 @@ def format_record(record: VariantRecord) -> str:
 
     Floats have at most six digits, as htslib prints them, so a BCF round trip keeps the text.
     """
-    gt = "/".join(["." if allele is None else str(allele) for allele in record.gt])
+    separator = "/" if record.phase_set is None else "|"
+    gt = separator.join(["." if allele is None else str(allele) for allele in record.gt])
     vaf = ",".join([f"{round(fraction, 4):g}" for fraction in record.vaf])
     if record.gl is None:
         names, likelihoods = _FORMAT, _integers(record.pl)
@@ -133,6 +139,9 @@ def format_record(record: VariantRecord) -> str:
         names = _FORMAT + ":GL"
         logs = ",".join([f"{round(log, 3) + 0.0:g}" for log in record.gl])
         likelihoods = f"{_integers(record.pl)}:{logs}"
+    if record.phase_set is not None:
+        names += ":PS"
+        likelihoods += f":{vcf_pos(record.phase_set)}"
     return (
         f"{record.contig}\t{vcf_pos(record.start)}\t.\t{record.ref}\t{','.join(record.alts)}\t"
         f"{record.qual:g}\t{record.filter}\t.\t{names}\t{gt}:{record.gq}:{record.dp}:"

@@ -1,9 +1,10 @@
 """One window from reads to records; the state that a worker process keeps between windows."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +15,23 @@ from pileup.kernels.count import count_alleles
 from varcall.answers import answerer_of
 from varcall.candidates import CandidateThresholds, spell_alts
 from varcall.engine_process import Desk
-from varcall.evidence import DEFAULT_REALIGN, Evidence, gather, load_window, reference_of
-from varcall.genotype import GenotypeOptions, SiteEvidence, call_all_genotypes, site_record
+from varcall.evidence import (
+    DEFAULT_REALIGN,
+    KNOWN_BEYOND,
+    Evidence,
+    gather,
+    load_window,
+    reference_of,
+)
+from varcall.genotype import (
+    GenotypeCall,
+    GenotypeOptions,
+    SiteEvidence,
+    call_all_genotypes,
+    site_record,
+)
 from varcall.inputs import Inputs
+from varcall.overlaps import CalledSite, JointCall, genotype_overlaps
 from varcall.profile import LibraryProfile
 from varcall.read_source import open_reads
 from varcall.reads import ReadBatch, ReadFilter
@@ -128,50 +143,101 @@ class Worker:
         if not len(evidence.questions.site):
             return result
         ploidy = 1 if window.contig in plan.haploid_contigs else plan.ploidy
-        with result.timed("features"):
-            features = evidence.features(plan.profile)
         context = PromptContext.from_profile(plan.profile, ploidy=ploidy)
-        answers = self._answerer.answer(evidence, context, features, result.timed)
-        result.pictures = len(answers.pictured)
+        answered = self._answer(evidence, context, ploidy, result)
+        result.pictures = answered.pictures
         with result.timed("genotype"):
-            result.lines = list(self._records(reads, evidence, answers.probabilities, ploidy))
+            called = answered.called()
+        around = self._around(evidence, window, called)
+        if around is not None:
+            beyond = self._answer(around, context, ploidy, result).called()
+            called = sorted([*called, *beyond], key=lambda site: site.number)
+        with result.timed("genotype"):
+            joint = genotype_overlaps(evidence, called, ploidy)
+            result.lines = list(self._records(reads, evidence, answered, joint, ploidy))
         result.sites = len(result.lines)
         result.questions = len(evidence.questions.site)
         return result
 
+    def _answer(
+        self, evidence: Evidence, context: PromptContext, ploidy: int, result: WindowResult
+    ) -> "_Answered":
+        """Answer the evidence's questions, and call each site by its own answers."""
+        with result.timed("features"):
+            features = evidence.features(self._plan.profile)
+        answers = self._answerer.answer(evidence, context, features, result.timed)
+        with result.timed("genotype"):
+            sites, firsts = np.unique(evidence.questions.site, return_index=True)
+            n_alts = np.diff(evidence.sites.alt_offset)[sites]
+            calls = call_all_genotypes(answers.probabilities, firsts, n_alts, ploidy=ploidy)
+            shown = np.split(answers.probabilities, firsts[1:])
+        return _Answered(sites.tolist(), calls, shown, len(answers.pictured))
+
+    def _around(
+        self, evidence: Evidence, window: Region, called: Sequence[CalledSite]
+    ) -> Evidence | None:
+        """Return the evidence of the sites beyond the window, if one inside may overlap them."""
+        start = evidence.sites.start
+        near_start, near_end = window.start + KNOWN_BEYOND, window.end - KNOWN_BEYOND
+        own = [int(start[site.number]) for site in called]
+        wanted = np.zeros(len(start), np.bool_)
+        if any(at < near_start for at in own):
+            wanted |= (start < window.start) & (start >= window.start - KNOWN_BEYOND)
+        if any(at >= near_end for at in own):
+            wanted |= (start >= window.end) & (start < window.end + KNOWN_BEYOND)
+        return evidence.asking(wanted) if wanted.any() else None
+
     def _records(
-        self, batch: ReadBatch, evidence: Evidence, answers: NDArray[np.float32], ploidy: int
+        self,
+        batch: ReadBatch,
+        evidence: Evidence,
+        answered: "_Answered",
+        joint: Mapping[int, JointCall],
+        ploidy: int,
     ) -> Iterator[str]:
         sites = evidence.sites
-        asked_sites, firsts = np.unique(evidence.questions.site, return_index=True)
-        n_alts = np.diff(sites.alt_offset)[asked_sites]
-        calls = call_all_genotypes(answers, firsts, n_alts, ploidy=ploidy)
         starts = sites.start.tolist()
         low, high = min(starts), int((sites.start + sites.ref_length).max())
         letters = self._reference.fetch_string(batch.contig, low, high)
         witnesses = _count_witnesses(batch, evidence)
-        for site, call in zip(asked_sites.tolist(), calls, strict=True):
+        for site, call in zip(answered.sites, answered.calls, strict=True):
             start = starts[site]
             ref = letters[start - low : start - low + int(sites.ref_length[site])]
             alts = spell_alts(sites, site, ref)
             column = int(sites.alt_offset[site]) + site
             shown = slice(column, column + len(alts) + 1)
             ad = witnesses.both[shown]
-            record = site_record(
-                SiteEvidence(
-                    contig=batch.contig,
-                    start=start,
-                    ref=ref,
-                    alts=alts,
-                    dp=max(sum(ad), witnesses.covering[site]),
-                    ad=ad,
-                    adf=witnesses.forward[shown],
-                    adr=witnesses.reverse[shown],
-                ),
-                call,
-                self._plan.genotype,
+            shows = SiteEvidence(
+                contig=batch.contig,
+                start=start,
+                ref=ref,
+                alts=alts,
+                dp=max(sum(ad), witnesses.covering[site]),
+                ad=ad,
+                adf=witnesses.forward[shown],
+                adr=witnesses.reverse[shown],
             )
-            yield format_record(record)
+            if site in joint:
+                factor = batch.depth_factor(start)
+                shows, call = joint[site].applied(shows, call, depth_factor=factor, ploidy=ploidy)
+            yield format_record(site_record(shows, call, self._plan.genotype))
+
+
+class _Answered(NamedTuple):
+    """Sites by number, each with its call, its answers (float32 [questions, 3]); pictures drawn."""
+
+    sites: list[int]
+    calls: list[GenotypeCall]
+    answers: list[NDArray[np.float32]]
+    pictures: int
+
+    def called(self) -> list[CalledSite]:
+        """Return the sites with a called ALT."""
+        return [
+            CalledSite(site, call, answers)
+            for site, call, answers in zip(self.sites, self.calls, self.answers, strict=True)
+            if any(call.alleles)
+        ]
 
 
 def _engine_of(plan: WorkerPlan) -> Engine:
