@@ -109,6 +109,26 @@ def reference_mismatch(calls: CallSet, label: str, reference: Reference) -> str 
     )
 
 
+def haploid_note(inputs: Inputs) -> str | None:
+    """A sentence about haploid genotypes and how they count; None when none calls an ALT."""
+    places = {
+        label: [
+            f"{contig}:{record.start + 1}"
+            for contig, records in calls.contigs.items()
+            for record in records
+            if record.genotype is not None and len(record.genotype) == 1 and record.genotype[0] > 0
+        ]
+        for label, calls in (("truth", inputs.truth), ("query", inputs.query))
+    }
+    first = next((found[0] for found in places.values() if found), None)
+    if first is None:
+        return None
+    return (
+        f"haploid genotypes count as homozygous (1 as 1/1): {len(places['truth'])} in "
+        f"{inputs.truth.path}, {len(places['query'])} in {inputs.query.path}, the first at {first}"
+    )
+
+
 def read_inputs(
     truth: Path,
     query: Path,

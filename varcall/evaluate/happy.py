@@ -35,6 +35,9 @@ class HappyOptions:
 
     use_filtered_truth: bool = False
     pass_only: bool = False
+    # hap.py doubles haploid genotypes on X and Y of a male truth only: elsewhere a call of 1
+    # becomes 0/1 and does not even match itself
+    double_haploid: bool = False
     squash_ploidy: bool = False
     score_name: str = "QUAL"
     low_scores_first: bool = False
@@ -84,7 +87,7 @@ def _scored(calls: CallSet, record: Record, options: HappyOptions) -> Record:
     return replace(record, fields=(*record.fields[:5], text, *record.fields[6:]))
 
 
-def _expanded(records: Sequence[Record]) -> list[Record]:
+def _doubled(records: Sequence[Record]) -> list[Record]:
     """Haploid genotypes written as homozygous."""
     return [
         replace(record, genotype=record.genotype * 2)
@@ -103,7 +106,7 @@ def _prepared(inputs: Inputs, options: HappyOptions) -> tuple[CallSet, CallSet]:
         if contig not in inputs.reference.lengths:
             continue
         ranges = None if inputs.ranges is None else inputs.ranges.get(contig, EMPTY)
-        expand = is_haploid_x and contig in SEX_CONTIGS
+        double = options.double_haploid or (is_haploid_x and contig in SEX_CONTIGS)
         records = [
             record
             for record in inputs.truth.contigs[contig]
@@ -112,7 +115,7 @@ def _prepared(inputs: Inputs, options: HappyOptions) -> tuple[CallSet, CallSet]:
         records = _own_column(records, inputs.truth.sample_column)
         if not records:
             continue
-        truth[contig] = _expanded(records) if expand else records
+        truth[contig] = _doubled(records) if double else records
         calls = [
             _scored(inputs.query, record, options)
             for record in inputs.query.contigs.get(contig, [])
@@ -120,7 +123,7 @@ def _prepared(inputs: Inputs, options: HappyOptions) -> tuple[CallSet, CallSet]:
         ]
         calls = _own_column(calls, inputs.query.sample_column)
         query[contig] = normalize_contig(
-            inputs.reference.sequence(contig), contig, calls, is_haploid_x=expand
+            inputs.reference.sequence(contig), contig, calls, double_haploid=double
         )
     query = {contig: records for contig, records in query.items() if records}
     return replace(inputs.truth, contigs=truth, sample_column=9), replace(

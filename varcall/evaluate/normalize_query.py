@@ -1,6 +1,7 @@
 """hap.py's preparation of the query: alleles split into primitives, shifted, joined again.
 
-Half calls and haploid calls become heterozygous, and filters and QUAL go with every piece.
+Half calls become heterozygous, haploid calls too unless they are to count as homozygous, and
+filters and QUAL go with every piece.
 """
 
 import re
@@ -63,13 +64,13 @@ def _alleles(record: Record) -> list[Change | None]:
     return found
 
 
-def _single_alleles(record: Record, *, is_haploid_x: bool) -> list[_Call]:
+def _single_alleles(record: Record, *, double_haploid: bool) -> list[_Call]:
     """One call for each called allele: homozygous when both are it, otherwise heterozygous."""
     alleles = _alleles(record)
     genotype = record.genotype
     if genotype is None or len(genotype) > 2:
         return []
-    if is_haploid_x and len(genotype) == 1:
+    if double_haploid and len(genotype) == 1:
         genotype = genotype * 2
     called = [alleles[i - 1] for i in genotype if i > 0]
     if len(genotype) == 2 and genotype[0] == genotype[1] and called and called[0] is not None:
@@ -192,7 +193,7 @@ def _record(sequence: str, contig: str, call: _Call) -> Record:
 
 
 def normalize_contig(
-    sequence: str, contig: str, records: Sequence[Record], *, is_haploid_x: bool
+    sequence: str, contig: str, records: Sequence[Record], *, double_haploid: bool
 ) -> list[Record]:
     """hap.py's query records of one contig, sorted.
 
@@ -200,11 +201,14 @@ def normalize_contig(
     ----------
     sequence
         The upper-case contig.
-    is_haploid_x
-        The truth has haploid genotypes on X, so haploid calls on X and Y count as homozygous.
+    double_haploid
+        Haploid calls become homozygous, as hap.py has them on X and Y where the truth's X is
+        haploid; otherwise they become heterozygous.
     """
     calls = [
-        call for record in records for call in _single_alleles(record, is_haploid_x=is_haploid_x)
+        call
+        for record in records
+        for call in _single_alleles(record, double_haploid=double_haploid)
     ]
     calls = [call for call in calls if call.changes[0].end <= len(sequence)]
     calls.sort(key=lambda call: (call.changes[0].start, -call.changes[0].end, call.changes[0].alt))

@@ -10,7 +10,7 @@ from pathlib import Path
 from varcall.atomic import AtomicOutput, check_writable
 from varcall.errors import InputError
 from varcall.evaluate.comparator import Comparison, TypeCounts, compare
-from varcall.evaluate.evaluation import Inputs, read_inputs
+from varcall.evaluate.evaluation import Inputs, haploid_note, read_inputs
 from varcall.evaluate.ga4gh_vcf import write_annotated, write_split
 from varcall.evaluate.happy import HappyOptions, HappyResult, Matcher, run_happy
 from varcall.evaluate.happy_rows import Row
@@ -142,6 +142,9 @@ def _evaluate_caller(
         samples=options.samples,
         ref_mismatch=mismatch,
     )
+    note = None if options.sample_ploidy != 2 or options.squash_ploidy else haploid_note(inputs)
+    if note is not None:
+        warnings.append(note)
     try:
         comparison = None
         if engine is not None:
@@ -188,6 +191,7 @@ def _write_report(
     happy_options = HappyOptions(
         use_filtered_truth=options.all_records,
         pass_only=options.pass_only,
+        double_haploid=True,
         squash_ploidy=options.squash_ploidy,
         score_name=options.score_field or DEFAULT_SCORE_FIELD,
         low_scores_first=options.sort_order == "ascending",

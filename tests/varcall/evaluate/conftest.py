@@ -1,5 +1,7 @@
 """Small call sets as text, and the recorded cases of the real tools where they are there."""
 
+import csv
+import gzip
 import json
 import random
 import stat
@@ -33,6 +35,17 @@ def random_sequence(length: int, seed: int) -> str:
 SEQUENCES = {"c1": random_sequence(1000, 1), "c2": random_sequence(1000, 2)}
 
 
+def other(base: str) -> str:
+    """A base that this one is not."""
+    return "C" if base != "C" else "G"
+
+
+def snv(pos: int, genotype: str, *rest: str, contig: str = "c1") -> str:
+    """A substitution, as `vcf_text` takes it."""
+    base = SEQUENCES[contig][pos - 1]
+    return " ".join([contig, str(pos), base, other(base), genotype, *rest])
+
+
 def vcf_text(records: list[str], sample: str = "S", header: str = HEADER) -> str:
     """A VCF file of records given as "contig pos ref alt genotype [qual] [filter] [gq]"."""
     lines = [header + "\t".join([*COLUMNS, sample])]
@@ -42,6 +55,13 @@ def vcf_text(records: list[str], sample: str = "S", header: str = HEADER) -> str
         fields = [contig, pos, ".", ref, alt, qual, filter_name, ".", "GT:GQ"]
         lines.append("\t".join([*fields, f"{genotype}:{gq}"]))
     return "\n".join(lines) + "\n"
+
+
+def rows_of(path: Path) -> list[dict[str, str]]:
+    """Rows of a table, compressed or not."""
+    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
+    with opened as handle:
+        return list(csv.DictReader(handle))
 
 
 @dataclass(frozen=True)

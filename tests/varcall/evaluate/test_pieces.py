@@ -76,32 +76,32 @@ def test_composition_counts_bases_by_kind() -> None:
 
 def test_normalised_query_has_primitives_and_full_genotypes() -> None:
     mnp = record(0, "GAT", "CAG", "1")
-    found = normalize_contig(SEQUENCE, "c", [mnp], is_haploid_x=False)
+    found = normalize_contig(SEQUENCE, "c", [mnp], double_haploid=False)
     assert [(item.start, item.ref, item.alts) for item in found] == [
         (0, "G", ("C",)),
         (2, "T", ("G",)),
     ]
     assert all(sorted(item.genotype or ()) == [0, 1] for item in found)
-    expanded = normalize_contig(SEQUENCE, "c", [mnp], is_haploid_x=True)
+    expanded = normalize_contig(SEQUENCE, "c", [mnp], double_haploid=True)
     assert all(item.genotype == (1, 1) for item in expanded)
 
 
 def test_two_het_calls_at_one_place_become_one() -> None:
     found = normalize_contig(
-        SEQUENCE, "c", [record(0, "G", "A"), record(0, "G", "C")], is_haploid_x=False
+        SEQUENCE, "c", [record(0, "G", "A"), record(0, "G", "C")], double_haploid=False
     )
     assert len(found) == 1
     assert sorted(found[0].genotype or ()) == [1, 2]
     twice = normalize_contig(
-        SEQUENCE, "c", [record(0, "G", "A"), record(0, "G", "A")], is_haploid_x=False
+        SEQUENCE, "c", [record(0, "G", "A"), record(0, "G", "A")], double_haploid=False
     )
     assert [item.genotype for item in twice] == [(1, 1)]
 
 
 def test_symbolic_alleles_are_left_out_and_deletions_spelled() -> None:
-    assert normalize_contig(SEQUENCE, "c", [record(0, "G", "<INS>")], is_haploid_x=False) == []
+    assert normalize_contig(SEQUENCE, "c", [record(0, "G", "<INS>")], double_haploid=False) == []
     deletion = record(3, "T", "<DEL>", info="END=8")
-    found = normalize_contig(SEQUENCE, "c", [deletion], is_haploid_x=False)
+    found = normalize_contig(SEQUENCE, "c", [deletion], double_haploid=False)
     assert len(found) == 1
     assert len(found[0].ref) - len(found[0].alts[0]) == 5
 

@@ -1,6 +1,5 @@
 """The whole command on small files: what it writes and prints."""
 
-import csv
 import gzip
 import json
 from collections.abc import Callable
@@ -10,21 +9,19 @@ from pathlib import Path
 import pysam
 import pytest
 
-from tests.varcall.evaluate.conftest import CASES, SEQUENCES, Files, load_case
+from tests.varcall.evaluate.conftest import (
+    CASES,
+    SEQUENCES,
+    Files,
+    load_case,
+    other,
+    rows_of,
+    snv,
+)
 from varcall.errors import InputError, UsageError
 from varcall.evaluate.evaluation import evaluate
 from varcall.evaluate.options import EvalOptions
 from varcall.evaluate.run import run_eval
-
-
-def other(base: str) -> str:
-    return "C" if base != "C" else "G"
-
-
-def snv(pos: int, genotype: str, *rest: str, contig: str = "c1") -> str:
-    base = SEQUENCES[contig][pos - 1]
-    return " ".join([contig, str(pos), base, other(base), genotype, *rest])
-
 
 TRUTH = [snv(100, "0/1"), snv(200, "1/1"), snv(300, "0/1"), snv(400, "1/1"), snv(500, "0/1")]
 # right, wrong zygosity, missed, filtered, right, extra, extra outside, extra on the other contig
@@ -52,12 +49,6 @@ def options(make_files: Callable[..., Files], tmp_path: Path) -> EvalOptions:
         confident=bed,
         engine="builtin",
     )
-
-
-def rows_of(path: Path) -> list[dict[str, str]]:
-    opened = gzip.open(path, "rt") if path.suffix == ".gz" else path.open()
-    with opened as handle:
-        return list(csv.DictReader(handle))
 
 
 def test_the_summary_has_happys_counts(options: EvalOptions) -> None:

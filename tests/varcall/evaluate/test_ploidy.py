@@ -1,0 +1,91 @@
+"""Haploid genotypes: scored as their user means them, with a line that says how."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.varcall.evaluate.conftest import SEQUENCES, Files, rows_of, snv
+from varcall.cli import run as run_varcall
+
+Summary = dict[str, dict[str, str]]
+PLACES = (100, 200, 300, 400)
+
+
+def calls(genotype: str, contig: str = "c1") -> list[str]:
+    """Substitutions and a deletion, all with one genotype."""
+    deleted = SEQUENCES[contig][499:503]
+    deletion = f"{contig} 500 {deleted} {deleted[0]} {genotype}"
+    return [*(snv(pos, genotype, contig=contig) for pos in PLACES), deletion]
+
+
+def numbers(row: dict[str, str]) -> list[int]:
+    """Truth found and missed, false calls, those of them with a wrong genotype."""
+    return [int(row[name]) for name in ("TRUTH.TP", "TRUTH.FN", "QUERY.FP", "FP.gt")]
+
+
+@pytest.fixture
+def evaluated(make_files: Callable[..., Files], tmp_path: Path) -> Callable[..., Summary]:
+    """Run the command on two call sets; the rows of the summary by type, all filters."""
+
+    def run(truth: list[str], query: list[str], *more: str) -> Summary:
+        files = make_files(truth, query)
+        arguments = ["eval", "-b", str(files.truth), "-c", str(files.query), "--ref"]
+        arguments += [str(files.reference), "-o", str(tmp_path / "report"), "--no-plots"]
+        arguments += ["--counts", str(tmp_path / "counts.json"), "--engine", "builtin"]
+        assert run_varcall([*arguments, *more]) == 0
+        rows = rows_of(tmp_path / "report.summary.csv")
+        return {row["Type"]: row for row in rows if row["Filter"] == "ALL"}
+
+    return run
+
+
+@pytest.mark.parametrize(("truth", "query"), [("1", "1"), ("1/1", "1"), ("1", "1/1"), ("1|1", "1")])
+def test_haploid_genotypes_are_homozygous_and_it_is_said_once(
+    truth: str, query: str, evaluated: Callable[..., Summary], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = evaluated(calls(truth), calls(query))
+    assert numbers(found["SNP"]) == [4, 0, 0, 0]
+    assert numbers(found["INDEL"]) == [1, 0, 0, 0]
+    said = [line for line in capsys.readouterr().err.splitlines() if "haploid" in line]
+    assert len(said) == 1
+    assert "1 as 1/1" in said[0]
+    assert f"{5 * (truth == '1')} in " in said[0]
+    assert said[0].endswith("c1:100")
+
+
+@pytest.mark.parametrize(("truth", "query"), [("0/1", "1"), ("1", "0/1"), ("1", "1/2")])
+def test_a_heterozygous_genotype_is_no_haploid_one(
+    truth: str, query: str, evaluated: Callable[..., Summary]
+) -> None:
+    ref = SEQUENCES["c1"][99]
+    alts = ",".join(base for base in "ACGT" if base != ref)
+    found = evaluated([f"c1 100 {ref} {alts} {truth}"], [f"c1 100 {ref} {alts} {query}"])
+    assert numbers(found["SNP"]) == [0, 1, 1, 1]
+
+
+def test_half_calls_stay_half_calls(
+    evaluated: Callable[..., Summary], capsys: pytest.CaptureFixture[str]
+) -> None:
+    # vcfeval: an allele on one haplotype and nothing on the other matches 0/1, not 1/1
+    found = evaluated(calls("0/1"), calls("./1"))
+    assert numbers(found["SNP"]) == [4, 0, 0, 0]
+    found = evaluated(calls("1/1"), calls("./1"))
+    assert numbers(found["SNP"]) == [0, 4, 4, 4]
+    assert "haploid" not in capsys.readouterr().err
+
+
+def test_a_haploid_contig_beside_a_diploid_one(evaluated: Callable[..., Summary]) -> None:
+    truth = [*calls("0/1"), *calls("1", "c2")]
+    found = evaluated(truth, [*calls("0/1"), *calls("1/1", "c2")])
+    assert numbers(found["SNP"]) == [8, 0, 0, 0]
+    found = evaluated(truth, [*calls("0/1"), *calls("0/1", "c2")])
+    assert numbers(found["SNP"]) == [4, 4, 4, 4]
+
+
+def test_haploid_reference_and_missing_calls_are_not_spoken_of(
+    evaluated: Callable[..., Summary], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = evaluated(calls("0/1"), [snv(100, "0"), snv(200, "."), *calls("0/1")[2:]])
+    assert numbers(found["SNP"]) == [2, 2, 0, 0]
+    assert "haploid" not in capsys.readouterr().err
