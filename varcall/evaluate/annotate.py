@@ -116,7 +116,8 @@ def _variant_type(genotype: tuple[int, ...], parts: Sequence[Composition]) -> st
 
 def _entry(sequence: str, row: Row, side: RowSide, ploidy: int, decision: str) -> Entry:
     if ploidy > 2:  # hap.py reads no genotype of a row in which one has more than two alleles
-        return Entry(decision, side.kind, "UNK", "ambi", frozenset(), side.score)
+        kind = side.variant_type or "UNK"
+        return Entry(decision, side.kind, kind, "ambi", frozenset(), side.score)
     genotype = side.genotype + (-1,) * (ploidy - len(side.genotype))
     alleles = sorted({i for i in genotype if i > 0})
     parts = [
@@ -127,8 +128,8 @@ def _entry(sequence: str, row: Row, side: RowSide, ploidy: int, decision: str) -
     return Entry(
         decision,
         side.kind,
-        _variant_type(genotype, parts),
-        _location_type(genotype),
+        side.variant_type or _variant_type(genotype, parts),
+        _location_type(genotype) if side.has_genotype else "nocall",
         _subtypes(parts),
         side.score,
     )
@@ -157,7 +158,9 @@ def annotate_contig(
         _set_boundary(block)
     for row in rows:
         outside = has_confident and CONFIDENT not in row.regions
-        ploidy = max(len(row.truth.genotype), len(row.query.genotype))
+        ploidy = max(
+            (len(side.genotype) for side in (row.truth, row.query) if side.has_genotype), default=0
+        )
         truth = _entry(sequence, row, row.truth, ploidy, "UNK" if outside else row.truth.decision)
         query = _entry(sequence, row, row.query, ploidy, "UNK" if outside else row.query.decision)
         annotated.append((row, AnnotatedRecord(row.filters, row.regions, truth, query)))

@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
@@ -147,6 +147,54 @@ def _contig_warnings(
     return found
 
 
+def judged_side(
+    calls: CallSet,
+    label: str,
+    contig: str,
+    length: int,
+    options: MatchOptions,
+    *,
+    regions: Intervals | None,
+    ranges: Intervals | None,
+) -> tuple[list[JudgedRecord], list[str]]:
+    """Records of one file on a contig of ``length`` bases, ready to be matched.
+
+    Parameters
+    ----------
+    label
+        ``truth`` or ``query``.
+    regions, ranges
+        As for :func:`compare`, on this contig.
+
+    Returns
+    -------
+    tuple
+        The records in matching order, and a sentence for each one that cannot be compared.
+
+    Raises
+    ------
+    InputError
+        A record cannot be read as a variant.
+    """
+    records = calls.contigs.get(contig, [])
+    if ranges is not None:
+        records = _in_ranges(records, ranges)
+    try:
+        return judged_records(
+            contig,
+            records,
+            options,
+            length,
+            regions,
+            all_alts=options.truth_all_alts if label == "truth" else options.query_all_alts,
+            sample_filter=lambda record: calls.value(record, "FT"),
+        )
+    except ValueError as error:
+        raise InputError(
+            f"the {label} file {calls.path} has a bad record on {contig}: {error}"
+        ) from error
+
+
 def compare(
     truth: CallSet,
     query: CallSet,
@@ -182,33 +230,23 @@ def compare(
         options=options,
     )
 
+    skipped: dict[str, list[str]] = {"truth": [], "query": []}
+
     def side(contig: str, label: str) -> list[JudgedRecord]:
-        calls, all_alts = (
-            (truth, options.truth_all_alts) if label == "truth" else (query, options.query_all_alts)
+        judged, notes = judged_side(
+            truth if label == "truth" else query,
+            label,
+            contig,
+            reference.lengths[contig],
+            options,
+            regions=None if regions is None else regions.get(contig, EMPTY),
+            ranges=None if ranges is None else ranges[contig],
         )
-        records = calls.contigs.get(contig, [])
-        if ranges is not None:
-            records = _in_ranges(records, ranges[contig])
-        try:
-            judged, notes = judged_records(
-                contig,
-                records,
-                options,
-                reference.lengths[contig],
-                None if regions is None else regions.get(contig, EMPTY),
-                all_alts=all_alts,
-                sample_filter=lambda record: calls.value(record, "FT"),
-            )
-        except ValueError as error:
-            raise InputError(
-                f"the {label} file {calls.path} has a bad record on {contig}: {error}"
-            ) from error
-        skipped[label] += len(notes)
+        skipped[label].extend(notes)
         for note in notes:
-            logger.info("%s record skipped at %s", label, note)
+            logger.debug("%s record skipped at %s", label, note)
         return judged
 
-    skipped = {"truth": 0, "query": 0}
     with ThreadPoolExecutor(max(1, threads)) as pool:
         running: deque[Future[ContigMatch]] = deque()
         for contig in chosen:
@@ -219,11 +257,16 @@ def compare(
             running.append(pool.submit(match_contig, contig, sequence, *sides, options))
         result.contigs.extend(match.result() for match in running)
     result.warnings.extend(note for match in result.contigs for note in match.warnings)
-    result.warnings.extend(_skipped_warning(label, n) for label, n in skipped.items() if n)
+    result.warnings.extend(
+        _skipped_warning(label, notes) for label, notes in skipped.items() if notes
+    )
     return result
 
 
-def _skipped_warning(label: str, n: int) -> str:
-    if n == 1:
-        return f"1 {label} record could not be compared and is counted nowhere (-v names it)"
-    return f"{n} {label} records could not be compared and are counted nowhere (-v names them)"
+def _skipped_warning(label: str, notes: Sequence[str]) -> str:
+    if len(notes) == 1:
+        return f"1 {label} record could not be compared and is counted nowhere, {notes[0]}"
+    return (
+        f"{len(notes)} {label} records could not be compared and are counted nowhere (-v names "
+        f"them), the first {notes[0]}"
+    )

@@ -28,6 +28,8 @@ SPLIT_FILES = ("tp-baseline", "fn", "tp", "fp")
 
 
 def _genotype(side: RowSide) -> str:
+    if not side.has_genotype:
+        return "."
     separator = "|" if side.is_phased else "/"
     return separator.join("." if i < 0 else str(i) for i in side.genotype)
 

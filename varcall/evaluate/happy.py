@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from varcall.contigs import some_names
 from varcall.evaluate.annotate import (
@@ -38,7 +38,7 @@ class HappyOptions:
     # hap.py doubles haploid genotypes on X and Y of a male truth only: elsewhere a call of 1
     # becomes 0/1 and does not even match itself
     double_haploid: bool = False
-    squash_ploidy: bool = False
+    ploidy: int = 2  # 1 leaves out what has another number of alleles, as vcfeval does
     score_name: str = "QUAL"
     low_scores_first: bool = False
 
@@ -53,6 +53,19 @@ class HappyResult:
     warnings: list[str]
 
 
+@dataclass(frozen=True, slots=True)
+class Subsets:
+    """Regions that get rows of their own.
+
+    ``stratification`` has the rows of the BED file of each named region, by contig;
+    ``confident_size`` the bases of the rows of the confident BED file, overlaps counted twice
+    (hap.py's Subset.Size).
+    """
+
+    stratification: Mapping[str, Mapping[str, list[tuple[int, int]]]] = field(default_factory=dict)
+    confident_size: int = 0
+
+
 def _is_haploid_x(truth: CallSet) -> bool:
     """Whether the truth's X has haploid genotypes only (hap.py's sign of a male sample)."""
     ploidies = {
@@ -64,7 +77,7 @@ def _is_haploid_x(truth: CallSet) -> bool:
     return ploidies == {1}
 
 
-def _own_column(records: Iterable[Record], column: int) -> list[Record]:
+def own_column(records: Iterable[Record], column: int) -> list[Record]:
     """Records cut down to the chosen sample's column."""
     found = []
     for record in records:
@@ -73,7 +86,7 @@ def _own_column(records: Iterable[Record], column: int) -> list[Record]:
     return found
 
 
-def _scored(calls: CallSet, record: Record, options: HappyOptions) -> Record:
+def scored(calls: CallSet, record: Record, options: HappyOptions) -> Record:
     """The record with the chosen score in the place of QUAL, which becomes QQ.
 
     Where low scores are good their sign is changed, since QQ is better when higher.
@@ -110,18 +123,22 @@ def _prepared(inputs: Inputs, options: HappyOptions) -> tuple[CallSet, CallSet]:
         records = [
             record
             for record in inputs.truth.contigs[contig]
-            if _is_read(record, ranges) and (options.use_filtered_truth or not record.is_filtered)
+            if _is_read(record, ranges)
+            and _has_ploidy(record, options.ploidy)
+            and (options.use_filtered_truth or not record.is_filtered)
         ]
-        records = _own_column(records, inputs.truth.sample_column)
+        records = own_column(records, inputs.truth.sample_column)
         if not records:
             continue
         truth[contig] = _doubled(records) if double else records
         calls = [
-            _scored(inputs.query, record, options)
+            scored(inputs.query, record, options)
             for record in inputs.query.contigs.get(contig, [])
-            if _is_read(record, ranges) and not (options.pass_only and record.is_filtered)
+            if _is_read(record, ranges)
+            and _has_ploidy(record, options.ploidy)
+            and not (options.pass_only and record.is_filtered)
         ]
-        calls = _own_column(calls, inputs.query.sample_column)
+        calls = own_column(calls, inputs.query.sample_column)
         query[contig] = normalize_contig(
             inputs.reference.sequence(contig), contig, calls, double_haploid=double
         )
@@ -136,16 +153,19 @@ def _is_read(record: Record, ranges: Intervals | None) -> bool:
     return ranges is None or ranges.overlap(record.start, record.start + 1)
 
 
+def _has_ploidy(record: Record, ploidy: int) -> bool:
+    return ploidy == 2 or record.genotype is None or len(record.genotype) == ploidy
+
+
 def _strata(
     inputs: Inputs,
     truth: CallSet,
-    stratification: Mapping[str, Mapping[str, list[tuple[int, int]]]],
-    confident_rows: int,
+    subsets: Subsets,
 ) -> list[Stratum]:
     found = []
     if inputs.confident is not None:
         intervals: dict[str, Intervals] = {}
-        size = confident_rows
+        size = subsets.confident_size
         for contig in {*inputs.confident, *truth.contigs}:
             regions = inputs.confident.get(contig, EMPTY) if inputs.confident else None
             spans = confident_variants(
@@ -159,7 +179,7 @@ def _strata(
             size += sum(end - start for start, end in spans)
             intervals[contig] = Intervals.merged([*(regions.pairs() if regions else ()), *spans])
         found.append(Stratum(CONFIDENT, intervals, size))
-    for name, rows in stratification.items():
+    for name, rows in subsets.stratification.items():
         merged = {contig: Intervals.merged(pairs) for contig, pairs in rows.items()}
         found.append(
             Stratum(
@@ -214,8 +234,7 @@ def builtin_matcher(inputs: Inputs, options: HappyOptions, threads: int) -> Matc
     match_options = MatchOptions(
         all_records=not options.pass_only,
         ref_overlap=True,
-        allele_pass=not options.squash_ploidy,
-        squash_ploidy=options.squash_ploidy,
+        allele_pass=True,
     )
 
     def matched(truth: CallSet, query: CallSet) -> tuple[dict[str, list[Row]], list[str]]:
@@ -230,8 +249,7 @@ def run_happy(
     inputs: Inputs,
     options: HappyOptions,
     *,
-    stratification: Mapping[str, Mapping[str, list[tuple[int, int]]]] | None = None,
-    confident_size: int = 0,
+    subsets: Subsets | None = None,
     threads: int = 1,
     matcher: Matcher | None = None,
 ) -> HappyResult:
@@ -239,10 +257,6 @@ def run_happy(
 
     Parameters
     ----------
-    stratification
-        Rows of the BED file of each named region, by contig.
-    confident_size
-        Bases of the rows of the confident BED file, overlaps counted twice (hap.py's Subset.Size).
     matcher
         Who compares; the built-in comparator when None.
     """
@@ -259,8 +273,31 @@ def run_happy(
             [], [], [], [*warnings, "the truth has no records: the tables are empty"]
         )
     by_contig, notes = (matcher or builtin_matcher(inputs, options, threads))(truth, query)
-    strata = _strata(inputs, truth, stratification or {}, confident_size)
-    has_confident = any(stratum.name == CONFIDENT for stratum in strata)
+    result = tabulated(inputs, truth, by_contig, options.score_name, subsets, only_confident=True)
+    return replace(result, warnings=[*warnings, *notes])
+
+
+def tabulated(
+    inputs: Inputs,
+    truth: CallSet,
+    by_contig: Mapping[str, list[Row]],
+    score_name: str,
+    subsets: Subsets | None,
+    *,
+    only_confident: bool,
+) -> HappyResult:
+    """Annotate the rows of all contigs and count them.
+
+    Parameters
+    ----------
+    truth
+        The truth as it was compared.
+    only_confident
+        What lies outside the confident regions becomes UNK, whatever was said of it.
+    """
+    subsets = subsets or Subsets()
+    strata = _strata(inputs, truth, subsets)
+    has_confident = only_confident and any(stratum.name == CONFIDENT for stratum in strata)
     rows: list[Row] = []
     records: list[AnnotatedRecord] = []
     used = [contig for contig in inputs.reference.lengths if contig in by_contig]
@@ -273,5 +310,4 @@ def run_happy(
         records.extend(record for _, record in annotated)
     names = [stratum.name for stratum in strata if stratum.name != CONFIDENT]
     sizes = _sizes(strata, inputs.reference, used)
-    table = count_rows(records, options.score_name, names, sizes)
-    return HappyResult(rows, records, table, [*warnings, *notes])
+    return HappyResult(rows, records, count_rows(records, score_name, names, sizes), [])

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from varcall.errors import UsageError
+from varcall.evaluate.matching import MatchOptions
 
 ENGINES = ("auto", "rtg", "builtin")
 SORT_ORDERS = ("descending", "ascending")
@@ -65,6 +66,11 @@ class EvalOptions:
             raise UsageError("--name has to be given once for each --query")
         if not 1 <= self.sample_ploidy <= 8:
             raise UsageError(f"--sample-ploidy {self.sample_ploidy} is not from 1 to 8")
+        if self.sample_ploidy > 2 and self.uses_genotypes and self.output is not None:
+            raise UsageError(
+                f"-o has no tables for genotypes of {self.sample_ploidy} alleles: give "
+                "--counts FILE.json in its place, or compare alleles alone with --squash-ploidy"
+            )
 
     @property
     def samples(self) -> tuple[str | None, str | None]:
@@ -73,3 +79,22 @@ class EvalOptions:
             return None, None
         truth, _, query = self.sample.partition(",")
         return truth, query or truth
+
+    @property
+    def matching(self) -> MatchOptions:
+        """The options as the built-in comparator takes them."""
+        truth_sample, query_sample = self.samples
+        return MatchOptions(
+            all_records=self.all_records,
+            squash_ploidy=self.squash_ploidy,
+            ref_overlap=self.ref_overlap,
+            decompose=self.decompose,
+            ploidy=self.sample_ploidy,
+            truth_all_alts=truth_sample == "ALT",
+            query_all_alts=query_sample == "ALT",
+        )
+
+    @property
+    def uses_genotypes(self) -> bool:
+        """Whether genotypes are compared, not alleles alone."""
+        return not self.squash_ploidy and "ALT" not in self.samples

@@ -1,7 +1,8 @@
-"""The two comparisons made by rtg: counts as vcfeval prints them, and the rows of its GA4GH VCF."""
+"""The two comparisons made by rtg: its verdict on each record, and the rows of its GA4GH VCF."""
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,15 +10,23 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from varcall.evaluate.comparator import TypeCounts
+from varcall.evaluate.comparator import Comparison, judged_side
 from varcall.evaluate.evaluation import Inputs
+from varcall.evaluate.intervals import EMPTY
+from varcall.evaluate.matching import ContigMatch, JudgedRecord, MatchOptions, Verdict
 from varcall.evaluate.options import LOOSE_MATCH_DISTANCE, EvalOptions
 from varcall.evaluate.rtg import Rtg, RtgRun
 from varcall.evaluate.superloci import Row, RowSide
-from varcall.evaluate.variants import is_snp
-from varcall.evaluate.vcf_records import COLUMN_NAMES, CallSet, parse_genotype, parse_record
+from varcall.evaluate.vcf_records import (
+    COLUMN_NAMES,
+    CallSet,
+    Record,
+    parse_genotype,
+    parse_record,
+)
 
-SPLIT = (("tp-baseline", 0, 0), ("fn", 1, 0), ("tp", 2, 1), ("fp", 3, 1))
+TRUTH_FILES = {"tp-baseline.vcf": Verdict.MATCH, "fn.vcf": Verdict.MISMATCH}
+QUERY_FILES = {"tp.vcf": Verdict.MATCH, "fp.vcf": Verdict.MISMATCH}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +37,8 @@ class RtgEngine:
     sdf: Path
     folder: Path
 
-    def counts(self, inputs: Inputs, options: EvalOptions) -> tuple[dict[str, TypeCounts], RtgRun]:
-        """Run vcfeval on the inputs with the options given; counts by type."""
+    def compare(self, inputs: Inputs, options: EvalOptions) -> Comparison:
+        """Run vcfeval on the inputs with the options given, and read its four files."""
         with _scratch(self.folder) as scratch:
             run = self.rtg.vcfeval(
                 _indexed(options.truth, scratch, "truth"),
@@ -38,16 +47,18 @@ class RtgEngine:
                 self.folder / "vcfeval",
                 [*vcfeval_options(options), *_ranges(inputs, options, scratch)],
             )
-        numbers = {kind: [0, 0, 0, 0] for kind in ("SNP", "INDEL")}
-        names = options.samples
-        for name, column, side in SPLIT:
-            calls = (inputs.truth, inputs.query)[side]
-            for line in run.lines(f"{name}.vcf"):
-                if not line.startswith("#"):
-                    record = parse_record(line, calls.sample_column)
-                    kind = "SNP" if is_snp(record, use_all_alts=names[side] == "ALT") else "INDEL"
-                    numbers[kind][column] += 1
-        return {kind: TypeCounts(*row) for kind, row in numbers.items()}, run
+        truth = _judged(run, TRUTH_FILES, inputs.truth)
+        query = _judged(run, QUERY_FILES, inputs.query)
+        contigs = [
+            ContigMatch(
+                contig,
+                _sorted(truth.get(contig, [])),
+                _sorted(_with_uncounted(query.get(contig, []), inputs, contig, options.matching)),
+            )
+            for contig in inputs.reference.lengths
+            if contig in inputs.truth.contigs or contig in inputs.query.contigs
+        ]
+        return Comparison(contigs, list(run.warnings), options.matching)
 
     def rows(self, truth: CallSet, query: CallSet, *, all_records: bool) -> dict[str, list[Row]]:
         """Run vcfeval in GA4GH mode on prepared call sets; rows by contig."""
@@ -87,6 +98,46 @@ def vcfeval_options(options: EvalOptions) -> list[str]:
     if options.sort_order != "descending":
         found += ["-O", options.sort_order]
     return found
+
+
+def _judged(
+    run: RtgRun, files: Mapping[str, Verdict], calls: CallSet
+) -> dict[str, list[JudgedRecord]]:
+    """Records of one side by contig, with the verdict of the file that they stand in."""
+    found: dict[str, list[JudgedRecord]] = {}
+    for name, verdict in files.items():
+        for line in run.lines(name):
+            if not line.startswith("#"):
+                record = parse_record(line, calls.sample_column)
+                found.setdefault(record.fields[0], []).append(JudgedRecord(record, verdict))
+    return found
+
+
+def _with_uncounted(
+    counted: list[JudgedRecord], inputs: Inputs, contig: str, options: MatchOptions
+) -> list[JudgedRecord]:
+    """Add the query records that vcfeval compared but put into no file: they are not judged."""
+
+    def key(record: Record) -> tuple[int, str, tuple[str, ...], tuple[int, ...] | None]:
+        return record.start, record.ref, record.alts, record.genotype
+
+    ranges = None if inputs.ranges is None else inputs.ranges.get(contig, EMPTY)
+    length = inputs.reference.lengths[contig]
+    items, _ = judged_side(
+        inputs.query, "query", contig, length, options, regions=None, ranges=ranges
+    )
+    known = Counter(key(item.record) for item in counted)
+    added = []
+    for item in items:
+        if known[key(item.record)] > 0:
+            known[key(item.record)] -= 1
+        elif item.variant is not None:
+            added.append(JudgedRecord(item.record, Verdict.OUTSIDE))
+    return [*counted, *added]
+
+
+def _sorted(items: list[JudgedRecord]) -> list[JudgedRecord]:
+    return sorted(items, key=lambda item: (item.record.start, item.record.end))
 
 
 def _ranges(inputs: Inputs, options: EvalOptions, scratch: Path) -> list[str]:

@@ -12,7 +12,7 @@ from varcall.errors import InputError
 from varcall.evaluate.comparator import Comparison, TypeCounts, compare
 from varcall.evaluate.evaluation import Inputs, haploid_note, read_inputs
 from varcall.evaluate.ga4gh_vcf import write_annotated, write_split
-from varcall.evaluate.happy import HappyOptions, HappyResult, Matcher, run_happy
+from varcall.evaluate.happy import HappyOptions, HappyResult, Matcher, Subsets, run_happy
 from varcall.evaluate.happy_rows import Row
 from varcall.evaluate.happy_tables import (
     csv_text,
@@ -21,7 +21,7 @@ from varcall.evaluate.happy_tables import (
     write_tables,
 )
 from varcall.evaluate.intervals import read_bed
-from varcall.evaluate.matching import MatchOptions, Verdict
+from varcall.evaluate.matching import Verdict
 from varcall.evaluate.metrics import (
     INTERVAL_COLUMNS,
     CalibrationBin,
@@ -30,6 +30,7 @@ from varcall.evaluate.metrics import (
 )
 from varcall.evaluate.options import DEFAULT_SCORE_FIELD, EvalOptions
 from varcall.evaluate.plots import plot_calibration, plot_precision_recall
+from varcall.evaluate.record_tables import run_records
 from varcall.evaluate.rtg import Rtg, find_rtg
 from varcall.evaluate.rtg_engine import RtgEngine
 from varcall.evaluate.strata import read_stratification
@@ -38,20 +39,6 @@ from varcall.evaluate.table import summary_table
 logger = logging.getLogger(__name__)
 
 HAPPY_COUNTS = ("TRUTH.TP", "TRUTH.FN", "QUERY.FP", "QUERY.UNK", "FP.gt", "FP.al")
-
-
-def match_options(options: EvalOptions) -> MatchOptions:
-    """The user's options as the built-in comparator takes them."""
-    truth_sample, query_sample = options.samples
-    return MatchOptions(
-        all_records=options.all_records,
-        squash_ploidy=options.squash_ploidy,
-        ref_overlap=options.ref_overlap,
-        decompose=options.decompose,
-        ploidy=options.sample_ploidy,
-        truth_all_alts=truth_sample == "ALT",
-        query_all_alts=query_sample == "ALT",
-    )
 
 
 @dataclass(slots=True)
@@ -142,31 +129,31 @@ def _evaluate_caller(
         samples=options.samples,
         ref_mismatch=mismatch,
     )
-    note = None if options.sample_ploidy != 2 or options.squash_ploidy else haploid_note(inputs)
-    if note is not None:
+    note = haploid_note(inputs)
+    if note is not None and options.uses_genotypes and options.sample_ploidy == 2:
         warnings.append(note)
     try:
-        comparison = None
         if engine is not None:
-            counts, run = engine.counts(inputs, options)
-            warnings.extend(run.warnings)
+            comparison = engine.compare(inputs, options)
         else:
             comparison = compare(
                 inputs.truth,
                 inputs.query,
                 inputs.reference,
-                match_options(options),
+                options.matching,
                 regions=inputs.confident,
                 ranges=inputs.ranges,
                 threads=options.threads,
             )
-            counts = comparison.counts()
-            warnings.extend(comparison.warnings)
-        result = CallerResult(name, counts)
-        if comparison is not None:
-            result.calibration = calibration(_scored(inputs, comparison))
+        warnings.extend(comparison.warnings)
+        result = CallerResult(name, comparison.counts())
+        result.calibration = calibration(_scored(inputs, comparison))
         if prefix is not None:
-            _write_report(options, prefix, inputs, comparison, engine, result, warnings)
+            if options.split_vcfs:
+                write_split(prefix, comparison, inputs.truth, inputs.query)
+            result.happy = _tables(options, inputs, comparison, engine)
+            warnings.extend(result.happy.warnings)
+            _write_report(prefix, inputs, result.happy)
     finally:
         inputs.reference.close()
     for warning in dict.fromkeys(warnings):
@@ -174,42 +161,32 @@ def _evaluate_caller(
     return result
 
 
-def _write_report(
-    options: EvalOptions,
-    prefix: Path,
-    inputs: Inputs,
-    comparison: Comparison | None,
-    engine: RtgEngine | None,
-    result: CallerResult,
-    warnings: list[str],
-) -> None:
-    if options.split_vcfs and comparison is not None:
-        write_split(prefix, comparison, inputs.truth, inputs.query)
-    if "ALT" in options.samples or options.sample_ploidy != 2:
-        warnings.append("no tables are written: they need diploid genotypes in both files")
-        return
+def _tables(
+    options: EvalOptions, inputs: Inputs, comparison: Comparison, engine: RtgEngine | None
+) -> HappyResult:
+    """hap.py's tables, or the same of the records as compared where genotypes do not count."""
     happy_options = HappyOptions(
         use_filtered_truth=options.all_records,
         pass_only=options.pass_only,
         double_haploid=True,
-        squash_ploidy=options.squash_ploidy,
+        ploidy=options.sample_ploidy,
         score_name=options.score_field or DEFAULT_SCORE_FIELD,
         low_scores_first=options.sort_order == "ascending",
     )
     rows = read_bed(options.confident) if options.confident else {}
-    matcher = _rtg_matcher(engine, all_records=not options.pass_only) if engine else None
-    happy = run_happy(
-        inputs,
-        happy_options,
-        stratification=read_stratification(options.stratification)
-        if options.stratification
-        else None,
-        confident_size=sum(end - start for items in rows.values() for start, end in items),
-        threads=options.threads,
-        matcher=matcher,
+    subsets = Subsets(
+        read_stratification(options.stratification) if options.stratification else {},
+        sum(end - start for items in rows.values() for start, end in items),
     )
-    result.happy = happy
-    warnings.extend(happy.warnings)
+    if not options.uses_genotypes:
+        return run_records(inputs, comparison.contigs, happy_options, subsets=subsets)
+    matcher = _rtg_matcher(engine, all_records=not options.pass_only) if engine else None
+    return run_happy(
+        inputs, happy_options, subsets=subsets, threads=options.threads, matcher=matcher
+    )
+
+
+def _write_report(prefix: Path, inputs: Inputs, happy: HappyResult) -> None:
     write_tables(prefix, happy.table)
     with AtomicOutput(f"{prefix}.intervals.csv") as output:
         items = [interval_row(row) for row in extended_rows(happy.table)]

@@ -7,6 +7,7 @@ of the other side within 30 bases.
 
 import math
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -27,6 +28,8 @@ class RowSide:
     decision: str = "."
     kind: str = "."
     score: float = math.nan
+    variant_type: str = ""  # SNP or INDEL where the one who judged says it; else from the alleles
+    has_genotype: bool = True  # False: ``genotype`` only lists the alleles that were compared
 
 
 @dataclass(slots=True)
@@ -45,9 +48,19 @@ class Row:
     regions: tuple[str, ...] = ()
 
 
-def _side(item: JudgedRecord, mismatch: str, score: float) -> RowSide:
-    text = item.record.fields[item_column(item)] if len(item.record.fields) > 9 else "."
-    side = RowSide(item.record.genotype or (-1,), "|" in text.split(":")[0])
+# Makes the side of a judged record: with the word for a mismatch (FN, FP) and the score.
+SideMaker = Callable[[JudgedRecord, str, float], RowSide]
+
+
+def bare_side(record: Record) -> RowSide:
+    """The genotype of a record of one sample, without a decision."""
+    text = record.fields[9] if len(record.fields) > 9 else "."
+    return RowSide(record.genotype or (-1,), "|" in text.split(":")[0])
+
+
+def ga4gh_side(item: JudgedRecord, mismatch: str, score: float) -> RowSide:
+    """What vcfeval's GA4GH output says of a record."""
+    side = bare_side(item.record)
     if item.verdict == Verdict.MATCH or (item.verdict == Verdict.OUTSIDE and item.weight == 0):
         side.decision, side.kind, side.score = "TP", "gm", score
     elif item.verdict == Verdict.MISMATCH:
@@ -59,17 +72,16 @@ def _side(item: JudgedRecord, mismatch: str, score: float) -> RowSide:
     return side
 
 
-def item_column(item: JudgedRecord) -> int:
-    """Column of the genotype; prepared records have one sample only."""
-    return min(9, len(item.record.fields) - 1)
-
-
 def _renumbered(genotype: Genotype, numbers: dict[int, int]) -> Genotype:
     return tuple(numbers[i] if i > 0 else i for i in genotype)
 
 
 def _merged(
-    contig: str, truth: JudgedRecord | None, query: JudgedRecord | None, score: float
+    contig: str,
+    truth: JudgedRecord | None,
+    query: JudgedRecord | None,
+    score: float,
+    make_side: SideMaker,
 ) -> Row:
     """One row of a truth record, a query record, or both; unused ALTs are dropped."""
     first = query or truth
@@ -94,7 +106,7 @@ def _merged(
             if text not in alts:
                 alts.append(text)
             numbers[i] = alts.index(text) + 1
-        side = _side(item, mismatch, score if item is query else math.nan)
+        side = make_side(item, mismatch, score if item is query else math.nan)
         used |= {numbers[i] for i in side.genotype if i > 0}
         sides.append((item, side, numbers))
         if item is query:
@@ -127,7 +139,7 @@ def _score(record: Record) -> float:
     return math.nan if text == "." else float(np.float32(text))
 
 
-def contig_rows(match: ContigMatch) -> list[Row]:
+def contig_rows(match: ContigMatch, make_side: SideMaker = ga4gh_side) -> list[Row]:
     """Rows of one contig, sorted by start, then end; the score is QUAL."""
     rows: list[Row] = []
     t = q = 0
@@ -143,7 +155,7 @@ def contig_rows(match: ContigMatch) -> list[Row]:
             elif b < a:
                 truth = None
         score = math.nan if query is None else _score(query.record)
-        rows.append(_merged(match.contig, truth, query, score))
+        rows.append(_merged(match.contig, truth, query, score, make_side))
         t += truth is not None
         q += query is not None
     _mark_loose_matches(rows)

@@ -1,5 +1,6 @@
-"""Haploid genotypes: scored as their user means them, with a line that says how."""
+"""Genotypes that are not diploid: scored as their user means them, or said to be left out."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,3 +90,52 @@ def test_haploid_reference_and_missing_calls_are_not_spoken_of(
     found = evaluated(calls("0/1"), [snv(100, "0"), snv(200, "."), *calls("0/1")[2:]])
     assert numbers(found["SNP"]) == [2, 2, 0, 0]
     assert "haploid" not in capsys.readouterr().err
+
+
+def test_haploid_calls_are_scored_as_such(
+    evaluated: Callable[..., Summary], capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = evaluated(calls("1"), [*calls("1")[1:], snv(700, "1")], "--sample-ploidy", "1")
+    assert numbers(found["SNP"]) == [3, 1, 1, 0]
+    assert numbers(found["INDEL"]) == [1, 0, 0, 0]
+    assert not [line for line in capsys.readouterr().err.splitlines() if "warning" in line]
+
+
+def test_genotypes_of_another_ploidy_are_counted_nowhere_and_it_is_said(
+    evaluated: Callable[..., Summary], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    truth = [*calls("1"), *calls("0/1", "c2")]
+    found = evaluated(truth, truth, "--sample-ploidy", "1")
+    assert numbers(found["SNP"]) == [4, 0, 0, 0]
+    said = capsys.readouterr().err
+    assert "5 truth records could not be compared and are counted nowhere" in said
+    assert "the first c2:100: the genotype has 2 alleles, not 1" in said
+    counts = json.loads((tmp_path / "counts.json").read_text())
+    assert (counts["tp_baseline"], counts["fp"], counts["fn"]) == (5, 0, 0)
+
+
+def test_triploid_genotypes_are_counted_nowhere_and_it_is_said(
+    evaluated: Callable[..., Summary], capsys: pytest.CaptureFixture[str]
+) -> None:
+    triploid = [snv(100, "0/1"), snv(200, "0/1/1")]
+    found = evaluated(triploid, triploid)
+    assert numbers(found["SNP"]) == [1, 0, 0, 0]
+    said = [line for line in capsys.readouterr().err.splitlines() if "alleles, not 2" in line]
+    assert [line.split(": ")[2].split(",")[0] for line in said] == [
+        f"1 {side} record could not be compared and is counted nowhere"
+        for side in ("truth", "query")
+    ]
+    assert all("c1:200" in line for line in said)
+
+
+def test_there_is_no_report_of_triploid_genotypes(
+    make_files: Callable[..., Files], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = make_files(calls("0/1/1"), calls("0/1/1"))
+    arguments = ["eval", "-b", str(files.truth), "-c", str(files.query), "--engine", "builtin"]
+    arguments += ["--ref", str(files.reference), "--sample-ploidy", "3"]
+    assert run_varcall([*arguments, "-o", str(tmp_path / "report")]) == 2
+    assert "--counts" in capsys.readouterr().err
+    assert not list(tmp_path.glob("report*"))
+    assert run_varcall([*arguments, "--counts", str(tmp_path / "counts.json")]) == 0
+    assert json.loads((tmp_path / "counts.json").read_text())["tp_baseline"] == 5

@@ -10,7 +10,7 @@ import pytest
 from tests.varcall.evaluate.conftest import CASES, Case, load_case, recorded_cases
 from varcall.errors import VarcallError
 from varcall.evaluate.evaluation import evaluate, read_inputs
-from varcall.evaluate.happy import HappyOptions, HappyResult, run_happy
+from varcall.evaluate.happy import HappyOptions, HappyResult, Subsets, run_happy
 from varcall.evaluate.happy_rows import Row
 from varcall.evaluate.happy_tables import (
     ALL_COLUMNS,
@@ -116,8 +116,9 @@ def run_case(case: Case) -> HappyResult:
         return run_happy(
             inputs,
             HappyOptions("--usefiltered-truth" in options, "--pass-only" in options),
-            stratification=strata,
-            confident_size=sum(end - start for items in rows.values() for start, end in items),
+            subsets=Subsets(
+                strata or {}, sum(end - start for items in rows.values() for start, end in items)
+            ),
         )
     finally:
         inputs.reference.close()

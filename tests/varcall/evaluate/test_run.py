@@ -163,11 +163,13 @@ def test_regions_restrict_what_is_read(options: EvalOptions) -> None:
     assert (counts["tp_baseline"], counts["fn"], counts["fp"]) == (0, 3, 1)
 
 
-def test_no_genotypes_no_tables(options: EvalOptions) -> None:
+def test_without_genotypes_the_tables_count_alleles(options: EvalOptions) -> None:
     run_eval(replace(options, sample="ALT"))
     assert options.counts is not None
     assert json.loads(options.counts.read_text())["tp_baseline"] == 3
-    assert not Path(f"{options.output}.summary.csv").exists()
+    (row,) = [r for r in rows_of(Path(f"{options.output}.summary.csv")) if r["Filter"] == "ALL"]
+    names = ("TRUTH.TP", "TRUTH.FN", "QUERY.FP", "QUERY.UNK", "FP.gt")
+    assert [row[name] for name in names] == ["3", "2", "1", "1", "0"]
 
 
 def test_an_empty_truth_gives_empty_tables(
@@ -205,6 +207,7 @@ def test_options_are_checked(tmp_path: Path) -> None:
         {"names": ("a", "b"), "counts": path},
         {"regions": ("c1",), "bed_regions": path, "counts": path},
         {"sample_ploidy": 0, "counts": path},
+        {"sample_ploidy": 3, "output": path},
         {},
     ):
         with pytest.raises(UsageError):
