@@ -33,7 +33,10 @@ def eval_(
         Path | None, typer.Option("--strat", "--stratification", help="TSV: name, BED file.")
     ] = None,
     sample: Annotated[
-        str | None, typer.Option("--sample", help="NAME or TRUTH,QUERY; ALT uses no genotypes.")
+        str | None,
+        typer.Option(
+            "--sample", help="NAME or TRUTH,QUERY; ALT takes all ALT alleles and no genotypes."
+        ),
     ] = None,
     engine: Annotated[str, typer.Option(help="auto|rtg|builtin.")] = "auto",
     all_records: Annotated[
@@ -43,7 +46,11 @@ def eval_(
         bool, typer.Option("--pass-only", help="Leave filtered query records out of the tables.")
     ] = False,
     squash_ploidy: Annotated[
-        bool, typer.Option("--squash-ploidy", help="Match alleles, not genotypes.")
+        bool,
+        typer.Option(
+            "--squash-ploidy",
+            help="Match alleles, not genotypes; the tables then count records, as --counts.",
+        ),
     ] = False,
     decompose: Annotated[
         bool, typer.Option("--decompose", help="Split complex records before matching.")
@@ -51,7 +58,10 @@ def eval_(
     ref_overlap: Annotated[
         bool, typer.Option("--ref-overlap", help="Let reference bases of records overlap.")
     ] = False,
-    sample_ploidy: Annotated[int, typer.Option(help="Ploidy of the genotypes.")] = 2,
+    sample_ploidy: Annotated[
+        int,
+        typer.Option(help="Alleles of a genotype; at 2 a haploid 1 is 1/1. From 3 on no tables."),
+    ] = 2,
     score_field: Annotated[
         str | None,
         typer.Option("-f", "--score-field", "--vcf-score-field", help="QUAL, GQ, INFO.X, ..."),

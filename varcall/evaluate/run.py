@@ -35,6 +35,7 @@ from varcall.evaluate.rtg import Rtg, find_rtg
 from varcall.evaluate.rtg_engine import RtgEngine
 from varcall.evaluate.strata import read_stratification
 from varcall.evaluate.table import summary_table
+from varcall.evaluate.uncounted import uncounted_notes
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ def _evaluate_caller(
                 ranges=inputs.ranges,
                 threads=options.threads,
             )
-        warnings.extend(comparison.warnings)
+        warnings.extend([*comparison.warnings, *uncounted_notes(inputs, comparison)])
         result = CallerResult(name, comparison.counts())
         result.calibration = calibration(_scored(inputs, comparison))
         if prefix is not None:
