@@ -147,6 +147,26 @@ def test_a_site_without_genotype_has_none_in_the_annotated_vcf(tmp_path: Path) -
     assert found == [((None,), (0, 1))] * 2
 
 
+def test_a_site_of_three_alleles_leaves_the_calls_genotype_as_it_is(tmp_path: Path) -> None:
+    ref, alt = SEQUENCES["c1"][99], other(SEQUENCES["c1"][99])
+    rest = ",".join(base for base in "ACGT" if base not in (ref, alt))
+    truth = vcf_text([f"c1 100 {ref} {rest},{alt} ."])
+    evaluated(tmp_path / "e", truth, vcf_text([snv(100, "0/1")]), "--sample", "ALT,S")
+    assert_same_everywhere(tmp_path / "e")
+    rows = rows_of(tmp_path / "e" / "report.extended.csv")
+    assert [float(row["QUERY.TOTAL.het"]) for row in rows if row["Subtype"] == "*"] == [1, 1]
+
+
+def test_alleles_of_triploid_genotypes_are_in_the_tables(tmp_path: Path) -> None:
+    truth, query = (
+        vcf_text([snv(100, genotype), snv(200, genotype)]) for genotype in ("0/0/1", "0/1/1")
+    )
+    evaluated(tmp_path / "e", truth, query, "--squash-ploidy", "--sample-ploidy", "3")
+    assert_same_everywhere(tmp_path / "e")
+    (row,) = [r for r in rows_of(tmp_path / "e" / "report.summary.csv") if r["Filter"] == "ALL"]
+    assert [row[name] for name in ("Type", "TRUTH.TP", "QUERY.FP")] == ["SNP", "2", "0"]
+
+
 @needs_cases
 @pytest.mark.parametrize("name", ["squash_ploidy", "sites_only_sample_alt"])
 def test_both_engines_write_the_same_tables(
