@@ -182,11 +182,6 @@ def _checked_inputs(
             raise InputError(sentence)
         if sentence is not None:
             warnings.append(sentence)
-    if confident is not None and not confident:
-        warnings.append(
-            "the BED file of confident regions has no rows: the counts are then 0, as with rtg, "
-            "and the tables hold all records, as with hap.py"
-        )
     return Inputs(truth, query, fasta, confident, ranges), warnings
 
 

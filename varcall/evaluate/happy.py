@@ -268,6 +268,11 @@ def run_happy(
             "the tables leave out, as hap.py does, query records on contigs without truth records: "
             + some_names(left_out)
         )
+    if inputs.confident is not None and not inputs.confident:
+        warnings.append(
+            "the BED file of confident regions has no rows: the tables count every record, as "
+            "hap.py does, and the split files and --counts none, as rtg does"
+        )
     if not truth.contigs:
         return HappyResult(
             [], [], [], [*warnings, "the truth has no records: the tables are empty"]

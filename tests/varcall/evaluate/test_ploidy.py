@@ -8,6 +8,10 @@ import pytest
 
 from tests.varcall.evaluate.conftest import SEQUENCES, Files, rows_of, snv
 from varcall.cli import run as run_varcall
+from varcall.evaluate.evaluation import read_inputs
+from varcall.evaluate.happy import HappyOptions, run_happy
+from varcall.evaluate.superloci import Row
+from varcall.evaluate.vcf_records import CallSet
 
 Summary = dict[str, dict[str, str]]
 PLACES = (100, 200, 300, 400)
@@ -139,3 +143,24 @@ def test_there_is_no_report_of_triploid_genotypes(
     assert not list(tmp_path.glob("report*"))
     assert run_varcall([*arguments, "--counts", str(tmp_path / "counts.json")]) == 0
     assert json.loads((tmp_path / "counts.json").read_text())["tp_baseline"] == 5
+
+
+def test_every_engine_gets_the_haploid_genotypes_doubled(
+    make_files: Callable[..., Files],
+) -> None:
+    files = make_files(calls("1"), calls("1"))
+    inputs, _ = read_inputs(files.truth, files.query, files.reference)
+    given: list[CallSet] = []
+
+    def matcher(truth: CallSet, query: CallSet) -> tuple[dict[str, list[Row]], list[str]]:
+        given.extend([truth, query])
+        return {}, []
+
+    try:
+        run_happy(inputs, HappyOptions(double_haploid=True), matcher=matcher)
+        run_happy(inputs, HappyOptions(), matcher=matcher)
+    finally:
+        inputs.reference.close()
+    found = [{record.genotype for record in one.contigs["c1"]} for one in given]
+    # as they are meant, then as hap.py has them outside of X and Y
+    assert found == [{(1, 1)}, {(1, 1)}, {(1,)}, {(0, 1)}]
