@@ -22,7 +22,7 @@ from models.batch import Batch, BatchFactory
 from models.calibrate import fit_calibration, reliability_table
 from models.caller import VariantCaller, build_caller
 from models.card import ModelCard
-from models.checkpoint import COUNTS, Progress, load_checkpoint, save_checkpoint
+from models.checkpoint import COUNTS, TENSORS, Progress, load_checkpoint, save_checkpoint
 from models.errors import ModelError
 from models.memory import keep_freed_memory
 from models.metrics import Predictions, predict, summarise
@@ -32,6 +32,7 @@ from models.weights import load_weights, save_weights
 
 LOG = "train.jsonl"
 WEIGHTS = "weights.safetensors"
+FILES = (WEIGHTS, LOG, TENSORS, COUNTS)
 _BIN_BATCHES = 16
 """Batches whose features place the bin edges of the feature encoder."""
 

@@ -14,11 +14,25 @@ from varcall.evaluate.vcf_records import Record, read_call_set
 from varcall.inputs import Inputs, open_inputs
 from varcall.locus import Viewer, open_viewer
 from varcall.log import Progress
-from varcall.options import CallOptions
+from varcall.options import DEFAULT_MODEL, CallOptions
+from varcall.outputs import (
+    check_outputs,
+    model_inputs,
+    reads_inputs,
+    reference_inputs,
+    vcf_inputs,
+)
 from varcall.pipeline import plan_worker
 from varcall.regions import SHARED
 from varcall.sheet_locus import SheetLocus, look_at
-from varcall.sheet_output import MAX_PNG_LOCI, Heading, check_output, is_png, write_sheet
+from varcall.sheet_output import (
+    MAX_PNG_LOCI,
+    Heading,
+    check_output,
+    is_png,
+    sheet_outputs,
+    write_sheet,
+)
 from varcall.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -75,6 +89,15 @@ def run_contact_sheet(options: ContactSheetOptions) -> Path:
     OutputError
         The sheet cannot be written, or a package that draws it is missing.
     """
+    check_outputs(
+        sheet_outputs(options.output),
+        [
+            *reads_inputs(options.reads, options.index),
+            *reference_inputs(options.reference),
+            *vcf_inputs("the VCF of --vcf", options.vcf),
+            *model_inputs(options.model or DEFAULT_MODEL),
+        ],
+    )
     check_output(options.output)
     records = _records(options)
     inputs = open_inputs(

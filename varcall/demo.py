@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 GENOME_SIZE = 60_000
 DEPTH = 30.0
+_SAMPLE, _CALLS, _PICTURE = "sample", "calls.vcf.gz", "pileup.png"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +59,19 @@ def run_demo(options: DemoOptions) -> DemoResult:
         Where the folder cannot be written or a step fails.
     """
     from varcall.evaluate.evaluation import evaluate
+    from varcall.outputs import check_outputs, model_inputs, present_outputs
     from varcall.pipeline import call_variants
     from varcall.show import ShowOptions, run_show
     from varcall.simulate import simulate_demo
 
+    check_outputs(
+        [
+            output
+            for name in (_SAMPLE, _CALLS, _PICTURE)
+            for output in present_outputs("--output", options.output, name, "*")
+        ],
+        model_inputs(options.model),
+    )
     try:
         options.output.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -70,10 +80,10 @@ def run_demo(options: DemoOptions) -> DemoResult:
         ) from error
     started = time.perf_counter()
     sample = simulate_demo(
-        options.output / "sample", seed=options.seed, genome_size=GENOME_SIZE, depth=DEPTH
+        options.output / _SAMPLE, seed=options.seed, genome_size=GENOME_SIZE, depth=DEPTH
     )
     simulated = time.perf_counter()
-    calls = options.output / "calls.vcf.gz"
+    calls = options.output / _CALLS
     call_variants(
         CallOptions(
             reads=sample.bam,
@@ -91,7 +101,7 @@ def run_demo(options: DemoOptions) -> DemoResult:
             reads=sample.bam,
             reference=sample.reference,
             position=_first_het(calls),
-            output=options.output / "pileup.png",
+            output=options.output / _PICTURE,
             model=options.model,
         )
     )

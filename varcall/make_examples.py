@@ -7,12 +7,22 @@ from pathlib import Path
 
 from varcall.errors import InputError, UsageError
 from varcall.inputs import open_inputs
+from varcall.outputs import (
+    Input,
+    Output,
+    check_outputs,
+    file_inputs,
+    present_outputs,
+    reads_inputs,
+    reference_inputs,
+    vcf_inputs,
+)
 from varcall.pool import run_in_order
 from varcall.profile import measure_profile
 from varcall.read_source import open_reads
 from varcall.reference import Reference
 from varcall.regions import Region, merge_regions, read_bed, windows
-from varcall.spans import cut_span, save_span, span_name
+from varcall.spans import SPAN_SUFFIX, cut_span, save_span, span_name
 
 _log = logging.getLogger(__name__)
 
@@ -70,9 +80,17 @@ def run_examples(options: ExamplesOptions) -> int:
     InputError
         Where an input is missing or does not fit.
     """
+    samples = _samples(options)
+    check_outputs(
+        [
+            Output("--output", options.output, is_folder=True),
+            *present_outputs("--output", options.output, "", f"*{SPAN_SUFFIX}"),
+        ],
+        [*reference_inputs(options.reference), *_sample_inputs(samples)],
+    )
     options.output.mkdir(parents=True, exist_ok=True)
     written = 0
-    for sample, count in run_in_order(_Cutter, options, _samples(options), options.threads):
+    for sample, count in run_in_order(_Cutter, options, samples, options.threads):
         _log.info("%s: %d spans", sample, count)
         written += count
     return written
@@ -90,6 +108,18 @@ def _samples(options: ExamplesOptions) -> list[_Sample]:
     if not found:
         raise InputError(f"{options.samples} holds no .bam; make samples with varcall simulate")
     return found
+
+
+def _sample_inputs(samples: Sequence[_Sample]) -> list[Input]:
+    return [
+        item
+        for sample in samples
+        for item in (
+            *reads_inputs(sample.reads),
+            *vcf_inputs("the truth", sample.truth),
+            *file_inputs("the confident regions", sample.confident),
+        )
+    ]
 
 
 class _Cutter:

@@ -21,6 +21,7 @@ from varcall.atomic import check_writable
 from varcall.bgzf import GZIP_MAGIC, BgzfFile, is_bgzf
 from varcall.errors import InputError, UsageError
 from varcall.options import STDOUT
+from varcall.outputs import check_outputs, vcf_inputs, vcf_outputs
 from varcall.vcf import LineKey, OutputType, header_contigs, line_key, open_vcf
 
 _SHARD = re.compile(r"##varcall_shard=<index=(\d+),count=(\d+)>\n")
@@ -84,6 +85,7 @@ def merge_shards(options: MergeOptions) -> None:
     output_type = OutputType.of(options.output, options.output_type)
     if not options.inputs:
         raise UsageError("nothing to merge: name the shards' VCF files")
+    check_outputs(vcf_outputs("--output", options.output), vcf_inputs("an input", *options.inputs))
     check_writable(options.output)
     shards = [_read_header(path) for path in options.inputs]
     _check_one_run(shards)

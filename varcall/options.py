@@ -84,6 +84,8 @@ class CallOptions:
         Folder that keeps finished windows, and whether those of an earlier run are used again.
     timings
         TSV that receives CPU seconds by stage.
+    log_file
+        File that receives the messages too.
     no_version
         Leave version and command out of the VCF header.
     """
@@ -123,6 +125,7 @@ class CallOptions:
     workdir: Path | None = None
     resume: bool = False
     timings: Path | None = None
+    log_file: Path | None = None
     no_version: bool = False
 
     def __post_init__(self) -> None:

@@ -15,6 +15,7 @@ from functools import partial
 
 from models.registry import weights_path
 from varcall.atomic import check_writable
+from varcall.call_files import check_call_files
 from varcall.call_windows import call_windows
 from varcall.candidates import CandidateThresholds
 from varcall.completeness import ReadTally
@@ -44,6 +45,7 @@ def call_variants(options: CallOptions) -> None:
         With one sentence for the user; nothing then stands at the output path.
     """
     timings = Timings()
+    check_call_files(options)
     output_type = OutputType.of(options.output, options.output_type)
     check_writable(options.output)
     inputs = open_inputs(

@@ -20,6 +20,7 @@ from varcall.vcf import escape_control
 NEUTRAL_OPTIONS = frozenset(
     {
         "batch_size",
+        "log_file",
         "output",
         "output_type",
         "resume",

@@ -26,6 +26,8 @@ from varcall.worker import WindowResult
 _log = logging.getLogger(__name__)
 
 _SUFFIX, _PROFILE_SUFFIX = ".window", ".profile"
+FILES = ("*" + _PROFILE_SUFFIX, "*/*" + _SUFFIX)
+"""The files of a folder, as globs."""
 
 Compute = Callable[[Sequence[Region]], Iterator[tuple[Region, WindowResult]]]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from varcall.atomic import AtomicOutput, check_writable, output_error
 from varcall.errors import UsageError
 from varcall.html import inline_png, render_template, report_packages
+from varcall.outputs import Output, file_outputs, present_outputs
 from varcall.sheet_locus import Judged, SheetLocus
 
 if TYPE_CHECKING:
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _PAGES = (".html", ".htm")
 _PICTURE = ".png"
+_INDEX = "index.html"
 #: Viewers refuse pictures of many screens; pages have no such end.
 MAX_PNG_LOCI = 20
 #: What is told of a call.
@@ -57,6 +59,17 @@ def check_output(output: Path) -> None:
             raise output_error(output, error) from error
 
 
+def sheet_outputs(output: Path) -> list[Output]:
+    """Return what `write_sheet` may write or replace."""
+    if output.suffix.lower() in (*_PAGES, _PICTURE):
+        return file_outputs("--output", output)
+    return [
+        Output("--output", output, is_folder=True),
+        *file_outputs("--output", output / _INDEX),
+        *present_outputs("--output", output, "", f"*{_PICTURE}"),
+    ]
+
+
 def is_png(output: Path) -> bool:
     """Tell whether a name is that of one PNG."""
     return output.suffix.lower() == _PICTURE
@@ -77,7 +90,7 @@ def write_sheet(output: Path, heading: Heading, loci: Iterable[SheetLocus]) -> P
         return _write_png(output, loci)
     if output.suffix.lower() in _PAGES:
         return _write_page(output, heading, loci)
-    return _write_page(output / "index.html", heading, _with_pictures(output, heading, loci))
+    return _write_page(output / _INDEX, heading, _with_pictures(output, heading, loci))
 
 
 def _write_png(output: Path, loci: Iterable[SheetLocus]) -> Path:

@@ -13,6 +13,15 @@ from varcall.evidence import Evidence
 from varcall.html import report_packages
 from varcall.inputs import Inputs, open_inputs
 from varcall.locus import Question, distances, open_viewer, questions_of
+from varcall.options import DEFAULT_MODEL
+from varcall.outputs import (
+    check_outputs,
+    file_outputs,
+    model_inputs,
+    present_outputs,
+    reads_inputs,
+    reference_inputs,
+)
 from varcall.regions import Region, split_region_list
 
 logger = logging.getLogger(__name__)
@@ -66,6 +75,7 @@ def run_show(options: ShowOptions) -> list[Path]:
     """
     with report_packages():
         from pileup.show import Label, render
+    _check_files(options)
     check_writable(options.output)
     inputs = open_inputs(
         options.reads,
@@ -93,6 +103,21 @@ def run_show(options: ShowOptions) -> list[Path]:
         with AtomicOutput(path) as output:
             output.path.write_bytes(render(item.image, label))
     return paths
+
+
+def _check_files(options: ShowOptions) -> None:
+    output = options.output
+    check_outputs(
+        [
+            *file_outputs("--output", output),
+            *present_outputs("--output", output.parent, f"{output.stem}.", f"*{output.suffix}"),
+        ],
+        [
+            *reads_inputs(options.reads, options.index),
+            *reference_inputs(options.reference),
+            *model_inputs(options.model or DEFAULT_MODEL),
+        ],
+    )
 
 
 def _single_position(inputs: Inputs, text: str) -> Region:

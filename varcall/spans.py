@@ -27,6 +27,7 @@ from varcall.reference import Reference
 from varcall.regions import Region
 
 FORMAT_VERSION = 1
+SPAN_SUFFIX = ".safetensors"
 _ARRAYS = (*ReadArrays._fields, "reference")
 
 
@@ -135,4 +136,4 @@ def _truth_record(about: dict[str, Any]) -> TruthRecord:
 def span_name(reads: Path, window: Region) -> str:
     """Return a file name for a span: the same for the same reads and place."""
     tag = zlib.crc32(str(reads.resolve()).encode())
-    return f"{reads.stem}.{tag:08x}.{window.start}_{window.end}.safetensors"
+    return f"{reads.stem}.{tag:08x}.{window.start}_{window.end}{SPAN_SUFFIX}"

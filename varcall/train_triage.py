@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 DRAWS = 2
 # Above this, a feature model that never saw the question counts as sure while pictures are chosen.
 SURE_IN_TRAINING = 0.998
-_FILES = ("triage.safetensors", "triage.half0.safetensors", "triage.half1.safetensors")
+TRIAGE_FILES = ("triage.safetensors", "triage.half0.safetensors", "triage.half1.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,7 @@ def feature_models(
     processes: int,
 ) -> tuple[Triage, tuple[Triage, Triage]]:
     """Return what `fit_feature_models` fits to the spans, or what it once left in the folder."""
-    files = [folder / name for name in _FILES]
+    files = [folder / name for name in TRIAGE_FILES]
     if not all(file.is_file() for file in files):
         table = measure_spans(paths, sampling, recipe.seed, processes)
         whole, halves = fit_feature_models(table, recipe)

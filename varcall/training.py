@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from models.recipe import Recipe
-from models.train import WEIGHTS, TrainJob
+from models.train import FILES, WEIGHTS, TrainJob
 from models.train import train as train_model
 from models.train_triage import TriageRecipe, attach
 from models.weights import write_whole
@@ -15,7 +15,9 @@ from pileup.spec import SPEC
 from varcall.errors import InputError, UsageError
 from varcall.examples import CALIBRATION_SHARES, ExampleStream, Sampling
 from varcall.features import FEATURES
-from varcall.train_triage import feature_models
+from varcall.outputs import Output, check_outputs, file_inputs, file_outputs
+from varcall.spans import SPAN_SUFFIX
+from varcall.train_triage import TRIAGE_FILES, feature_models
 
 T = TypeVar("T", Sampling, TriageRecipe)
 
@@ -59,6 +61,7 @@ def run_train(options: TrainOptions) -> Path:
     kept = _kept_weights(recipe, options)
     sampling = recipe_table(options.recipe, "examples", Sampling)
     data = tuple(path for folder in options.data for path in example_files(folder))
+    _check_files(options)
     evaluations = {
         folder.name: ExampleStream(example_files(folder), recipe.batch_size, sampling=None)
         for folder in options.held_out
@@ -92,6 +95,24 @@ def run_train(options: TrainOptions) -> Path:
     return weights
 
 
+def _check_files(options: TrainOptions) -> None:
+    """See that the training writes over nothing that it learns from."""
+    folders = (*options.data, *options.held_out)
+    files = (options.output / name for name in (*FILES, *TRIAGE_FILES))
+    check_outputs(
+        [
+            Output("--output", options.output, is_folder=True),
+            *file_outputs("--output", *files),
+        ],
+        [
+            *file_inputs("the recipe", options.recipe),
+            *file_inputs("the file of --begin-with", options.begin_with),
+            *file_inputs("a folder of examples", *folders),
+            *file_inputs("an example file", *(path for f in folders for path in example_files(f))),
+        ],
+    )
+
+
 def _kept_weights(recipe: Recipe, options: TrainOptions) -> bytes | None:
     """Return the weights file that a recipe without steps keeps; None where there is training."""
     if recipe.steps != 0:
@@ -118,7 +139,7 @@ def example_files(folder: Path) -> tuple[Path, ...]:
     InputError
         Where there are none.
     """
-    paths = tuple(sorted(folder.glob("*.safetensors")))
+    paths = tuple(sorted(folder.glob(f"*{SPAN_SUFFIX}")))
     if not paths:
         raise InputError(f"{folder} holds no examples; make some with: varcall examples")
     return paths

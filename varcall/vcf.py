@@ -28,7 +28,7 @@ REF_CALL = "RefCall"
 LOW_QUAL = "LowQual"
 NO_CALL = "NoCall"
 TBI_MAX_CONTIG = 2**29 - 1  # bases; the binning of .tbi ends at 512 Mb (SAM specification 5.1.1)
-_INDEX_SUFFIXES = (".tbi", ".csi")
+INDEX_SUFFIXES = (".tbi", ".csi")
 _CSI_MIN_SHIFT = 14  # the smallest bin is 16 kb, as in bcftools
 
 _FIXED_HEADER = """\
@@ -364,7 +364,7 @@ def open_vcf(
             yield writer
             writer.drain()
         return
-    with AtomicOutput(path, _INDEX_SUFFIXES) as output:
+    with AtomicOutput(path, INDEX_SUFFIXES) as output:
         with _open_sink(str(output.path), output_type) as sink:
             writer = VcfWriter(sink, header)
             yield writer

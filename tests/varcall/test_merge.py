@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from tests.varcall.test_vcf import CONTIGS, HEADER, record, write
 from varcall.cli.merge import merge as merge_command
-from varcall.errors import InputError, UsageError
+from varcall.errors import InputError, OutputError, UsageError
 from varcall.merge import MergeOptions, merge_shards
 from varcall.vcf import HeaderShard
 
@@ -182,10 +182,12 @@ def test_a_cut_bcf_shard(tmp_path):
     refused([one, two], tmp_path, "cannot read .*shard2")
 
 
-def test_merging_onto_an_input_is_safe(tmp_path):
-    whole = write(tmp_path / "whole.vcf", RECORDS)
+def test_merging_onto_an_input_is_refused(tmp_path):
     one, two = write_shards(tmp_path, 2, ".vcf")
-    assert merge([one, two], one).read_bytes() == whole.read_bytes()
+    before = one.read_bytes()
+    with pytest.raises(OutputError, match="which is an input"):
+        merge([one, two], one)
+    assert one.read_bytes() == before
 
 
 def test_nothing_to_merge():

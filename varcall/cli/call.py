@@ -155,11 +155,14 @@ def call(
         workdir=workdir,
         resume=resume,
         timings=timings,
+        log_file=log_file,
         no_version=no_version,
     )
     # Imported only now: a usage error should not wait for torch.
+    from varcall.call_files import check_call_files
     from varcall.log import configure_logging
     from varcall.pipeline import call_variants
 
+    check_call_files(options)  # before the log file is opened
     configure_logging(verbose=verbose, quiet=quiet, log_file=log_file)
     call_variants(options)

@@ -21,9 +21,14 @@ def profile(
     from varcall.atomic import AtomicOutput, check_writable
     from varcall.inputs import open_inputs
     from varcall.log import configure_logging
+    from varcall.outputs import check_outputs, file_outputs, reads_inputs, reference_inputs
     from varcall.profile import measure_profile
 
     configure_logging()
+    check_outputs(
+        file_outputs("--output", output),
+        [*reads_inputs(reads, index), *reference_inputs(reference)],
+    )
     check_writable(output)
     measured = measure_profile(open_inputs(reads, reference, index=index, sample=sample))
     if output == "-":

@@ -25,6 +25,13 @@ SUMMARY_COLUMNS = (
 )  # fmt: skip
 
 
+#: What follows the prefix in the names of the files.
+SUMMARY, EXTENDED, METRICS_FILE = ".summary.csv", ".extended.csv", ".metrics.json.gz"
+TABLES = (SUMMARY, EXTENDED, METRICS_FILE)
+#: What begins the names of the ROC tables, of which there is one for each type that occurs.
+ROC_TABLES = ".roc."
+
+
 def extended_rows(rows: Iterable[Row]) -> list[Row]:
     """Rows of the extended table: no levels of the score, no single filters."""
     return [row for row in rows if row["QQ"] == "*" and row["Filter"] in ("ALL", "PASS")]
@@ -81,8 +88,8 @@ def write_tables(prefix: Path, rows: Sequence[Row]) -> None:
     """
     summary, extended = summary_rows(rows), extended_rows(rows)
     texts = {
-        ".summary.csv": csv_text(summary, SUMMARY_COLUMNS),
-        ".extended.csv": csv_text(extended, ALL_COLUMNS),
+        SUMMARY: csv_text(summary, SUMMARY_COLUMNS),
+        EXTENDED: csv_text(extended, ALL_COLUMNS),
     }
     for suffix, text in texts.items():
         with AtomicOutput(f"{prefix}{suffix}") as output:
@@ -92,10 +99,10 @@ def write_tables(prefix: Path, rows: Sequence[Row]) -> None:
         _metrics_table("all.metrics", extended, ALL_COLUMNS),
     ]
     for name, chosen in roc_tables(rows).items():
-        _write_gzip(Path(f"{prefix}.roc.{name}.csv.gz"), csv_text(chosen, ALL_COLUMNS))
+        _write_gzip(Path(f"{prefix}{ROC_TABLES}{name}.csv.gz"), csv_text(chosen, ALL_COLUMNS))
         metrics.append(_metrics_table(f"roc.{name}", chosen, ALL_COLUMNS))
     document = {"name": "varcall.eval.comparison", "version": __version__, "metrics": metrics}
-    _write_gzip(Path(f"{prefix}.metrics.json.gz"), json.dumps(document))
+    _write_gzip(Path(f"{prefix}{METRICS_FILE}"), json.dumps(document))
 
 
 def roc_tables(rows: Sequence[Row]) -> dict[str, list[Row]]:

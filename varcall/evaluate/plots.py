@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 SUFFIXES = (".png", ".svg")
+PRECISION_RECALL, CALIBRATION = PLOTS = (".precision_recall", ".calibration")
 HIGHEST_PHRED = 60.0  # a bin without errors is drawn here
 
 
@@ -81,7 +82,7 @@ def plot_precision_recall(prefix: Path, callers: Mapping[str, Sequence[Row]]) ->
         axis.grid(alpha=0.3)
         if axis.lines:
             axis.legend(fontsize=8)
-    _save(figure, f"{prefix}.precision_recall")
+    _save(figure, f"{prefix}{PRECISION_RECALL}")
 
 
 def plot_calibration(prefix: Path, callers: Mapping[str, Sequence[CalibrationBin]]) -> None:
@@ -101,4 +102,4 @@ def plot_calibration(prefix: Path, callers: Mapping[str, Sequence[CalibrationBin
     axis.set(xlabel="stated genotype quality", ylabel="observed genotype quality")
     axis.grid(alpha=0.3)
     axis.legend(fontsize=8)
-    _save(figure, f"{prefix}.calibration")
+    _save(figure, f"{prefix}{CALIBRATION}")

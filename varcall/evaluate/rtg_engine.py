@@ -28,6 +28,9 @@ from varcall.evaluate.vcf_records import (
 TRUTH_FILES = {"tp-baseline.vcf": Verdict.MATCH, "fn.vcf": Verdict.MISMATCH}
 QUERY_FILES = {"tp.vcf": Verdict.MATCH, "fp.vcf": Verdict.MISMATCH}
 
+#: Folders of the two runs, one of each comparison.
+RTG_RUNS = ("vcfeval", "vcfeval_ga4gh")
+
 
 @dataclass(frozen=True, slots=True)
 class RtgEngine:
@@ -44,7 +47,7 @@ class RtgEngine:
                 _indexed(options.truth, scratch, "truth"),
                 _indexed(options.queries[0], scratch, "query"),
                 self.sdf,
-                self.folder / "vcfeval",
+                self.folder / RTG_RUNS[0],
                 [*vcfeval_options(options), *_ranges(inputs, options, scratch)],
             )
         truth = _judged(run, TRUTH_FILES, inputs.truth)
@@ -70,7 +73,7 @@ class RtgEngine:
                 _written(truth, scratch / "truth.vcf.gz", "TRUTH"),
                 _written(query, scratch / "query.vcf.gz", "QUERY"),
                 self.sdf,
-                self.folder / "vcfeval_ga4gh",
+                self.folder / RTG_RUNS[1],
                 options,
             )
         rows: dict[str, list[Row]] = {}

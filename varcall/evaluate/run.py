@@ -11,10 +11,20 @@ from varcall.atomic import AtomicOutput, check_writable
 from varcall.errors import InputError
 from varcall.evaluate.comparator import Comparison, TypeCounts, compare
 from varcall.evaluate.evaluation import Inputs, haploid_note, read_inputs
+from varcall.evaluate.files import (
+    CALLERS,
+    INTERVALS,
+    caller_names,
+    caller_prefix,
+    check_eval_files,
+    rtg_folder,
+    sdf_folder,
+)
 from varcall.evaluate.ga4gh_vcf import write_annotated, write_split
 from varcall.evaluate.happy import HappyOptions, HappyResult, Matcher, Subsets, run_happy
 from varcall.evaluate.happy_rows import Row
 from varcall.evaluate.happy_tables import (
+    SUMMARY,
     csv_text,
     extended_rows,
     summary_rows,
@@ -92,10 +102,8 @@ def _choose_engine(options: EvalOptions) -> RtgEngine | None:
         return None
     rtg = Rtg(program, options.rtg_memory, options.threads)
     logger.info("engine: %s at %s", rtg.version(), program)
-    beside = options.output or options.counts
-    assert beside is not None
-    sdf = options.sdf or beside.parent / f"{options.reference.name}.sdf"
-    return RtgEngine(rtg, rtg.formatted(options.reference, sdf), Path(f"{beside}.rtg"))
+    sdf = rtg.formatted(options.reference, sdf_folder(options))
+    return RtgEngine(rtg, sdf, rtg_folder(options, caller_names(options)[0]))
 
 
 def _scored(inputs: Inputs, comparison: Comparison) -> Iterable[tuple[float, bool]]:
@@ -189,22 +197,12 @@ def _tables(
 
 def _write_report(prefix: Path, inputs: Inputs, happy: HappyResult) -> None:
     write_tables(prefix, happy.table)
-    with AtomicOutput(f"{prefix}.intervals.csv") as output:
+    with AtomicOutput(f"{prefix}{INTERVALS}") as output:
         items = [interval_row(row) for row in extended_rows(happy.table)]
         output.path.write_text(csv_text(items, INTERVAL_COLUMNS))
     filters = sorted({name for row in happy.rows for name in row.filters})
     pairs = zip(happy.rows, happy.records, strict=True)
     write_annotated(Path(f"{prefix}.vcf.gz"), pairs, inputs.reference.lengths, filters)
-
-
-def _names(options: EvalOptions) -> list[str]:
-    """Names of the callers: as given, or from the files."""
-    if options.names:
-        return list(options.names)
-    stems = [path.name.removesuffix(".gz").removesuffix(".vcf") for path in options.queries]
-    if len(set(stems)) == len(stems):
-        return stems
-    return [f"{stem}.{i}" for i, stem in enumerate(stems, 1)]
 
 
 def _side_by_side(callers: Mapping[str, list[Row]]) -> list[Row]:
@@ -219,16 +217,15 @@ def run_eval(options: EvalOptions) -> None:
     VarcallError
         An input is malformed, rtg failed, or an output cannot be written.
     """
-    for target in (options.counts, options.output and Path(f"{options.output}.summary.csv")):
+    check_eval_files(options)
+    for target in (options.counts, options.output and Path(f"{options.output}{SUMMARY}")):
         if target is not None:
             check_writable(target)
     engine = _choose_engine(options)
     results = []
-    for name, query in zip(_names(options), options.queries, strict=True):
-        prefix = options.output
-        if prefix is not None and len(options.queries) > 1:
-            prefix = Path(f"{prefix}.{name}")
-        own = engine and replace(engine, folder=Path(f"{prefix or options.counts}.rtg"))
+    for name, query in zip(caller_names(options), options.queries, strict=True):
+        prefix = caller_prefix(options, name)
+        own = engine and replace(engine, folder=rtg_folder(options, name))
         results.append(
             _evaluate_caller(replace(options, queries=(query,), names=()), name, prefix, own)
         )
@@ -242,7 +239,7 @@ def run_eval(options: EvalOptions) -> None:
     if len(results) > 1:
         columns = ("Caller", *INTERVAL_COLUMNS)
         rows = {name: [interval_row(row) for row in items] for name, items in summaries.items()}
-        with AtomicOutput(f"{options.output}.callers.csv") as output:
+        with AtomicOutput(f"{options.output}{CALLERS}") as output:
             output.path.write_text(csv_text(_side_by_side(rows), columns))
     if options.plots and any(tables.values()):
         plot_precision_recall(options.output, tables)

@@ -8,17 +8,17 @@ from varcall.evaluate.intervals import read_bed
 Rows = dict[str, list[tuple[int, int]]]
 
 
-def read_stratification(path: Path) -> dict[str, Rows]:
-    """BED rows of each named region, by contig.
+def stratification_files(path: Path) -> dict[str, Path]:
+    """The BED file of each named region.
 
     Paths are taken as they stand or, where there is no such file, from the folder of the TSV.
 
     Raises
     ------
     InputError
-        A line has no two columns, a name comes twice, or a file is missing or malformed.
+        A line has no two columns, a name comes twice, or a file is missing.
     """
-    found: dict[str, Rows] = {}
+    found: dict[str, Path] = {}
     try:
         lines = path.read_text().splitlines()
     except OSError as error:
@@ -35,5 +35,16 @@ def read_stratification(path: Path) -> dict[str, Rows]:
         file = Path(bed) if Path(bed).exists() else path.parent / bed
         if not file.exists():
             raise InputError(f"{where} names {bed}, which is not there")
-        found[name] = read_bed(file)
+        found[name] = file
     return found
+
+
+def read_stratification(path: Path) -> dict[str, Rows]:
+    """BED rows of each named region, by contig.
+
+    Raises
+    ------
+    InputError
+        As `stratification_files`, or a BED file is malformed.
+    """
+    return {name: read_bed(file) for name, file in stratification_files(path).items()}

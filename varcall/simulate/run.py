@@ -15,6 +15,15 @@ import numpy as np
 import pysam
 
 from varcall.errors import InputError, OutputError, UsageError
+from varcall.outputs import (
+    Input,
+    Output,
+    check_outputs,
+    file_inputs,
+    file_outputs,
+    reference_inputs,
+    vcf_inputs,
+)
 from varcall.regions import Region, parse_region, read_bed
 from varcall.simulate.edits import read_truth, write_truth
 from varcall.simulate.genome import make_genome, make_paralog, random_reference
@@ -36,6 +45,8 @@ MAPPERS = ("auto", "bwa", "exact")
 LIBRARIES = ("random", "typical")
 #: Contig of a random genome.
 RANDOM_CONTIG = "sim"
+#: A sample's files, in the order in which they appear.
+_SUFFIXES = (".truth.vcf.gz", ".truth.vcf.gz.tbi", ".bed", ".bam.bai", ".bam", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +143,7 @@ def run_simulate(options: SimulateOptions) -> list[SimulatedSample]:
     OutputError
         If the output cannot be written.
     """
+    check_outputs(simulated_outputs(options), _inputs(options))
     home = options.directory or (options.output or Path()).parent
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -140,11 +152,51 @@ def run_simulate(options: SimulateOptions) -> list[SimulatedSample]:
         raise OutputError(f"{home} cannot be written to: {error.strerror}") from error
     try:
         if options.reference is None:
-            made = _write_random_reference(options, home)
+            made = _write_random_reference(options)
             options = replace(options, reference=made, random_genome=0)
         return _simulate_all(options, work)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+
+
+def simulated_outputs(options: SimulateOptions) -> list[Output]:
+    """Return what `run_simulate` writes."""
+    option = "--output" if options.directory is None else "--out-dir"
+    count = 1 if options.directory is None else options.samples
+    numbers = range(options.first_sample, options.first_sample + count)
+    made = [] if options.reference is not None else [_random_reference_path(options)]
+    return [
+        *([] if options.directory is None else [Output(option, options.directory, is_folder=True)]),
+        *file_outputs(option, *(f"{path}{suffix}" for path in made for suffix in ("", ".fai"))),
+        *file_outputs(
+            option,
+            *(f"{_prefix(options, n)}{suffix}" for n in numbers for suffix in _SUFFIXES),
+        ),
+    ]
+
+
+def _inputs(options: SimulateOptions) -> list[Input]:
+    return [
+        *reference_inputs(options.reference),
+        *vcf_inputs("a truth", *options.truths),
+        *file_inputs("a BED of --exclude", *options.exclude),
+    ]
+
+
+def _random_reference_path(options: SimulateOptions) -> Path:
+    if options.directory is None:
+        return Path(f"{options.output}.fa")
+    return options.directory / "ref.fa"
+
+
+def _sample_name(options: SimulateOptions, number: int) -> str:
+    return options.sample_name if options.directory is None else f"sample_{number:04d}"
+
+
+def _prefix(options: SimulateOptions, number: int) -> Path:
+    if options.directory is None:
+        return options.output or Path(options.sample_name)
+    return options.directory / _sample_name(options, number)
 
 
 def simulate_demo(
@@ -178,8 +230,8 @@ def simulate_demo(
     )[0]
 
 
-def _write_random_reference(options: SimulateOptions, home: Path) -> Path:
-    path = Path(f"{options.output}.fa") if options.output else home / "ref.fa"
+def _write_random_reference(options: SimulateOptions) -> Path:
+    path = _random_reference_path(options)
     text = random_reference(options.random_genome, np.random.default_rng([options.seed, 0xFA]))
     lines = [text[i : i + 60] for i in range(0, len(text), 60)]
     path.write_text(f">{RANDOM_CONTIG}\n" + "\n".join(lines) + "\n")
@@ -203,10 +255,9 @@ def _simulate_all(options: SimulateOptions, work: Path) -> list[SimulatedSample]
         index = bwa_index(reference, work) if use_bwa else None
         made = []
         for number, tile in tiles:
-            name = f"sample_{number:04d}" if options.directory else options.sample_name
-            prefix = options.directory / name if options.directory else options.output
+            name = _sample_name(options, number)
             maker = _SampleMaker(options, genome, index, work, number, name)
-            made.append(maker.make(tile, prefix or Path(name)))
+            made.append(maker.make(tile, _prefix(options, number)))
             logger.info("simulated %s on %s", name, tile)
     return made
 
@@ -332,8 +383,7 @@ class _SampleMaker:
         Path(f"{draft}.json").write_text(json.dumps(description, indent=1) + "\n")
 
     def _publish(self, draft: Path, prefix: Path) -> SimulatedSample:
-        suffixes = (".truth.vcf.gz", ".truth.vcf.gz.tbi", ".bed", ".bam.bai", ".bam", ".json")
-        for suffix in suffixes:
+        for suffix in _SUFFIXES:
             os.replace(f"{draft}{suffix}", f"{prefix}{suffix}")
         return SimulatedSample(
             Path(f"{prefix}.bam"),

@@ -8,6 +8,15 @@ from pathlib import Path
 
 from varcall.atomic import AtomicOutput, check_writable
 from varcall.errors import InputError, UsageError
+from varcall.outputs import (
+    Input,
+    check_outputs,
+    file_inputs,
+    file_outputs,
+    reads_inputs,
+    reference_inputs,
+    vcf_inputs,
+)
 from varcall.pool import run_in_order
 from varcall.simulate.report.chunk import Metrics
 from varcall.simulate.report.comparison import Row, compare, write_table
@@ -71,10 +80,11 @@ def run_report(options: ReportOptions) -> list[str]:
     OutputError
         The page cannot be written, or what draws it is missing.
     """
-    if options.output is not None:
-        check_writable(options.output)
     simulated = _simulated(options)
     real = [ReportSample(reads, options.real_reference, options.truths) for reads in options.real]
+    if options.output is not None:
+        check_outputs(file_outputs("--output", options.output), _inputs([*real, *simulated]))
+        check_writable(options.output)
     depth = options.depth or min(sample_depth(sample) for sample in real)
     measured = [
         metrics
@@ -86,6 +96,19 @@ def run_report(options: ReportOptions) -> list[str]:
         _write_page(options.output, rows, names, depth, len(simulated))
     title = f"{len(simulated)} simulated samples, all compared at a depth of {depth:.1f}"
     return [title, *write_table(rows, names)]
+
+
+def _inputs(samples: Sequence[ReportSample]) -> list[Input]:
+    return [
+        item
+        for sample in samples
+        for item in (
+            *reads_inputs(sample.reads),
+            *reference_inputs(sample.reference),
+            *vcf_inputs("a truth", *sample.truths),
+            *file_inputs("a BED of a sample", sample.confident),
+        )
+    ]
 
 
 class _Measurer:
