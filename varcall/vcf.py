@@ -15,7 +15,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import BinaryIO, NamedTuple, Protocol
 
 from varcall.atomic import AtomicOutput, is_special, output_errors
@@ -29,6 +29,11 @@ LOW_QUAL = "LowQual"
 NO_CALL = "NoCall"
 TBI_MAX_CONTIG = 2**29 - 1  # bases; the binning of .tbi ends at 512 Mb (SAM specification 5.1.1)
 INDEX_SUFFIXES = (".tbi", ".csi")
+_KINDS = {"": "v", ".vcf": "v", ".gz": "z", ".bgz": "z", ".bcf": "b"}  # by suffix
+_OTHER_FORMATS = frozenset(
+    ".bam .sam .cram .bai .crai .csi .tbi .fa .fasta .fna .fai .gzi .dict .fq .fastq .bed .gff "
+    ".gtf .bz2 .xz .zst .lz4 .lzma .zip .z .7z .tar .csv .tsv .json .html .png .safetensors".split()
+)
 _CSI_MIN_SHIFT = 14  # the smallest bin is 16 kb, as in bcftools
 
 _FIXED_HEADER = """\
@@ -240,22 +245,30 @@ class OutputType:
         Raises
         ------
         UsageError
-            When `wanted` is no output type, or contradicts a suffix of `path`.
+            When `wanted` is no output type or contradicts a suffix of `path`, or that suffix is
+            none of VCF's: what reads the file by its name would take it for something else.
         """
-        by_suffix = None
-        if path.endswith((".gz", ".bgz")):
-            by_suffix = "z"
-        elif path.endswith(".bcf"):
-            by_suffix = "b"
+        suffix = "" if path == STDOUT or is_special(path) else PurePath(path).suffix
         if wanted is None:
-            return cls(by_suffix or "v")
+            if suffix not in _KINDS:
+                raise UsageError(
+                    f"the name {path} ends in none of .vcf, .vcf.gz, .vcf.bgz, .bcf (lower case): "
+                    "rename the output, or say with -O v, z or b what to write"
+                )
+            return cls(_KINDS[suffix])
+        if suffix.lower() in _OTHER_FORMATS:
+            raise UsageError(
+                f"{path} has the name of another kind of file: let the output end in .vcf, "
+                ".vcf.gz, .vcf.bgz or .bcf"
+            )
+        by_suffix = _KINDS.get(suffix.lower(), "v")
         match = re.fullmatch(r"([vu])|([zb])([0-9]?)", wanted)
         if not match:
             raise UsageError(
                 f"output type {wanted!r} is none of v, z[0-9], u, b[0-9]; use -O z for .vcf.gz"
             )
         kind = match[1] or match[2]
-        if by_suffix and by_suffix != kind and (by_suffix, kind) != ("b", "u"):
+        if by_suffix not in ("v", kind) and (by_suffix, kind) != ("b", "u"):
             raise UsageError(
                 f"output type {wanted} contradicts the name {path}; leave -O out or rename it"
             )

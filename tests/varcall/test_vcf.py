@@ -1,4 +1,5 @@
 import gzip
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -244,6 +245,14 @@ def test_lines_sort_by_pos_ref_alt():
         ("x.bcf", "u", "u", None),
         ("-", "b0", "b", 0),
         ("x", "z", "z", None),
+        ("x", None, "v", None),
+        ("x.d/x", None, "v", None),
+        (".vcf", None, "v", None),
+        ("x.txt", "v", "v", None),
+        ("sample.20", "z", "z", None),
+        ("x.VCF.GZ", "z", "z", None),
+        ("x.VCF", "z", "z", None),
+        ("/dev/fd/1", None, "v", None),
     ],
 )
 def test_output_type(path, wanted, kind, level):
@@ -252,11 +261,38 @@ def test_output_type(path, wanted, kind, level):
 
 @pytest.mark.parametrize(
     ("path", "wanted"),
-    [("x.vcf.gz", "v"), ("x.bcf", "z"), ("x.vcf", "q"), ("x", "z11"), ("x", "v1")],
+    [
+        ("x.vcf.gz", "v"),
+        ("x.VCF.GZ", "v"),
+        ("x.bcf", "z"),
+        ("x.vcf", "q"),
+        ("x", "z11"),
+        ("x", "v1"),
+    ],
 )
 def test_output_type_that_cannot_be(path, wanted):
     with pytest.raises(UsageError):
         OutputType.of(path, wanted)
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["x.VCF.GZ", "x.vcf.GZ", "x.VCF", "x.BCF", "x.vcf.bz2", "x.vcf.zst", "x.txt", "x.bam", "x.20"],
+)
+def test_a_suffix_that_is_none_of_ours_is_refused(path):
+    with pytest.raises(UsageError, match=r"\.vcf, \.vcf\.gz, \.vcf\.bgz, \.bcf"):
+        OutputType.of(path)
+
+
+@pytest.mark.parametrize("path", ["x.vcf.bz2", "x.vcf.ZST", "x.bam", "x.bed"])
+def test_no_output_type_turns_another_format_into_vcf(path):
+    with pytest.raises(UsageError, match="another kind of file"):
+        OutputType.of(path, "z")
+
+
+def test_a_pipe_may_have_any_name(tmp_path):
+    os.mkfifo(tmp_path / "x.pipe")
+    assert OutputType.of(str(tmp_path / "x.pipe")) == OutputType("v")
 
 
 @pytest.mark.parametrize("level", [0, 1, 9])
