@@ -8,6 +8,7 @@ device or a pipe (`/dev/stdout`, a FIFO) cannot be renamed over and is written i
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import stat
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ from varcall.errors import OutputError
 
 # What the system says when an output cannot grow; EFBIG is the file-size limit of the process.
 _NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+
+_STANDARD_OUTPUT = ("-", "/dev/stdout", "/dev/fd/1")
 
 
 def output_error(path: str | os.PathLike[str], error: OSError) -> OutputError:
@@ -60,6 +63,8 @@ def check_writable(path: str | os.PathLike[str]) -> None:
     OutputError
         When it cannot.
     """
+    if os.fspath(path) in _STANDARD_OUTPUT:
+        _check_standard_output()
     if os.fspath(path) == "-":
         return
     if os.path.isdir(path):
@@ -74,6 +79,15 @@ def check_writable(path: str | os.PathLike[str]) -> None:
         temporary.unlink()
     except OSError as error:
         raise output_error(path, error) from error
+
+
+def _check_standard_output() -> None:
+    try:
+        is_open = fcntl.fcntl(1, fcntl.F_GETFL) & os.O_ACCMODE != os.O_RDONLY
+    except OSError:
+        is_open = False
+    if not is_open:
+        raise OutputError("standard output is closed, so nothing can be written: name a file by -o")
 
 
 def _temporary_path(final: Path) -> Path:

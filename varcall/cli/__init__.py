@@ -23,6 +23,7 @@ from varcall.cli.profile import profile
 from varcall.cli.show import show
 from varcall.cli.signals import catch_signals, ignore_signals
 from varcall.cli.simulate import simulate
+from varcall.cli.standard_streams import open_standard_streams
 from varcall.cli.train import train
 from varcall.errors import VarcallError
 from varcall.log import configure_logging
@@ -137,6 +138,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 def main() -> NoReturn:
     """Entry point of the console command."""
+    open_standard_streams()
     # OpenBLAS starts threads when NumPy is imported, and `varcall.pool` forks only without.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     catch_signals()
