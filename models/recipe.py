@@ -78,7 +78,7 @@ class Recipe:
             When the file cannot be read or has entries that this class does not know.
         """
         try:
-            text = path.read_text()
+            text = path.read_text(encoding="utf-8-sig")
             values = json.loads(text) if path.suffix == ".json" else tomllib.loads(text)
         except (OSError, ValueError) as error:
             raise ModelError(f"Cannot read the recipe {path}: {error}.") from error

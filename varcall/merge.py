@@ -7,7 +7,6 @@ their headers must be equal but for `##varcall_command`, and every command is ke
 
 from __future__ import annotations
 
-import gzip
 import heapq
 import re
 import zlib
@@ -22,6 +21,7 @@ from varcall.bgzf import GZIP_MAGIC, BgzfFile, is_bgzf
 from varcall.errors import InputError, UsageError
 from varcall.options import STDOUT
 from varcall.outputs import check_outputs, vcf_inputs, vcf_outputs
+from varcall.text import open_text
 from varcall.vcf import LineKey, OutputType, header_contigs, line_key, open_vcf
 
 _SHARD = re.compile(r"##varcall_shard=<index=(\d+),count=(\d+)>\n")
@@ -172,11 +172,8 @@ def _lines(path: Path) -> Generator[str, None, None]:
     try:
         if _is_bcf(path):
             yield from _bcf_lines(path)
-        elif is_bgzf(path):
-            with gzip.open(path, "rt", encoding="utf-8", newline="\n") as stream:
-                yield from _complete_lines(path, stream)
         else:
-            with path.open(encoding="utf-8", newline="\n") as stream:
+            with open_text(path, newline="\n") as stream:
                 yield from _complete_lines(path, stream)
     except FileNotFoundError as error:
         raise InputError(f"there is no file {path}; check the name") from error

@@ -4,7 +4,6 @@ Coordinates are 0-based half-open inside; only region strings are 1-based inclus
 writes them.
 """
 
-import gzip
 import logging
 import re
 import zlib
@@ -14,6 +13,7 @@ from pathlib import Path
 
 from varcall.contigs import some_names, unknown_contig
 from varcall.errors import InputError, UsageError
+from varcall.text import open_text
 
 logger = logging.getLogger(__name__)
 
@@ -163,14 +163,12 @@ def read_bed(path: Path, contigs: Mapping[str, int]) -> list[Region]:
 def _bed_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Yield number and text of the lines that hold intervals."""
     try:
-        with path.open("rb") as raw:
-            is_gzipped = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rt") if is_gzipped else path.open() as lines:
+        with open_text(path) as lines:
             for number, line in enumerate(lines, 1):
                 text = line.rstrip("\r\n")
                 if text.strip() and not text.startswith(("#", "track", "browser")):
                     yield number, text
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as error:
+    except (OSError, EOFError, UnicodeError, zlib.error) as error:
         raise InputError(f"cannot read the regions file {path}: {error}") from error
 
 

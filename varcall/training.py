@@ -125,7 +125,7 @@ def _kept_weights(recipe: Recipe, options: TrainOptions) -> bytes | None:
 
 def recipe_table(recipe: Path, name: str, kind: type[T]) -> T:
     """Read one more table of a recipe."""
-    values = tomllib.loads(recipe.read_text()).get(name, {})
+    values = tomllib.loads(recipe.read_text(encoding="utf-8-sig")).get(name, {})
     if unknown := set(values) - {field.name for field in fields(kind)}:
         raise InputError(f"{recipe} has unknown entries in [{name}]: {', '.join(unknown)}")
     return kind(**values)

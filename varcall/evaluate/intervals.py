@@ -1,6 +1,5 @@
 """Merged intervals of a BED file, and what lies in them. All coordinates are 0-based half-open."""
 
-import gzip
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from varcall.errors import InputError
+from varcall.text import open_text
 
 SKIPPED_PREFIXES = ("#", "track", "browser")
 
@@ -92,9 +92,7 @@ def read_bed(path: Path) -> dict[str, list[tuple[int, int]]]:
     rows: dict[str, list[tuple[int, int]]] = {}
     number = 0
     try:
-        with path.open("rb") as raw:
-            compressed = raw.read(2) == b"\x1f\x8b"
-        with gzip.open(path, "rt") if compressed else path.open() as handle:
+        with open_text(path) as handle:
             for number, line in enumerate(handle, 1):  # noqa: B007
                 if not line.strip() or line.startswith(SKIPPED_PREFIXES):
                     continue
@@ -103,12 +101,12 @@ def read_bed(path: Path) -> dict[str, list[tuple[int, int]]]:
                 if start < 0 or end < start:
                     raise ValueError
                 rows.setdefault(fields[0], []).append((start, end))
+    except (OSError, EOFError, UnicodeError) as error:
+        raise InputError(f"cannot read the BED file {path}: {error}") from error
     except (ValueError, IndexError) as error:
         raise InputError(
             f"line {number} of the BED file {path} is no interval: contig, start and end are needed"
         ) from error
-    except (OSError, EOFError) as error:
-        raise InputError(f"cannot read the BED file {path}: {error}") from error
     return rows
 
 

@@ -1,10 +1,11 @@
 """The two comparisons made by rtg: its verdict on each record, and the rows of its GA4GH VCF."""
 
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ from varcall.evaluate.vcf_records import (
     parse_genotype,
     parse_record,
 )
+from varcall.text import begins_with_mark, open_text
 
 TRUTH_FILES = {"tp-baseline.vcf": Verdict.MATCH, "fn.vcf": Verdict.MISMATCH}
 QUERY_FILES = {"tp.vcf": Verdict.MATCH, "fp.vcf": Verdict.MISMATCH}
@@ -43,6 +45,7 @@ class RtgEngine:
     def compare(self, inputs: Inputs, options: EvalOptions) -> Comparison:
         """Run vcfeval on the inputs with the options given, and read its four files."""
         with _scratch(self.folder) as scratch:
+            options = _without_marks(options, scratch)
             run = self.rtg.vcfeval(
                 _indexed(options.truth, scratch, "truth"),
                 _indexed(options.queries[0], scratch, "query"),
@@ -82,6 +85,23 @@ class RtgEngine:
                 row = parse_ga4gh(line)
                 rows.setdefault(row.contig, []).append(row)
         return rows
+
+
+def _without_marks(options: EvalOptions, scratch: Path) -> EvalOptions:
+    """Give rtg copies of BED files that begin with a byte-order mark, without that mark."""
+    return replace(
+        options,
+        confident=_without_mark(options.confident, scratch / "confident.bed"),
+        bed_regions=_without_mark(options.bed_regions, scratch / "bed_regions.bed"),
+    )
+
+
+def _without_mark(bed: Path | None, copy: Path) -> Path | None:
+    if bed is None or not begins_with_mark(bed):
+        return bed
+    with open_text(bed) as text, copy.open("w", encoding="utf-8") as plain:
+        shutil.copyfileobj(text, plain)
+    return copy
 
 
 def vcfeval_options(options: EvalOptions) -> list[str]:

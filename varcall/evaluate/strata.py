@@ -1,9 +1,11 @@
 """The stratification file: a name and a BED file in each line, as hap.py takes it."""
 
+import zlib
 from pathlib import Path
 
 from varcall.errors import InputError
 from varcall.evaluate.intervals import read_bed
+from varcall.text import open_text
 
 Rows = dict[str, list[tuple[int, int]]]
 
@@ -20,9 +22,10 @@ def stratification_files(path: Path) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     try:
-        lines = path.read_text().splitlines()
-    except OSError as error:
-        raise InputError(f"cannot read the stratification file {path}: {error.strerror}") from error
+        with open_text(path) as handle:
+            lines = handle.read().splitlines()
+    except (OSError, EOFError, UnicodeError, zlib.error) as error:
+        raise InputError(f"cannot read the stratification file {path}: {error}") from error
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue

@@ -5,7 +5,6 @@ at a block border; a
 score from such a file would be wrong without a word, so the text is read and checked here.
 """
 
-import gzip
 import re
 import zlib
 from collections.abc import Iterator
@@ -13,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from varcall.errors import InputError
+from varcall.text import open_text
 
 BGZF_EOF = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 GZIP_MAGIC = b"\x1f\x8b"
@@ -98,7 +98,7 @@ def _checked_stream(path: Path, label: str) -> Iterator[str]:
             raise InputError(
                 f"the {label} file {path} is BCF: convert it with 'bcftools view -Oz -W'"
             )
-        yield from _decoded(path, label, compressed=False)
+        yield from _decoded(path, label)
         return
     if len(start) < 18 or not start[3] & 4 or start[12:14] != b"BC":
         raise InputError(
@@ -114,16 +114,13 @@ def _checked_stream(path: Path, label: str) -> Iterator[str]:
             f"the {label} file {path} has no index: run 'tabix -p vcf {path}' (the file must "
             "be sorted)"
         )
-    yield from _decoded(path, label, compressed=True)
+    yield from _decoded(path, label)
 
 
-def _decoded(path: Path, label: str, *, compressed: bool) -> Iterator[str]:
+def _decoded(path: Path, label: str) -> Iterator[str]:
     number = 0
     try:
-        opener = (
-            gzip.open(path, "rt", encoding="utf-8") if compressed else path.open(encoding="utf-8")
-        )
-        with opener as handle:
+        with open_text(path) as handle:
             for line in handle:
                 number += 1
                 yield line
@@ -136,9 +133,9 @@ def _decoded(path: Path, label: str, *, compressed: bool) -> Iterator[str]:
         raise InputError(
             f"the {label} file {path} is damaged after line {number}: {error}"
         ) from error
-    except UnicodeDecodeError as error:
+    except UnicodeError as error:
         raise InputError(
-            f"the {label} file {path} is not text after line {number}: is it a VCF file?"
+            f"the {label} file {path} is not text after line {number} ({error}): is it a VCF file?"
         ) from error
 
 
