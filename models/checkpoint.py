@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from models.errors import ModelError
@@ -63,7 +63,7 @@ def load_checkpoint(
     """
     try:
         counts = json.loads((folder / COUNTS).read_text())
-        tensors = load_file(folder / TENSORS)
+        tensors = load((folder / TENSORS).read_bytes())
         for part, module in modules.items():
             module.load_state_dict(_under(tensors, part))
         state: dict[int, dict[str, Tensor]] = {}

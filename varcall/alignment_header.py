@@ -92,6 +92,11 @@ def read_cram_header(path: Path, reference: Path) -> AlignmentHeader:
         ) as file:
             contigs = dict(zip(file.references, file.lengths, strict=True))
             return _parse(str(file.header), contigs, 0)
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"the header of {path} is not UTF-8 text (does it name a path that is none?): "
+            "mend it with samtools reheader"
+        ) from error
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is corrupt in its header: {error}") from error
 

@@ -1,5 +1,6 @@
 """Training examples: the labelled questions of spans, and batches drawn from them."""
 
+import os
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -106,7 +107,7 @@ class Sampling:
 
 def half_of(path: Path) -> int:
     """Return 0 or 1 for a file of examples, by its name."""
-    return zlib.crc32(path.name.encode()) & 1
+    return zlib.crc32(os.fsencode(path.name)) & 1
 
 
 def draw_examples(

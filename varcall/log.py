@@ -65,7 +65,9 @@ def configure_logging(
     handlers[0].setFormatter(_MessageFormatter())
     if log_file is not None:
         try:
-            handlers.append(logging.FileHandler(log_file))
+            handlers.append(
+                logging.FileHandler(log_file, encoding="utf-8", errors="backslashreplace")
+            )
         except OSError as error:
             raise OutputError(f"cannot write the log file {log_file}: {error.strerror}") from error
         handlers[1].setFormatter(

@@ -10,6 +10,7 @@ from varcall.errors import UsageError
 from varcall.html import inline_png, render_template, report_packages
 from varcall.outputs import Output, file_outputs, present_outputs
 from varcall.sheet_locus import Judged, SheetLocus
+from varcall.text import write_text
 
 if TYPE_CHECKING:
     from pileup.show import Label
@@ -154,7 +155,7 @@ def _write_page(output: Path, heading: Heading, loci: Iterable[SheetLocus]) -> P
         "contact_sheet.html", heading=heading, loci=entries, called_fields=CALLED_FIELDS
     )
     with AtomicOutput(output) as file:
-        file.path.write_text(page, encoding="utf-8")
+        write_text(file.path, page)
     return output
 
 

@@ -5,14 +5,15 @@ every epoch draws afresh, at another depth.
 """
 
 import json
+import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
 
 from pileup.arrays import ReadArrays, ReferenceArrays
 from varcall.alleles import Allele
@@ -28,6 +29,7 @@ from varcall.regions import Region
 
 FORMAT_VERSION = 1
 SPAN_SUFFIX = ".safetensors"
+_KEY = "varcall_span"
 _ARRAYS = (*ReadArrays._fields, "reference")
 
 
@@ -91,7 +93,8 @@ def save_span(span: Span, path: Path) -> None:
     }
     arrays = span.reads.arrays._asdict() | {"reference": span.reference.codes}
     with AtomicOutput(path) as output:
-        save_file(arrays, output.path, metadata={"varcall_span": json.dumps(about)})
+        # Not `save_file`: it takes no path that is not UTF-8.
+        output.path.write_bytes(save(arrays, metadata={_KEY: json.dumps(about)}))
 
 
 def load_span(path: Path) -> Span:
@@ -103,9 +106,11 @@ def load_span(path: Path) -> Span:
         Where the file is none of ours.
     """
     try:
-        with safe_open(path, framework="numpy") as file:
-            about = json.loads((file.metadata() or {})["varcall_span"])
-            arrays = {name: file.get_tensor(name) for name in _ARRAYS}
+        content = path.read_bytes()
+        tensors = load(content)
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        about = json.loads(header["__metadata__"][_KEY])
+        arrays = {name: tensors[name] for name in _ARRAYS}
         if about["version"] != FORMAT_VERSION:
             raise InputError(
                 f"{path} has examples of format {about['version']}, not {FORMAT_VERSION}; "
@@ -135,5 +140,5 @@ def _truth_record(about: dict[str, Any]) -> TruthRecord:
 
 def span_name(reads: Path, window: Region) -> str:
     """Return a file name for a span: the same for the same reads and place."""
-    tag = zlib.crc32(str(reads.resolve()).encode())
+    tag = zlib.crc32(os.fsencode(reads.resolve()))
     return f"{reads.stem}.{tag:08x}.{window.start}_{window.end}{SPAN_SUFFIX}"

@@ -1,18 +1,46 @@
-"""Text files as people's editors save them: a byte-order mark at the start is no part of the text.
+"""Text files as people's editors save them, and text that names files, whatever their names hold.
 
-Windows editors put one there; taken as text it becomes part of the first contig's name, and that
-target is lost.
+Windows editors put a byte-order mark at the start; taken as text it becomes part of the first
+contig's name, and that target is lost. A path may hold bytes that are no UTF-8; Python keeps them
+as lone surrogates, which no file in UTF-8 can hold.
 """
 
 import codecs
 import gzip
 import io
+import re
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from varcall.bgzf import GZIP_MAGIC
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_PERCENT = "varcall.percent"
+_UNDECODED = re.compile("[\udc80-\udcff]+")
+
+
+def _percent_encoded(error: UnicodeError) -> tuple[str, int]:
+    assert isinstance(error, UnicodeDecodeError)
+    return "".join(f"%{byte:02X}" for byte in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error(_PERCENT, _percent_encoded)
+
+
+def as_utf8(text: str) -> str:
+    r"""Percent-encode the bytes of a path or an argument that are no UTF-8, in any locale.
+
+    >>> as_utf8("caf\udcc3\udca9/caf\udce9")
+    'café/caf%E9'
+    """
+    return _UNDECODED.sub(
+        lambda found: found[0].encode("ascii", "surrogateescape").decode("utf-8", _PERCENT), text
+    )
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write text, in which names of files may stand, as UTF-8."""
+    path.write_text(as_utf8(text), encoding="utf-8")
 
 
 def open_text(path: Path, *, newline: str | None = None) -> TextIO:

@@ -1,13 +1,14 @@
 """The feature model of a training: fitted on the same spans as the picture model, before it."""
 
 import logging
+import os
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load, save
 
 from models.train_triage import TriageRecipe, fit_trees
 from models.trees import Trees
@@ -54,7 +55,7 @@ class _Measurer:
     def call(self, path: Path) -> FeatureTable:
         parts = []
         for draw in range(DRAWS):
-            rng = np.random.default_rng([self._plan.seed, zlib.crc32(path.name.encode()), draw])
+            rng = np.random.default_rng([self._plan.seed, zlib.crc32(os.fsencode(path.name)), draw])
             examples, kept = draw_examples(path, rng, self._plan.sampling, CandidateThresholds())
             parts.append((examples.features[kept], examples.labels[kept]))
         features, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
@@ -89,10 +90,11 @@ def feature_models(
         folder.mkdir(parents=True, exist_ok=True)
         for file, triage in zip(files, (whole, *halves), strict=True):
             with AtomicOutput(file) as output:
-                save_file(triage.trees.to_tensors(), output.path)
+                output.path.write_bytes(save(triage.trees.to_tensors()))
     settings = TriageSettings(sure=SURE_IN_TRAINING)
     whole, first, second = (
-        Triage(Trees.from_tensors(load_file(file), len(FEATURES)), settings) for file in files
+        Triage(Trees.from_tensors(load(file.read_bytes()), len(FEATURES)), settings)
+        for file in files
     )
     return whole, (first, second)
 

@@ -22,6 +22,7 @@ from varcall.atomic import AtomicOutput, is_special, output_errors
 from varcall.bgzf_writer import DEFAULT_LEVEL, BgzfWriter
 from varcall.errors import InputError, UsageError
 from varcall.options import STDOUT
+from varcall.text import as_utf8
 
 PASS = "PASS"
 REF_CALL = "RefCall"
@@ -71,8 +72,11 @@ def start_of_pos(pos: int) -> int:
 
 
 def escape_control(text: str) -> str:
-    """Percent-encode control characters, which would break a line (VCF 4.3, section 1.2)."""
-    return _CONTROL.sub(lambda found: f"%{ord(found.group()):02X}", text)
+    """Percent-encode control characters, which would break a line (VCF 4.3, section 1.2).
+
+    Bytes of a path that are no UTF-8 are treated alike: a VCF is UTF-8 text (section 1.1).
+    """
+    return _CONTROL.sub(lambda found: f"%{ord(found.group()):02X}", as_utf8(text))
 
 
 def quote(text: str) -> str:

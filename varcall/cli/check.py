@@ -27,6 +27,6 @@ def check(
     )
     for finding in findings:
         message = " ".join(finding.message.split())
-        typer.echo(f"{finding.level:<8} {finding.check:<10} {message}")
+        print(f"{finding.level:<8} {finding.check:<10} {message}")
     if any(finding.level == "error" for finding in findings):
         raise typer.Exit(1)

@@ -22,4 +22,4 @@ def demo(
     from varcall.demo import DemoOptions, report, run_demo
 
     options = DemoOptions(output=output, model=model, threads=threads, seed=seed)
-    typer.echo(report(run_demo(options)))
+    print(report(run_demo(options)))

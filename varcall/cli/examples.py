@@ -1,5 +1,6 @@
 """Cut reads with known truth into examples to train on."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -45,4 +46,4 @@ def examples(
             threads=threads,
         )
     )
-    typer.echo(f"{written} example files in {output}", err=True)
+    print(f"{written} example files in {output}", file=sys.stderr)

@@ -53,7 +53,7 @@ def show(
     if vcf is not None:
         if alt is not None:
             raise UsageError("--alt goes with -r: a VCF names its own alleles")
-        typer.echo(_sheet(reads, reference, vcf, output, limit, kind, index, sample, model))
+        print(_sheet(reads, reference, vcf, output, limit, kind, index, sample, model))
         return
     if limit is not None or kind is not None:
         raise UsageError("--limit and --type go with --vcf: -r shows one place")
@@ -70,7 +70,7 @@ def show(
         model=model,
     )
     for path in run_show(options):
-        typer.echo(path)
+        print(path)
 
 
 def _sheet(

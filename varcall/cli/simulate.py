@@ -94,7 +94,7 @@ def simulate(
         for line in _realism(
             report, against, reference, report_reference, truth, output, depth, threads
         ):
-            typer.echo(line)
+            print(line)
         return
     from varcall.simulate import SimulateOptions, run_simulate
 

@@ -28,7 +28,10 @@ def open_standard_streams() -> None:
 
 
 def _printing(stream: TextIO) -> TextIO:
-    """Make a stream take any text, whatever the locale: a path may hold bytes that are no text."""
+    """Make a stream take any text, whatever the locale: a path may hold bytes that are no text.
+
+    `print` makes use of it; `typer.echo` has streams of its own, which put `?` there.
+    """
     codecs.register_error(_ERRORS, _printable)
     reconfigure = getattr(stream, "reconfigure", None)
     if reconfigure is not None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from varcall import __version__
 from varcall.atomic import AtomicOutput
 from varcall.evaluate.happy_rows import COUNTS, Row
+from varcall.text import as_utf8, write_text
 
 METRICS = ("METRIC.Recall", "METRIC.Precision", "METRIC.Frac_NA", "METRIC.F1_Score")
 COUNT_PARTS = ("ti", "tv", "het", "homalt", "TiTv_ratio", "het_hom_ratio")
@@ -93,7 +94,7 @@ def write_tables(prefix: Path, rows: Sequence[Row]) -> None:
     }
     for suffix, text in texts.items():
         with AtomicOutput(f"{prefix}{suffix}") as output:
-            output.path.write_text(text)
+            write_text(output.path, text)
     metrics = [
         _metrics_table("summary.metrics", summary, SUMMARY_COLUMNS),
         _metrics_table("all.metrics", extended, ALL_COLUMNS),
@@ -120,4 +121,4 @@ def roc_tables(rows: Sequence[Row]) -> dict[str, list[Row]]:
 def _write_gzip(path: Path, text: str) -> None:
     # no time stamp, so that equal inputs give equal files
     with AtomicOutput(path) as output:
-        output.path.write_bytes(gzip.compress(text.encode(), mtime=0))
+        output.path.write_bytes(gzip.compress(as_utf8(text).encode(), mtime=0))

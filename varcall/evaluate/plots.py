@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from varcall.atomic import AtomicOutput
 from varcall.evaluate.happy_rows import Row
 from varcall.evaluate.metrics import CalibrationBin
+from varcall.text import as_utf8
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +47,7 @@ def _save(figure: "Figure", prefix: str) -> None:
 
 def _plain(name: str) -> str:
     """Spell a name so that matplotlib shows it as it is: `$` begins a formula, `_` hides it."""
-    return (" " if name.startswith("_") else "") + name.replace("$", r"\$")
+    return (" " if name.startswith("_") else "") + as_utf8(name).replace("$", r"\$")
 
 
 def _curve(rows: Sequence[Row], kind: str) -> list[tuple[float, float]]:

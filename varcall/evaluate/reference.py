@@ -53,7 +53,10 @@ class Reference:
         index = Path(self._scratch.name) / "reference.fai"
         blocks = Path(self._scratch.name) / "reference.gzi"
         arguments = ["--fai-idx", str(index)] + (["--gzi-idx", str(blocks)] if compressed else [])
-        pysam.faidx(*arguments, str(self.path))
+        # samtools' commands, which pysam runs, take no path that is not UTF-8.
+        link = Path(self._scratch.name) / "reference"
+        link.symlink_to(self.path.absolute())
+        pysam.faidx(*arguments, str(link))
         return pysam.FastaFile(
             str(self.path),
             filepath_index=str(index),

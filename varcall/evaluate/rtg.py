@@ -5,7 +5,6 @@ code: a run counts only when the code is
 0, the file ``done`` is there, and no warning says that contigs do not fit.
 """
 
-import gzip
 import logging
 import os
 import re
@@ -16,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from varcall.errors import InputError, UsageError
+from varcall.text import open_text
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class RtgRun:
         """Lines of an output file, compressed or not; none when it is absent."""
         for path in (self.folder / name, self.folder / f"{name}.gz"):
             if path.exists():
-                with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as handle:
+                with open_text(path) as handle:
                     return handle.read().splitlines()
         return []
 
@@ -149,7 +149,12 @@ class Rtg:
         logger.debug("running %s", " ".join(command))
         try:
             return subprocess.run(
-                command, env=environment, text=True, capture_output=True, check=False
+                command,
+                env=environment,
+                text=True,
+                errors="replace",  # it may name paths that are no text
+                capture_output=True,
+                check=False,
             )
         except OSError as error:
             reason = error.strerror or str(error)

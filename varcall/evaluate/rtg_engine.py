@@ -172,7 +172,7 @@ def _ranges(inputs: Inputs, options: EvalOptions, scratch: Path) -> list[str]:
     if inputs.ranges is None:
         return []
     bed = scratch / "regions.bed"
-    with bed.open("w") as handle:
+    with bed.open("w", encoding="utf-8") as handle:
         for contig, intervals in inputs.ranges.items():
             handle.writelines(f"{contig}\t{start}\t{end}\n" for start, end in intervals.pairs())
     return ["--bed-regions", str(bed)]
@@ -240,7 +240,7 @@ def _written(calls: CallSet, path: Path, sample: str) -> Path:
     kept: Sequence[str] = [
         line for line in calls.header if line.startswith(("##contig", "##FILTER", "##fileformat"))
     ]
-    with plain.open("w") as handle:
+    with plain.open("w", encoding="utf-8") as handle:
         handle.writelines(f"{line}\n" for line in kept)
         handle.write('##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n')
         handle.write("\t".join([*COLUMN_NAMES, "FORMAT", sample]) + "\n")

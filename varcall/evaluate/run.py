@@ -46,6 +46,7 @@ from varcall.evaluate.rtg_engine import RtgEngine
 from varcall.evaluate.strata import read_stratification
 from varcall.evaluate.table import summary_table
 from varcall.evaluate.uncounted import uncounted_notes
+from varcall.text import write_text
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +200,7 @@ def _write_report(prefix: Path, inputs: Inputs, happy: HappyResult) -> None:
     write_tables(prefix, happy.table)
     with AtomicOutput(f"{prefix}{INTERVALS}") as output:
         items = [interval_row(row) for row in extended_rows(happy.table)]
-        output.path.write_text(csv_text(items, INTERVAL_COLUMNS))
+        write_text(output.path, csv_text(items, INTERVAL_COLUMNS))
     filters = sorted({name for row in happy.rows for name in row.filters})
     pairs = zip(happy.rows, happy.records, strict=True)
     write_annotated(Path(f"{prefix}.vcf.gz"), pairs, inputs.reference.lengths, filters)
@@ -240,7 +241,7 @@ def run_eval(options: EvalOptions) -> None:
         columns = ("Caller", *INTERVAL_COLUMNS)
         rows = {name: [interval_row(row) for row in items] for name, items in summaries.items()}
         with AtomicOutput(f"{options.output}{CALLERS}") as output:
-            output.path.write_text(csv_text(_side_by_side(rows), columns))
+            write_text(output.path, csv_text(_side_by_side(rows), columns))
     if options.plots and any(tables.values()):
         plot_precision_recall(options.output, tables)
         plot_calibration(options.output, {item.name: item.calibration or [] for item in results})

@@ -38,6 +38,7 @@ from varcall.simulate.mapping import (
 from varcall.simulate.noise import base_codes
 from varcall.simulate.sequencer import Sequencer
 from varcall.simulate.tiles import FLANK, draw_tiles, overlapping
+from varcall.text import as_utf8, write_text
 
 logger = logging.getLogger(__name__)
 
@@ -117,6 +118,11 @@ class SimulateOptions:
             raise UsageError(f"library {self.library} is unknown: choose {', '.join(LIBRARIES)}")
         if not 0 < self.depth[0] <= self.depth[1]:
             raise UsageError("depth must be above 0, and its lower bound first")
+        # samtools' commands, which pysam runs, take no other names.
+        place = os.path.abspath(self.directory or self.output or "")
+        for what, name in ((f"the output {place}", place), ("--sample-name", self.sample_name)):
+            if as_utf8(name) != name:
+                raise UsageError(f"{what} holds bytes that are no UTF-8: choose another name")
 
 
 @dataclass(frozen=True, slots=True)
@@ -330,7 +336,7 @@ class _SampleMaker:
             Path(f"{draft}.truth.vcf.gz"), contigs, tile.contig, self.name, person.haplotypes,
             reference, start,
         )  # fmt: skip
-        Path(f"{draft}.bed").write_text(f"{tile.contig}\t{tile.start}\t{tile.end}\n")
+        write_text(Path(f"{draft}.bed"), f"{tile.contig}\t{tile.start}\t{tile.end}\n")
         self._describe(draft, tile, library, pairs, records)
         return self._publish(draft, prefix)
 

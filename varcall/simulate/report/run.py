@@ -21,6 +21,7 @@ from varcall.pool import run_in_order
 from varcall.simulate.report.chunk import Metrics
 from varcall.simulate.report.comparison import Row, compare, write_table
 from varcall.simulate.report.sample import ReportSample, measure_sample, sample_depth
+from varcall.text import write_text
 
 #: Simulated samples that are measured; of more, every k-th is.
 MAX_SIMULATED = 60
@@ -146,4 +147,4 @@ def _write_page(
 
     page = render_page(rows, names, depth, simulated)
     with AtomicOutput(output) as file:
-        file.path.write_text(page, encoding="utf-8")
+        write_text(file.path, page)
