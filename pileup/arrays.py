@@ -13,6 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+# What stands for "=" in the SEQ of a record, until the reference is at hand: it has a bit that no
+# code of a base has.
+EQUAL = 8
 # Kinds of site: SNV or MNV, and insertion or deletion.
 SUBSTITUTION, INDEL = 0, 1
 
@@ -56,11 +59,13 @@ class ReadArrays(NamedTuple):
 class RecordSpan(NamedTuple):
     """What part of a BAM a scan is for; all 0-based, ends exclusive.
 
-    Reads that overlap [first, last) of the contig with the number `contig` are looked at; those
-    that start in [own_start, own_end) are counted. Bytes are marked every `tile` bases.
+    Reads that overlap [first, last) of the contig with the number `contig`, of `length` bases, are
+    looked at; those that start in [own_start, own_end) are counted. Where these reach the contig's
+    end, reads that are placed behind it belong to them. Bytes are marked every `tile` bases.
     """
 
     contig: int
+    length: int
     first: int
     last: int
     own_start: int

@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-import pysam
 from numpy.typing import NDArray
 
 from pileup.kernels.records import N_REASONS, OVER_DEPTH
@@ -32,6 +31,7 @@ REASONS = (
     "without sequence",
     "without aligned bases",
     "of another sample",
+    "placed behind the end of their contig",
     "beyond the depth cap",
 )
 
@@ -60,9 +60,8 @@ class ReadTally:
 
     def __init__(self, inputs: Inputs) -> None:
         self._inputs = inputs
-        header = pysam.AlignmentHeader.from_text(inputs.header)
         # The reference may hold only the first part of a contig.
-        self._missing = {name: header.get_reference_length(name) for name in inputs.contigs}
+        self._missing = {name: inputs.header_contigs[name] for name in inputs.contigs}
         self._placed: Counter[str] = Counter()
         self._mapped: Counter[str] = Counter()
         self._skipped = np.zeros(N_REASONS, np.int64)

@@ -69,12 +69,12 @@ class CramRecords:
 
         A slice may reach over a gap of millions of bases.
         """
-        self._audit.check(span.contig, span.last)
+        self._check_index(span)
         return span.first - self._reached <= _NEAR
 
     def seek(self, span: RecordSpan) -> int | None:
         """Begin anew with the records that reach the span, at byte 0."""
-        self._audit.check(span.contig, span.last)
+        self._check_index(span)
         if self._error is not None:
             # htslib may crash where it goes on after an error.
             self._error = None
@@ -84,6 +84,10 @@ class CramRecords:
         self._stream, self._reached = self._alignments.fetch(name, span.first), 0
         self.buffer.clear()
         return 0
+
+    def _check_index(self, span: RecordSpan) -> None:
+        """See that the index tells of all records that a scan of the span looks at."""
+        self._audit.check(span.contig, _END if span.last >= span.length else span.last)
 
     def extend(self) -> bool:
         """Append the next records of the contig; whether there were any.

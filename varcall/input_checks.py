@@ -32,7 +32,7 @@ from varcall.cram import CramFile
 from varcall.errors import InputError
 from varcall.fasta_index import check_fasta
 from varcall.reference import Reference
-from varcall.reference_match import BaseAgreement, check_checksum, compare_bases
+from varcall.reference_match import BaseAgreement, check_checksum, compare_bases, contig_digest
 from varcall.regions import Region
 
 T = TypeVar("T")
@@ -286,12 +286,21 @@ def check_bases(
         except (OSError, ValueError) as error:
             if not files.is_cram:
                 raise InputError(f"corrupt data in {files.reads}: {error}") from error
-            stated = some_names(header.md5.values()) or "none"
-            raise InputError(
-                f"{files.reads} cannot be decoded with {files.reference}: give the reference that "
-                f"the CRAM was made with (M5 of its contigs: {stated})"
-            ) from error
+            used = [name for name in contigs if has_reads[name]]
+            raise InputError(_undecodable(files, header, used)) from error
     compared = sum(a.compared for a in agreements.values())
     mismatches = sum(a.mismatches for a in agreements.values())
     rate = mismatches / max(1, compared)
     return agreements, f"{rate:.2%} of {compared:,} sampled bases differ from the reference"
+
+
+def _undecodable(files: Files, header: AlignmentHeader, used: Sequence[str]) -> str:
+    """Say why a CRAM with reads on the contigs `used` cannot be decoded."""
+    cannot = f"{files.reads} cannot be decoded with {files.reference}"
+    if all(contig_digest(files.reference, name).md5 == header.md5.get(name) for name in used):
+        return (
+            f"{cannot}, though that is its reference: the file is damaged, or holds reads placed "
+            "behind the end of a contig, which not every htslib decodes: make it again"
+        )
+    stated = some_names(header.md5.values()) or "none"
+    return f"{cannot}: give the reference that the CRAM was made with (M5 of its contigs: {stated})"

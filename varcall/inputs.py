@@ -53,7 +53,8 @@ class Inputs:
     header
         The SAM header text.
     header_contigs
-        Names of all contigs of the header, by the number that records and indexes use.
+        Name and length of all contigs of the header, in the order of the numbers that records
+        and indexes use.
     warnings
         What is odd but no error, one sentence each.
     """
@@ -70,7 +71,7 @@ class Inputs:
     mapped: Mapping[str, int | None]
     regions: tuple[Region, ...]
     header: str
-    header_contigs: tuple[str, ...]
+    header_contigs: Mapping[str, int]
     warnings: tuple[str, ...] = ()
 
 
@@ -199,7 +200,7 @@ def _examine(request: _Request, checks: Checks) -> Inputs | None:
         mapped={name: mapped.get(name, 0) for name in contigs},
         regions=regions,
         header=header.text,
-        header_contigs=tuple(header.contigs),
+        header_contigs=header.contigs,
         warnings=checks.warnings,
     )
 

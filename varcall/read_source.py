@@ -7,6 +7,7 @@ from varcall.bam_records import BamRecords
 from varcall.cram_records import CramRecords
 from varcall.inputs import Inputs
 from varcall.record_reads import RecordReads
+from varcall.reference import Reference
 
 
 @contextmanager
@@ -23,5 +24,6 @@ def open_reads(inputs: Inputs) -> Iterator[RecordReads]:
         if inputs.is_cram
         else BamRecords(inputs.reads, inputs.index)
     )
-    with closing(RecordReads(inputs.reads, inputs.header_contigs, records)) as reads:
+    reference = Reference(inputs.reference)
+    with closing(RecordReads(inputs.reads, inputs.header_contigs, records, reference)) as reads:
         yield reads

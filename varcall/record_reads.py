@@ -4,7 +4,7 @@ Records are sorted: from where they begin they are read on to the end of the spa
 another share the buffer, so that each record is taken from its file once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,6 +32,7 @@ from pileup.kernels.records import (
 )
 from varcall.bgzf import BlockError
 from varcall.byte_buffer import ByteBuffer
+from varcall.equal_bases import spell_equal_bases
 from varcall.errors import InputError
 from varcall.reads import (
     MISSING_QUALITY,
@@ -43,6 +44,7 @@ from varcall.reads import (
     offsets_of,
     tiles_around,
 )
+from varcall.reference import Reference
 
 PACK_BEYOND = 1 << 26  # bytes of records held before those beyond the depth cap are thrown out
 _FIRST_TABLE = 1 << 14
@@ -79,21 +81,28 @@ class RecordReads:
     path
         Of the file, for messages.
     contigs
-        Names of the header's contigs, in order.
+        The header's contigs and their lengths, in order.
     source
         Its records.
+    reference
+        For the bases that are spelled `=`; opened where there are any.
     """
 
-    def __init__(self, path: Path, contigs: Sequence[str], source: RecordSource) -> None:
+    def __init__(
+        self, path: Path, contigs: Mapping[str, int], source: RecordSource, reference: Reference
+    ) -> None:
         self._path = path
         self._source = source
+        self._reference = reference
+        self._lengths = contigs
         self._numbers = {name: number for number, name in enumerate(contigs)}
         self._table = _new_table(_FIRST_TABLE)
         self._scan: _Scan | None = None
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the files."""
         self._source.close()
+        self._reference.close()
 
     def load(
         self,
@@ -128,7 +137,7 @@ class RecordReads:
         except (OSError, ValueError, BlockError) as error:
             raise _undecodable(str(self._path), contig, start, end, error) from None
         if scan is None:
-            return ReadBatch(contig, start, end, _no_reads())
+            return ReadBatch(contig, start, end, _unpack(np.empty(0, np.uint8), _new_table(0))[0])
         if not scan.is_packed:
             self._scan = scan
         listed = scan.listed(self._table)
@@ -136,10 +145,10 @@ class RecordReads:
         scan.leave_out(listed, beyond)
         kept = _rows(listed, ~beyond & (listed.start < end) & (listed.end > start))
         counts = ReadCounts(int(scan.state[PLACED]), int(scan.state[MAPPED]), scan.skipped)
-        left_out = scan.left_out(start, end)
-        return ReadBatch(
-            contig, start, end, _unpack(self._source.buffer.data, kept), counts, left_out
-        )
+        reads, has_equal = _unpack(self._source.buffer.data, kept)
+        if has_equal:
+            spell_equal_bases(reads, contig, self._reference)
+        return ReadBatch(contig, start, end, reads, counts, scan.left_out(start, end))
 
     def _begin(
         self, before: "_Scan | None", contig: str, start: int, end: int, own: tuple[int, int]
@@ -149,7 +158,7 @@ class RecordReads:
         if number is None:
             raise ValueError("the header lacks the contig")
         first, last = tiles_around(start, end)
-        scan = _Scan(contig, RecordSpan(number, first, last, *own, TILE))
+        scan = _Scan(contig, RecordSpan(number, self._lengths[contig], first, last, *own, TILE))
         if (
             before is not None
             and before.reaches(number, first)
@@ -330,7 +339,8 @@ def _beyond_cap(records: RecordArrays, max_reads_per_tile: int) -> NDArray[np.bo
     return beyond
 
 
-def _unpack(data: NDArray[np.uint8], records: RecordArrays) -> ReadArrays:
+def _unpack(data: NDArray[np.uint8], records: RecordArrays) -> tuple[ReadArrays, bool]:
+    """Return the reads, and whether any of their bases is spelled `=`."""
     n = len(records.start)
     base_offset = offsets_of(records.n_bases.astype(np.int64))
     cigar_offset = offsets_of(records.n_cigar.astype(np.int64))
@@ -350,12 +360,7 @@ def _unpack(data: NDArray[np.uint8], records: RecordArrays) -> ReadArrays:
         cigar_length=np.empty(cigar_offset[-1], np.int32),
     )
     slots = np.full(1 << (2 * n).bit_length(), -1, np.int32)
-    unpack_records(data, records, MISSING_QUALITY, slots, reads)
-    return reads
-
-
-def _no_reads() -> ReadArrays:
-    return _unpack(np.empty(0, np.uint8), _new_table(0))
+    return reads, bool(unpack_records(data, records, MISSING_QUALITY, slots, reads))
 
 
 def _unsorted(name: str, contig: str, position: int, before: int) -> InputError:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 
+from pileup.arrays import EQUAL
 from varcall.errors import InputError
 from varcall.reference import OTHER, Reference
 from varcall.regions import Region
@@ -28,6 +29,7 @@ _UNUSED = 0x4 | 0x100 | 0x200 | 0x400 | 0x800  # unmapped, secondary, qc-fail, d
 _PIECE = 1 << 22
 _CODE_OF_BYTE = np.full(256, OTHER, dtype=np.uint8)
 _CODE_OF_BYTE[list(b"ACGTacgt")] = [0, 1, 2, 3] * 2
+_CODE_OF_BYTE[ord("=")] = EQUAL
 # CIGAR operations by BAM code: 0 M, 1 I, 2 D, 3 N, 4 S, 7 =, 8 X (SAM 1.4.6).
 _ALIGNED_OPS = frozenset((0, 7, 8))
 _CONSUMES_READ = frozenset((0, 1, 4, 7, 8))
@@ -163,7 +165,7 @@ def _compare(read: pysam.AlignedSegment, contig: str, reference: Reference) -> t
             ours = codes[offset : offset + len(theirs)]
             known = (ours != OTHER) & (theirs != OTHER)
             compared += int(known.sum())
-            mismatches += int((known & (ours != theirs)).sum())
+            mismatches += int((known & (ours != theirs) & (ours != EQUAL)).sum())
         offset += length if op in _CONSUMES_READ else 0
         position += length if op in _CONSUMES_REFERENCE else 0
     return compared, mismatches

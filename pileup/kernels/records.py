@@ -7,6 +7,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
+from pileup.arrays import EQUAL
 from pileup.kernels.spans import copy_into
 
 # How a scan ended.
@@ -17,8 +18,8 @@ POSITION, LISTED, BEFORE, MARKED, PLACED, MAPPED = 0, 1, 2, 3, 4, 5
 STATE_SIZE = 6
 # Why an alignment is left out (entries of `skipped`); the first reason that holds counts.
 UNMAPPED, SECONDARY, SUPPLEMENTARY, QC_FAIL, DUPLICATE, OTHER_FLAG = 0, 1, 2, 3, 4, 5
-LOW_MAPQ, NO_SEQUENCE, NOT_ALIGNED, OTHER_SAMPLE, OVER_DEPTH = 6, 7, 8, 9, 10
-N_REASONS = 11
+LOW_MAPQ, NO_SEQUENCE, NOT_ALIGNED, OTHER_SAMPLE, BEYOND_CONTIG, OVER_DEPTH = 6, 7, 8, 9, 10, 11
+N_REASONS = 12
 
 _MAX_RECORD = 1 << 29  # bytes; a length beyond is no length
 _MAX_POSITION = (1 << 31) - 1
@@ -29,9 +30,9 @@ for _byte in range(256):
     for _ in range(8):
         _value = (_value >> 1) ^ (0xEDB88320 if _value & 1 else 0)
     _CRC[_byte] = _value
-# The 4-bit bases "=ACMGRSVTWYHKDBN" as codes 0 A, 1 C, 2 G, 3 T, 4 other.
+# The 4-bit bases "=ACMGRSVTWYHKDBN" as codes.
 _BASE = np.full(16, 4, np.uint8)
-_BASE[1], _BASE[2], _BASE[4], _BASE[8] = 0, 1, 2, 3
+_BASE[0], _BASE[1], _BASE[2], _BASE[4], _BASE[8] = EQUAL, 0, 1, 2, 3
 
 
 @part
@@ -162,6 +163,8 @@ def scan_records(data, filled, span, rules, groups, records, skipped, tile_marks
     int
         How it ended: NEEDS_BYTES, DONE, TABLE_FULL, MALFORMED or UNSORTED.
     """
+    # Nothing else looks at what is placed behind the contig's end.
+    is_to_the_end = span.last >= span.length
     while True:
         at = state[POSITION]
         if filled - at < 4:
@@ -173,7 +176,7 @@ def scan_records(data, filled, span, rules, groups, records, skipped, tile_marks
         if stop > filled:
             return NEEDS_BYTES
         start = _int32(data, at + 8)
-        if _int32(data, at + 4) != span.contig or start >= span.last:
+        if _int32(data, at + 4) != span.contig or (start >= span.last and not is_to_the_end):
             return DONE
         if state[LISTED] == len(records.offset):
             return TABLE_FULL
@@ -218,7 +221,7 @@ def scan_records(data, filled, span, rules, groups, records, skipped, tile_marks
         while state[MARKED] < len(tile_marks) and span.first + state[MARKED] * span.tile < end:
             tile_marks[state[MARKED]] = at
             state[MARKED] += 1
-        is_own = span.own_start <= start < span.own_end
+        is_own = span.own_start <= start and (start < span.own_end or span.own_end >= span.length)
         if is_own:
             state[PLACED] += 1
             state[MAPPED] += is_mapped
@@ -234,6 +237,8 @@ def scan_records(data, filled, span, rules, groups, records, skipped, tile_marks
                 reason = NOT_ALIGNED
             elif rules.by_group and not _is_of_groups(data, tags, stop, groups):
                 reason = OTHER_SAMPLE
+            elif start >= span.length:
+                reason = BEYOND_CONTIG
         if reason >= 0:
             skipped[reason] += is_own
             continue
@@ -254,9 +259,15 @@ def unpack_records(data, records, missing_quality, slots, reads):
 
     `slots` (int32, a power of two of at least twice the reads, all -1) is room to find the reads
     of one name; `missing_quality` stands for qualities that are not stored (0xFF).
+
+    Returns
+    -------
+    bool
+        Whether there are bases that are spelled "=", which are EQUAL in `reads`.
     """
     mask = len(slots) - 1
     fragments = 0
+    seen = np.uint8(0)
     for read in range(len(records.offset)):
         at = records.offset[read]
         name_length = np.int64(data[at + 12])
@@ -295,15 +306,20 @@ def unpack_records(data, records, missing_quality, slots, reads):
         low = reads.base_offset[read]
         for index in range(n_bases // 2):
             pair = data[sequence + index]
-            reads.bases[low + 2 * index] = _BASE[pair >> 4]
-            reads.bases[low + 2 * index + 1] = _BASE[pair & 15]
+            first, second = _BASE[pair >> 4], _BASE[pair & 15]
+            reads.bases[low + 2 * index] = first
+            reads.bases[low + 2 * index + 1] = second
+            seen |= first | second
         if n_bases & 1:
-            reads.bases[low + n_bases - 1] = _BASE[data[sequence + n_bases // 2] >> 4]
+            first = _BASE[data[sequence + n_bases // 2] >> 4]
+            reads.bases[low + n_bases - 1] = first
+            seen |= first
         if data[quality] == 0xFF:
             for filled in range(low, low + n_bases):
                 reads.qualities[filled] = missing_quality
         else:
             copy_into(data[quality : quality + n_bases], reads.qualities[low:])
+    return seen & EQUAL != 0
 
 
 @kernel

@@ -67,7 +67,7 @@ ALL = ReadFilter(min_mapq=0, exclude_flags=4, max_reads_per_tile=1 << 30)
 
 def loaded(bam: Path, index: Path, span: tuple[int, int, int]) -> int:
     """Count the mapped reads that overlap a span as a run sees them."""
-    with closing(reads_of(bam, list(LENGTHS), index)) as reads:
+    with closing(reads_of(bam, LENGTHS, index)) as reads:
         return len(reads.load(list(LENGTHS)[span[0]], *span[1:], ALL))
 
 

@@ -8,6 +8,7 @@ import pysam
 
 from pileup.arrays import ReadArrays
 from pileup.kernels.records import (
+    BEYOND_CONTIG,
     DUPLICATE,
     LOW_MAPQ,
     NO_SEQUENCE,
@@ -58,17 +59,23 @@ def load_reads(
     read_filter: ReadFilter,
     sample_read_groups: frozenset[str] | None = None,
     own: tuple[int, int] | None = None,
+    sequence: str = "",
 ) -> ReadBatch:
-    """Load the reads of a span as `RecordReads.load` does; the file must be sound and sorted."""
+    """Load the reads of a span as `RecordReads.load` does; the file must be sound and sorted.
+
+    `sequence` is that of the contig, for the bases that are spelled `=`.
+    """
     first, last = tiles_around(start, end)
-    selection = _Selection(read_filter, sample_read_groups, own or (start, end))
-    kept = list(selection.capped(alignments.fetch(contig, first, last)))
+    length = alignments.get_reference_length(contig)
+    selection = _Selection(read_filter, sample_read_groups, own or (start, end), length)
+    found = alignments.fetch(contig, first, None if last >= length else last)
+    kept = list(selection.capped(found))
     kept = [read for read in kept if _overlaps(read, start, end)]
     left_out = None
     if selection.dropped:
         spans = np.array(selection.dropped, dtype=np.int64)
         left_out = depth_of(spans[:, 0], spans[:, 1], start, end)
-    return ReadBatch(contig, start, end, _to_arrays(kept), selection.counts, left_out)
+    return ReadBatch(contig, start, end, _to_arrays(kept, sequence), selection.counts, left_out)
 
 
 def _overlaps(read: pysam.AlignedSegment, start: int, end: int) -> bool:
@@ -83,10 +90,12 @@ class _Selection:
         read_filter: ReadFilter,
         read_groups: frozenset[str] | None,
         own: tuple[int, int],
+        contig_length: int,
     ) -> None:
         self._filter = read_filter
         self._read_groups = read_groups
-        self._own = own
+        self._own = own if own[1] < contig_length else (own[0], 1 << 40)
+        self._contig_length = contig_length
         self.counts = ReadCounts()
         self.dropped: list[tuple[int, int]] = []
 
@@ -120,7 +129,7 @@ class _Selection:
         groups = self._read_groups
         if groups is not None and (not read.has_tag("RG") or read.get_tag("RG") not in groups):
             return OTHER_SAMPLE
-        return None
+        return BEYOND_CONTIG if read.reference_start >= self._contig_length else None
 
     def capped(self, alignments: Iterator[pysam.AlignedSegment]) -> Iterator[pysam.AlignedSegment]:
         """Keep, of the reads that start in one tile, those with the smallest name hash."""
@@ -154,7 +163,19 @@ def _name_hash(name: str | None) -> int:
     return zlib.crc32((name or "").encode())
 
 
-def _to_arrays(reads: list[pysam.AlignedSegment]) -> ReadArrays:
+def _spelled(read: pysam.AlignedSegment, reference: str) -> bytes:
+    """Bases of a read, those of the reference where they are spelled `=`."""
+    letters = list(read.query_sequence or "")
+    facing = {base: position for base, position in read.get_aligned_pairs() if base is not None}
+    for base, letter in enumerate(letters):
+        if letter == "=":
+            position = facing[base]
+            is_inside = position is not None and position < len(reference)
+            letters[base] = reference[position] if is_inside else "N"
+    return "".join(letters).encode()
+
+
+def _to_arrays(reads: list[pysam.AlignedSegment], reference: str) -> ReadArrays:
     fragments: dict[str | None, int] = {}
     sequences: list[bytes] = []
     qualities: list[bytes] = []
@@ -163,7 +184,7 @@ def _to_arrays(reads: list[pysam.AlignedSegment]) -> ReadArrays:
     fixed = np.empty((len(reads), 7), dtype=np.int64)
     for index, read in enumerate(reads):
         name = read.query_name
-        sequence = (read.query_sequence or "").encode()
+        sequence = _spelled(read, reference)
         sequences.append(sequence)
         quality = read.query_qualities
         qualities.append(

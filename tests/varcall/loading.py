@@ -1,6 +1,6 @@
 """Reads of a BAM or CRAM without the checks of its inputs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 
@@ -10,16 +10,21 @@ from varcall.bam_records import BamRecords
 from varcall.cram_records import CramRecords
 from varcall.reads import ReadBatch, ReadFilter
 from varcall.record_reads import RecordReads
+from varcall.reference import Reference
 
 
 def reads_of(
-    path: Path, contigs: Sequence[str], index: Path | None = None, reference: Path | None = None
+    path: Path,
+    contigs: Mapping[str, int],
+    index: Path | None = None,
+    reference: Path = Path("absent.fa"),
 ) -> RecordReads:
-    """Open a file; only a CRAM has a reference."""
-    if reference is None:
+    """Open a file; a BAM needs its reference only for bases that are spelled `=`."""
+    if path.suffix == ".bam":
         bam = BamRecords(path, index or Path(f"{path}.bai"))
-        return RecordReads(path, contigs, bam)
-    return RecordReads(path, contigs, CramRecords(path, index or Path(f"{path}.crai"), reference))
+        return RecordReads(path, contigs, bam, Reference(reference))
+    cram = CramRecords(path, index or Path(f"{path}.crai"), reference)
+    return RecordReads(path, contigs, cram, Reference(reference))
 
 
 def load_bam(
@@ -27,6 +32,6 @@ def load_bam(
 ) -> ReadBatch:
     """Load the reads of one span."""
     with pysam.AlignmentFile(str(bam)) as file:
-        contigs = file.references
+        contigs = dict(zip(file.references, file.lengths, strict=True))
     with closing(reads_of(bam, contigs)) as reads:
         return reads.load(contig, start, end, read_filter or ReadFilter())

@@ -16,7 +16,7 @@ CONTIGS = {"a": 700_000, "b": 50_000}
 
 
 def inputs() -> Any:
-    return SimpleNamespace(contigs=CONTIGS, header_contigs=tuple(CONTIGS), index="an index")
+    return SimpleNamespace(contigs=CONTIGS, header_contigs=CONTIGS, index="an index")
 
 
 def bundled(

@@ -45,7 +45,7 @@ def starts_of(reads: ReadsBuilder, spans: list[tuple[str, int, int]]) -> list[li
     cram = reads.write_cram(reads.reference.with_name("reads.cram"))
     found = []
     with (
-        closing(reads_of(cram, list(reads.contigs), reference=reads.reference)) as source,
+        closing(reads_of(cram, reads.contigs, reference=reads.reference)) as source,
         pysam.AlignmentFile(str(cram), reference_filename=str(reads.reference)) as alignments,
     ):
         for contig, start, end in spans:
@@ -93,7 +93,7 @@ def test_f7_reads_out_of_order_are_noticed(reads: ReadsBuilder) -> None:
     reads.add(start=400).add(start=300)
     cram = reads.write_cram(reads.reference.with_name("reads.cram"), sort=False)
     with (
-        closing(reads_of(cram, list(reads.contigs), reference=reads.reference)) as source,
+        closing(reads_of(cram, reads.contigs, reference=reads.reference)) as source,
         pytest.raises(InputError, match="is not sorted: a read at chr1:301 comes after"),
     ):
         source.load("chr1", 0, 5000, ReadFilter())
@@ -117,7 +117,7 @@ def damaged(reads: ReadsBuilder, at: int) -> Path:
 def test_f2_only_what_is_damaged_is_refused(reads: ReadsBuilder) -> None:
     reads.tile(step=10, qual=31)
     cram = damaged(reads, at=150_000)
-    with closing(reads_of(cram, list(reads.contigs), reference=reads.reference)) as source:
+    with closing(reads_of(cram, reads.contigs, reference=reads.reference)) as source:
 
         def count(start: int) -> int:
             return len(source.load("chr1", start, start + 5000, ReadFilter()))
@@ -137,7 +137,7 @@ def test_f2_no_corrupt_byte_leads_to_fewer_reads(reads: ReadsBuilder) -> None:
     rng = random.Random(3)
 
     def placed() -> list[int]:
-        with closing(reads_of(cram, list(reads.contigs), reference=reads.reference)) as source:
+        with closing(reads_of(cram, reads.contigs, reference=reads.reference)) as source:
             spans = [("chr1", at, at + 50_000) for at in range(0, LENGTH, 50_000)]
             spans.append(("chr2", 0, 5000))
             return [source.load(*span, ReadFilter()).counts.placed for span in spans]
@@ -168,10 +168,10 @@ def test_forty_thousand_contigs(tmp_path: Path) -> None:
 def test_what_cannot_be_loaded(reads: ReadsBuilder) -> None:
     reads.tile(end=5000)
     cram = reads.write_cram(reads.reference.with_name("reads.cram"))
-    with closing(reads_of(cram, list(reads.contigs), reference=reads.reference)) as source:
+    with closing(reads_of(cram, reads.contigs, reference=reads.reference)) as source:
         with pytest.raises(InputError, match="near chr9:1-10"):
             source.load("chr9", 0, 10, ReadFilter())
         assert len(source.load("chr1", 1000, 2000, ReadFilter())) > 200
         assert len(source.load("chr2", 0, 5000, ReadFilter())) == 0
     with pytest.raises(InputError, match="cannot open"):
-        reads_of(cram, [], Path("absent.crai"), reads.reference)
+        reads_of(cram, {}, Path("absent.crai"), reads.reference)

@@ -208,7 +208,7 @@ def test_cells_cover_what_is_occupied_once_and_spread_evenly(
     inputs = Inputs(
         reads=Path("x"), index=Path("x"), reference=Path("x"), is_cram=False, sample="s",
         read_groups=None, platform="", contigs=lengths, md5={}, mapped={}, regions=(), header="",
-        header_contigs=("a", "b"),
+        header_contigs=lengths,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("varcall.occupied.occupied_spans", lambda path: occupied)

@@ -36,7 +36,7 @@ class Reads(ReadsBuilder):
         return self.write_bam(path) if self.form == "bam" else self.write_cram(path)
 
     def source(self, path: Path) -> RecordReads:
-        return reads_of(path, ["chr1"], reference=None if self.form == "bam" else self.reference)
+        return reads_of(path, self.contigs, reference=self.reference)
 
     def load(
         self,
@@ -172,7 +172,7 @@ def test_what_the_cap_leaves_out_is_known_by_position(reads: Reads) -> None:
     assert capped.left_out[1050] == 200
     assert capped.depth_factor(1050) == 3
     assert capped.depth_factor(3050) == 1
-    assert capped.counts.skipped.tolist() == [0] * 10 + [200]
+    assert capped.counts.skipped.tolist() == [0] * 11 + [200]
 
 
 def test_a_cap_beyond_the_depth_changes_nothing(reads: Reads) -> None:

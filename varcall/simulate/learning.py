@@ -53,13 +53,16 @@ def _machine_reads(bam: Path, fasta: Path, original_qualities: bool) -> Iterator
             if original_qualities and read.has_tag("OQ"):
                 text = str(read.get_tag("OQ")).encode()
                 qualities = np.frombuffer(text, dtype=np.uint8) - 33
-            bases = base_codes((read.query_sequence or "").encode())
+            letters = (read.query_sequence or "").encode()
+            bases = base_codes(letters)
             if len(qualities) != len(bases):
                 continue
             positions = np.full(len(bases), -1, dtype=np.int64)
             for query, position in read.get_aligned_pairs(matches_only=True):
                 positions[query] = position
             reference = np.where(positions >= 0, sequences[contig][positions], 4).astype(np.uint8)
+            # "=" in SEQ is the reference's base (SAM specification, 1.4).
+            bases = np.where(np.frombuffer(letters, np.uint8) == ord("="), reference, bases)
             positions = np.where(positions >= 0, positions + (read.reference_id << 40), -1)
             if read.is_reverse:
                 bases, reference = _COMPLEMENT[bases[::-1]], _COMPLEMENT[reference[::-1]]
