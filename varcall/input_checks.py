@@ -32,7 +32,13 @@ from varcall.cram import CramFile
 from varcall.errors import InputError
 from varcall.fasta_index import check_fasta
 from varcall.reference import Reference
-from varcall.reference_match import BaseAgreement, check_checksum, compare_bases, contig_digest
+from varcall.reference_match import (
+    BaseAgreement,
+    check_checksum,
+    compare_bases,
+    contig_digest,
+    divergence_warning,
+)
 from varcall.regions import Region
 
 T = TypeVar("T")
@@ -273,6 +279,7 @@ def check_bases(
     mapped: Mapping[str, int | None],
     regions: Sequence[Region],
     header: AlignmentHeader,
+    checks: Checks,
 ) -> tuple[dict[str, BaseAgreement], str]:
     """Fetch some reads of each contig, which also proves that they can be decoded."""
     # CRAI lists only contigs with reads, so that None means some, and a missing number none.
@@ -291,6 +298,9 @@ def check_bases(
     compared = sum(a.compared for a in agreements.values())
     mismatches = sum(a.mismatches for a in agreements.values())
     rate = mismatches / max(1, compared)
+    warning = divergence_warning(agreements, contigs, files.reference)
+    if warning is not None:
+        checks.warn("bases", warning)
     return agreements, f"{rate:.2%} of {compared:,} sampled bases differ from the reference"
 
 

@@ -184,7 +184,8 @@ def _examine(request: _Request, checks: Checks) -> Inputs | None:
     asked = list(dict.fromkeys(region.contig for region in regions)) if request.is_partial else None
     checks.run("coverage", lambda: check_reads_covered(header, contigs, mapped, asked, checks))
     files = Files(reads, index[0], request.reference, is_cram)
-    md5 = _check_match(files, header, contigs, mapped, regions, checks)
+    occupied = index[1].occupied
+    md5 = _check_match(files, header, contigs, mapped, regions, occupied, checks)
     if md5 is None:
         return None
     return Inputs(
@@ -212,12 +213,37 @@ def _check_regions(request: _Request, contigs: Mapping[str, int]) -> tuple[tuple
     return regions, f"{len(regions)} regions, {sum(map(len, regions)):,} bases"
 
 
+def _with_reads(
+    regions: Sequence[Region], occupied: Sequence[tuple[int, int, int]], names: Sequence[str]
+) -> list[Region]:
+    """Cut regions to where the index says that reads lie; those of a contig without stay whole.
+
+    `occupied` may overlap, and contigs in it are numbers, those of `names`.
+    """
+    spans: dict[str, list[tuple[int, int]]] = {}
+    for number, start, end in sorted(occupied):
+        known = spans.setdefault(names[number], [])
+        if known and start <= known[-1][1]:
+            known[-1] = known[-1][0], max(end, known[-1][1])
+        else:
+            known.append((start, end))
+    cut = [
+        Region(region.contig, max(start, region.start), min(end, region.end))
+        for region in regions
+        for start, end in spans.get(region.contig, ())
+        if start < region.end and end > region.start
+    ]
+    found = {region.contig for region in cut}
+    return cut + [region for region in regions if region.contig not in found]
+
+
 def _check_match(
     files: Files,
     header: AlignmentHeader,
     contigs: Mapping[str, int],
     mapped: Mapping[str, int | None],
     regions: Sequence[Region],
+    occupied: Sequence[tuple[int, int, int]],
     checks: Checks,
 ) -> dict[str, str] | None:
     """Hold the FASTA against the header's lengths and checksums and against the reads."""
@@ -231,7 +257,10 @@ def _check_match(
     verified = checks.run(
         "checksums", lambda: check_checksums(files.reference, header, used, set(partial))
     )
-    agreements = checks.run("bases", lambda: check_bases(files, contigs, mapped, regions, header))
+    sampled = _with_reads(regions, occupied, list(header.contigs))
+    agreements = checks.run(
+        "bases", lambda: check_bases(files, contigs, mapped, sampled, header, checks)
+    )
     if verified is None or agreements is None:
         return None
     for name in used:

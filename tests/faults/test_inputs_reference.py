@@ -194,6 +194,43 @@ def test_f9_a_noisy_library_is_not_a_wrong_build(reference: Path) -> None:
     assert open_inputs(path, reference).warnings == ()
 
 
+def diverged(sequence: str, step: int) -> str:
+    """Change one base of every `step`."""
+    changes = {at: "CGTA"["ACGT".index(sequence[at])] for at in range(0, len(sequence), step)}
+    return substitute(sequence, changes)
+
+
+@pytest.mark.parametrize("depth_step", [10, 60])
+@pytest.mark.parametrize(("step", "said"), [(42, "2.4% of "), (95, "1.1% of "), (200, "")])
+def test_f27_a_reference_that_most_reads_differ_from_is_said(
+    reference: Path, depth_step: int, step: int, said: str
+) -> None:
+    reads = ReadsBuilder(reference).tile(step=depth_step, read_length=100)
+    bam = reads.write_bam(reference.with_name("reads.bam"))
+    contigs = {**SEQUENCES, "chr1": diverged(SEQUENCES["chr1"], step)}
+    warnings = open_inputs(bam, other_reference(reference, contigs)).warnings
+    assert len(warnings) == bool(said)
+    for warning in warnings:
+        assert said in warning
+        assert "another build" in warning
+
+
+def test_f27_one_large_contig_of_several_is_named(reference: Path) -> None:
+    contigs = {f"chr{n}": random_sequence(3000, n) for n in range(1, 21)}
+    small = {f"decoy{n}": random_sequence(400, 100 + n) for n in range(20)}
+    path = other_reference(reference, {**contigs, **small}, "many.fa")
+    reads = ReadsBuilder(path)
+    for name in (*contigs, *small):
+        reads.tile(contig=name, step=25)
+    bam = reads.write_bam(path.with_name("many.bam"))
+    # Reads on decoys differ in every genome.
+    odd = {name: diverged(sequence, 20) for name, sequence in small.items()}
+    assert open_inputs(bam, other_reference(path, {**contigs, **odd})).warnings == ()
+    odd["chr7"] = diverged(contigs["chr7"], 40)
+    (warning,) = open_inputs(bam, other_reference(path, {**contigs, **odd})).warnings
+    assert "sampled positions of 'chr7', most reads" in warning
+
+
 def test_f10_cram_against_another_sequence(reference: Path) -> None:
     reads = ReadsBuilder(reference).tile(step=25)
     cram = reads.write_cram(reference.with_name("reads.cram"))
