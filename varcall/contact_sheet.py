@@ -47,7 +47,7 @@ class ContactSheetOptions:
 
     Attributes
     ----------
-    reads, index, reference, sample
+    reads, index, reference, allow_other_reference, sample
         As in `varcall.options.CallOptions`.
     vcf
         The loci, with genotypes (of the first sample), indexed.
@@ -68,6 +68,7 @@ class ContactSheetOptions:
     limit: int = DEFAULT_LIMIT
     kind: str | None = None
     index: Path | None = None
+    allow_other_reference: bool = False
     sample: str | None = None
     model: str | None = None
 
@@ -101,7 +102,11 @@ def run_contact_sheet(options: ContactSheetOptions) -> Path:
     check_output(options.output)
     records = _records(options)
     inputs = open_inputs(
-        options.reads, options.reference, index=options.index, sample=options.sample
+        options.reads,
+        options.reference,
+        index=options.index,
+        sample=options.sample,
+        allow_other_reference=options.allow_other_reference,
     )
     chosen = _in_order(records, inputs, options)
     with open_viewer(inputs, options.model) as viewer:

@@ -33,8 +33,8 @@ from varcall.errors import InputError
 from varcall.fasta_index import check_fasta
 from varcall.reference import Reference
 from varcall.reference_match import (
+    MASKED_SHARE,
     BaseAgreement,
-    check_checksum,
     compare_bases,
     contig_digest,
     divergence_warning,
@@ -259,18 +259,67 @@ def check_reads_covered(
     return None, f"reads on {sum(mapped.get(name, 0) != 0 for name in wanted)} contigs"
 
 
+@dataclass(frozen=True, slots=True)
+class Checksums:
+    """What the M5 of the header say of the contigs in use that state one.
+
+    Attributes
+    ----------
+    verified
+        MD5 of those that are the same sequence.
+    masked
+        Those of which the reference holds too little to tell.
+    other
+        Those that are another sequence.
+    """
+
+    verified: Mapping[str, str]
+    masked: frozenset[str]
+    other: tuple[str, ...]
+
+
 def check_checksums(
-    reference: Path, header: AlignmentHeader, used: Sequence[str], partial: set[str]
-) -> tuple[dict[str, str], str]:
-    """Compare the checksums of the contigs in use with those of the header."""
-    verified = {
-        name: header.md5[name]
-        for name in used
-        if name in header.md5
-        and check_checksum(reference, name, header.md5[name], is_partial=name in partial)
-    }
-    stated = sum(name in header.md5 for name in used)
-    return verified, f"M5 stated for {stated} of {len(used)} contigs, {len(verified)} verified"
+    files: Files,
+    header: AlignmentHeader,
+    used: Sequence[str],
+    partial: set[str],
+    *,
+    allow_other: bool,
+) -> tuple[Checksums, str]:
+    """Compare the checksums of the contigs in use with those of the header.
+
+    Of those in `partial` the reference holds only a part, so that they cannot be compared.
+    """
+    stated = [name for name in used if name in header.md5]
+    verified: dict[str, str] = {}
+    masked: list[str] = []
+    other: list[str] = []
+    for name in stated:
+        if name in partial:
+            continue
+        digest, expected = contig_digest(files.reference, name), header.md5[name]
+        if digest.md5 == expected:
+            verified[name] = expected
+        elif digest.n_share > MASKED_SHARE:
+            masked.append(name)
+        elif allow_other and not files.is_cram:
+            other.append(name)
+        else:
+            raise _other_sequence(files, name, digest.md5, expected)
+    summary = f"M5 stated for {len(stated)} of {len(used)} contigs, {len(verified)} verified"
+    return Checksums(verified, frozenset(masked), tuple(other)), summary
+
+
+def _other_sequence(files: Files, name: str, found: str, stated: str) -> InputError:
+    """Say that a contig is another sequence, and what can be done."""
+    made, mend = "reads were aligned to", "or, where this is a masked copy of it for example, "
+    mend += "--allow-other-reference"
+    if files.is_cram:
+        made, mend = "CRAM was made with", "as a CRAM is decoded with no other"
+    return InputError(
+        f"contig {name!r} of {files.reference} is not the sequence that the {made} (md5 {found}, "
+        f"the header says M5 {stated}): give that reference, {mend}"
+    )
 
 
 def check_bases(

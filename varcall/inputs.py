@@ -13,6 +13,7 @@ from varcall.alignment_header import AlignmentHeader
 from varcall.contigs import partial_contigs
 from varcall.input_checks import (
     Checks,
+    Checksums,
     Files,
     Finding,
     check_bases,
@@ -26,7 +27,7 @@ from varcall.input_checks import (
     read_header,
     require_file,
 )
-from varcall.reference_match import BaseAgreement
+from varcall.reference_match import BaseAgreement, other_reference_warning
 from varcall.regions import Region, select_regions
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,8 @@ class Inputs:
     header_contigs
         Name and length of all contigs of the header, in the order of the numbers that records
         and indexes use.
+    other_contigs
+        Contigs whose checksum is not the one that the reads' header states.
     warnings
         What is odd but no error, one sentence each.
     """
@@ -72,6 +75,7 @@ class Inputs:
     regions: tuple[Region, ...]
     header: str
     header_contigs: Mapping[str, int]
+    other_contigs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -85,6 +89,7 @@ class _Request:
     sample: str | None
     regions: tuple[str, ...]
     regions_file: Path | None
+    allow_other_reference: bool
 
     @property
     def is_partial(self) -> bool:
@@ -100,6 +105,7 @@ def open_inputs(
     sample: str | None = None,
     regions: Sequence[str] = (),
     regions_file: Path | None = None,
+    allow_other_reference: bool = False,
 ) -> Inputs:
     """Check the inputs and return what is needed to read them; warnings are logged.
 
@@ -116,6 +122,8 @@ def open_inputs(
     regions, regions_file
         Region strings or comma-lists, and a BED; their union. Only their contigs have to fit.
         Without both, all contigs that have reads have to.
+    allow_other_reference
+        Go on where checksums differ from those of the header, if the reads agree.
 
     Raises
     ------
@@ -123,7 +131,10 @@ def open_inputs(
         The first thing that is wrong, and how to mend it.
     """
     checks = Checks(strict=True)
-    request = _request(reads, reference, index, sample, regions, regions_file)
+    name, index = _reads_and_index(reads, index)
+    request = _Request(
+        name, Path(reference), index, sample, tuple(regions), regions_file, allow_other_reference
+    )
     inputs = _examine(request, checks)
     assert inputs is not None  # a strict run raises instead
     for warning in inputs.warnings:
@@ -139,25 +150,22 @@ def check_inputs(
     sample: str | None = None,
     regions: Sequence[str] = (),
     regions_file: Path | None = None,
+    allow_other_reference: bool = False,
 ) -> tuple[Finding, ...]:
     """Run all checks of `open_inputs` and report every finding, in order."""
     checks = Checks(strict=False)
-    _examine(_request(reads, reference, index, sample, regions, regions_file), checks)
+    name, index = _reads_and_index(reads, index)
+    request = _Request(
+        name, Path(reference), index, sample, tuple(regions), regions_file, allow_other_reference
+    )
+    _examine(request, checks)
     return tuple(checks.findings)
 
 
-def _request(
-    reads: Path | str,
-    reference: Path,
-    index: Path | None,
-    sample: str | None,
-    regions: Sequence[str],
-    regions_file: Path | None,
-) -> _Request:
+def _reads_and_index(reads: Path | str, index: Path | None) -> tuple[Path, Path | None]:
     """Separate `READS##idx##INDEX`; an index named apart wins."""
     name, _, named_index = str(reads).partition("##idx##")
-    index = index or (Path(named_index) if named_index else None)
-    return _Request(Path(name), Path(reference), index, sample, tuple(regions), regions_file)
+    return Path(name), index or (Path(named_index) if named_index else None)
 
 
 def _examine(request: _Request, checks: Checks) -> Inputs | None:
@@ -184,9 +192,11 @@ def _examine(request: _Request, checks: Checks) -> Inputs | None:
     asked = list(dict.fromkeys(region.contig for region in regions)) if request.is_partial else None
     checks.run("coverage", lambda: check_reads_covered(header, contigs, mapped, asked, checks))
     files = Files(reads, index[0], request.reference, is_cram)
-    occupied = index[1].occupied
-    md5 = _check_match(files, header, contigs, mapped, regions, occupied, checks)
-    if md5 is None:
+    match = _check_match(
+        files, header, contigs, mapped, regions, index[1].occupied, checks,
+        allow_other=request.allow_other_reference,
+    )  # fmt: skip
+    if match is None:
         return None
     return Inputs(
         reads=reads,
@@ -197,11 +207,12 @@ def _examine(request: _Request, checks: Checks) -> Inputs | None:
         read_groups=sample.read_groups,
         platform=sample.platform,
         contigs=contigs,
-        md5=md5,
+        md5=match.verified,
         mapped={name: mapped.get(name, 0) for name in contigs},
         regions=regions,
         header=header.text,
         header_contigs=header.contigs,
+        other_contigs=match.other,
         warnings=checks.warnings,
     )
 
@@ -245,7 +256,9 @@ def _check_match(
     regions: Sequence[Region],
     occupied: Sequence[tuple[int, int, int]],
     checks: Checks,
-) -> dict[str, str] | None:
+    *,
+    allow_other: bool,
+) -> Checksums | None:
     """Hold the FASTA against the header's lengths and checksums and against the reads."""
     asked = dict.fromkeys(region.contig for region in regions)
     used = [name for name in asked if mapped.get(name, 0) != 0]
@@ -254,14 +267,15 @@ def _check_match(
     )
     if partial is None:
         return None
-    verified = checks.run(
-        "checksums", lambda: check_checksums(files.reference, header, used, set(partial))
+    checksums = checks.run(
+        "checksums",
+        lambda: check_checksums(files, header, used, set(partial), allow_other=allow_other),
     )
     sampled = _with_reads(regions, occupied, list(header.contigs))
     agreements = checks.run(
         "bases", lambda: check_bases(files, contigs, mapped, sampled, header, checks)
     )
-    if verified is None or agreements is None:
+    if checksums is None or agreements is None:
         return None
     for name in used:
         whole, ours = header.contigs[name], contigs[name]
@@ -270,7 +284,10 @@ def _check_match(
         if name in partial:
             text = f"the reference holds only {ours:,} of the {whole:,} bases of {name!r}; {seen}"
             checks.warn("lengths", text)
-        elif name in header.md5 and name not in verified:
+        elif name in checksums.masked:
             text = f"most of {name!r} is N in the reference, so its M5 cannot be compared; {seen}"
             checks.warn("checksums", text)
-    return verified
+    if checksums.other:
+        text = other_reference_warning(checksums.other, agreements, files.reference)
+        checks.warn("checksums", text)
+    return checksums

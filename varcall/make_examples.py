@@ -41,6 +41,8 @@ class ExamplesOptions:
     samples
         Instead: a folder of `varcall simulate`, every NAME.bam of which has NAME.truth.vcf.gz and
         NAME.bed beside it.
+    allow_other_reference
+        As in `varcall.options.CallOptions`.
     span
         Bases a file.
     """
@@ -52,6 +54,7 @@ class ExamplesOptions:
     confident: Path | None = None
     samples: Path | None = None
     regions: tuple[str, ...] = ()
+    allow_other_reference: bool = False
     span: int = DEFAULT_SPAN
     threads: int = 1
 
@@ -130,7 +133,12 @@ class _Cutter:
 
     def call(self, sample: _Sample) -> int:
         options = self._options
-        inputs = open_inputs(sample.reads, options.reference, regions=options.regions)
+        inputs = open_inputs(
+            sample.reads,
+            options.reference,
+            regions=options.regions,
+            allow_other_reference=options.allow_other_reference,
+        )
         confident = inputs.regions
         if sample.confident is not None:
             known = read_bed(sample.confident, inputs.contigs)

@@ -44,6 +44,8 @@ class CallOptions:
         Coordinate-sorted BAM or CRAM, and its index where it does not lie beside the reads.
     reference
         FASTA, plain or bgzipped, with its .fai.
+    allow_other_reference
+        Whether the MD5 of the FASTA's contigs may differ from the M5 of the reads' header.
     output
         Path of the VCF or BCF; ``-`` is standard output.
     output_type
@@ -93,6 +95,7 @@ class CallOptions:
     reads: Path
     reference: Path
     index: Path | None = None
+    allow_other_reference: bool = False
     output: str = STDOUT
     output_type: str | None = None
     write_index: bool = True

@@ -55,6 +55,7 @@ def call_variants(options: CallOptions) -> None:
         sample=options.sample,
         regions=options.regions,
         regions_file=options.regions_file,
+        allow_other_reference=options.allow_other_reference,
     )
     todo = windows(inputs.regions, options.window)
     if options.shard is not None:
@@ -147,6 +148,7 @@ def _header(options: CallOptions, inputs: Inputs, model: ModelIdentity) -> VcfHe
             reference=str(options.reference),
             model=model,
             command=None if options.no_version else normalised_command("call", options),
+            other_contigs=inputs.other_contigs,
         ),
         shard=None if options.shard is None else HeaderShard(*options.shard),
     )

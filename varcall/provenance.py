@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import os
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,7 +88,11 @@ def _text(value: object) -> str:
 
 
 def header_lines(
-    *, reference: str, model: ModelIdentity | None, command: str | None
+    *,
+    reference: str,
+    model: ModelIdentity | None,
+    command: str | None,
+    other_contigs: Sequence[str] = (),
 ) -> tuple[str, ...]:
     """Return the provenance lines of a VCF header.
 
@@ -100,11 +104,15 @@ def header_lines(
         Which weights answered; None where no model was asked.
     command
         `normalised_command`; None (`--no-version`) leaves out the command and the version.
+    other_contigs
+        Contigs whose sequence is not the one that the reads were aligned to.
     """
     lines = [
         "##source=varcall" if command is None else f"##source=varcall {__version__}",
         f"##reference={escape_control(reference)}",
     ]
+    if other_contigs:
+        lines.append(f"##varcall_other_reference={escape_control(','.join(other_contigs))}")
     if model is not None:
         name = escape_control(model.name)
         for mark in ',<>"':

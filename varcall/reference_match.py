@@ -112,33 +112,6 @@ def _digest(fasta: Path, contig: str, size: int, mtime: int) -> ContigDigest:
     return ContigDigest(digest.hexdigest(), unknown / length if length else 0.0)
 
 
-def check_checksum(fasta: Path, contig: str, stated: str, *, is_partial: bool) -> bool:
-    """Compare a contig with the M5 of the reads' header.
-
-    Returns
-    -------
-    bool
-        True where it is the same sequence; False where the FASTA holds only a part of the contig
-        (cut, or masked with N), so that the checksum cannot decide.
-
-    Raises
-    ------
-    InputError
-        It is another sequence.
-    """
-    if is_partial:
-        return False
-    digest = contig_digest(fasta, contig)
-    if digest.md5 == stated:
-        return True
-    if digest.n_share > MASKED_SHARE:
-        return False
-    raise InputError(
-        f"contig {contig!r} of {fasta} is not the sequence that the reads were aligned to (md5 "
-        f"{digest.md5}, the header says M5 {stated}): give that reference"
-    )
-
-
 def sample_agreement(
     alignments: pysam.AlignmentFile, reference: Reference, spans: Sequence[Region]
 ) -> BaseAgreement:
@@ -285,4 +258,17 @@ def divergence_warning(
         f"than {reference}: were they aligned to another build (a contig of the same length), or "
         "is the sample of another species or strain? Reads with many errors of a high stated "
         "quality look so, too"
+    )
+
+
+def other_reference_warning(
+    other: Sequence[str], agreements: Mapping[str, BaseAgreement], reference: Path
+) -> str:
+    """Say that contigs are used whose checksum is another one, and how well the reads agree."""
+    compared = sum(agreements[name].compared for name in other if name in agreements)
+    mismatches = sum(agreements[name].mismatches for name in other if name in agreements)
+    return (
+        f"{reference} does not hold the sequence that the reads were aligned to (M5) of "
+        f"{some_names(other)}, and is used as --allow-other-reference says; "
+        f"{mismatches / max(1, compared):.1%} of {compared:,} sampled bases differ"
     )

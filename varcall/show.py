@@ -36,7 +36,7 @@ class ShowOptions:
 
     Attributes
     ----------
-    reads, index, reference, sample
+    reads, index, reference, allow_other_reference, sample
         As in `varcall.options.CallOptions`.
     position
         `contig:pos`, 1-based.
@@ -54,6 +54,7 @@ class ShowOptions:
     output: Path = Path("locus.png")
     alt: str | None = None
     index: Path | None = None
+    allow_other_reference: bool = False
     sample: str | None = None
     model: str | None = None
 
@@ -83,6 +84,7 @@ def run_show(options: ShowOptions) -> list[Path]:
         index=options.index,
         sample=options.sample,
         regions=(options.position,),
+        allow_other_reference=options.allow_other_reference,
     )
     place = _single_position(inputs, options.position)
     start, end = max(0, place.start - SEARCH_DISTANCE), place.end + SEARCH_DISTANCE

@@ -4,13 +4,17 @@ import gzip
 import hashlib
 import os
 import pickle
+import re
 import shutil
 from pathlib import Path
 
+import pysam
 import pytest
 
 from tests.builders import ReadsBuilder, random_sequence, substitute, write_reference
+from varcall.cli import run
 from varcall.errors import InputError
+from varcall.input_checks import Checksums
 from varcall.inputs import check_inputs, open_inputs
 from varcall.regions import Region
 
@@ -194,6 +198,81 @@ def test_f9_a_noisy_library_is_not_a_wrong_build(reference: Path) -> None:
     assert open_inputs(path, reference).warnings == ()
 
 
+@pytest.fixture
+def masked_copy(reference: Path) -> Path:
+    """Hard-masked here and there, as copies for alignment are."""
+    chr1 = SEQUENCES["chr1"]
+    masked = "".join(chr1[at : at + 500] + "N" * 100 for at in range(0, 30_000, 600))
+    return other_reference(reference, {**SEQUENCES, "chr1": masked}, "masked.fa")
+
+
+def test_f28_another_reference_is_used_where_that_is_allowed(
+    reference: Path, masked_copy: Path
+) -> None:
+    bam = with_m5(reference, "good.bam", md5(SEQUENCES["chr1"]))
+    with pytest.raises(InputError, match=r"'chr1'.*M5.*--allow-other-reference"):
+        open_inputs(bam, masked_copy)
+    inputs = open_inputs(bam, masked_copy, allow_other_reference=True)
+    assert inputs.other_contigs == ("chr1",)
+    assert inputs.md5.keys() == {"chr2"}
+    (warning,) = inputs.warnings
+    assert re.search(r"masked.fa does not hold .* of 'chr1', .*0.0% of \d", warning)
+    found = check_inputs(bam, masked_copy, allow_other_reference=True)
+    assert {f.level for f in found if f.check == "checksums"} == {"ok", "warning"}
+    # Nothing to allow: nothing is said.
+    assert open_inputs(bam, reference, allow_other_reference=True).warnings == ()
+
+
+def test_f28_neither_another_length_nor_another_sequence_is_allowed(reference: Path) -> None:
+    bam = with_m5(reference, "good.bam", md5(SEQUENCES["chr1"]))
+    for sequence, message in (
+        (SEQUENCES["chr1"] + "A", "30,001 in the FASTA"),
+        (random_sequence(30_000, 77), "wrong reference build"),
+    ):
+        path = other_reference(reference, {**SEQUENCES, "chr1": sequence})
+        with pytest.raises(InputError, match=message):
+            open_inputs(bam, path, allow_other_reference=True)
+
+
+def test_f28_a_cram_is_decoded_with_its_reference_only(reference: Path, masked_copy: Path) -> None:
+    cram = ReadsBuilder(reference).tile(step=25).write_cram(reference.with_name("reads.cram"))
+    with pytest.raises(InputError, match=r"give that reference, as a CRAM is decoded"):
+        open_inputs(cram, masked_copy, allow_other_reference=True)
+
+
+def test_f28_every_command_that_checks_takes_the_option(
+    reference: Path, masked_copy: Path, untrained_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = reference.parent
+    tags = {"chr1": f"M5:{md5(SEQUENCES['chr1'])}"}
+    reads = ReadsBuilder(reference, sq_tags=tags).tile(step=25).tile(contig="chr2", step=50)
+    for start in range(9_960, 10_000, 2):
+        base = "CGTA"["ACGT".index(SEQUENCES["chr1"][10_000])]
+        seq = substitute(SEQUENCES["chr1"][start : start + 50], {10_000 - start: base})
+        reads.add(start=start, seq=seq)
+    bam = str(reads.write_bam(folder / "variant.bam"))
+    vcf = folder / "calls.vcf.gz"
+    commands = [
+        ["call", bam, "-o", str(vcf), "--model", str(untrained_model), "--min-qual", "0"],
+        ["check", bam],
+        ["profile", bam],
+        ["show", bam, "-r", "chr1:10001", "-o", str(folder / "a.png")],
+        ["show", bam, "--vcf", str(vcf), "-o", str(folder / "a.html")],
+        ["examples", bam, "--truth", str(vcf), "-o", str(folder / "examples")],
+    ]
+    for command in commands:
+        assert run([*command, "-f", str(masked_copy)]) == 1, command
+        said = capsys.readouterr()
+        assert "--allow-other-reference" in said.out + said.err
+        assert run([*command, "-f", str(masked_copy), "--allow-other-reference"]) == 0, command
+        if command[0] == "call":
+            with pysam.VariantFile(str(vcf)) as calls:
+                header = str(calls.header)
+                assert len(list(calls)) == 1
+            assert "\n##varcall_other_reference=chr1\n" in header
+            assert " --allow-other-reference " in header
+
+
 def diverged(sequence: str, step: int) -> str:
     """Change one base of every `step`."""
     changes = {at: "CGTA"["ACGT".index(sequence[at])] for at in range(0, len(sequence), step)}
@@ -257,7 +336,8 @@ def test_f10_cram_without_m5_is_judged_by_decoding(
     contigs = {**SEQUENCES, "chr1": random_sequence(30_000, 8)}
     other = other_reference(reference, contigs)
     # The checksum test would refuse it first.
-    monkeypatch.setattr("varcall.input_checks.check_checksum", lambda *a, **k: False)
+    unknown = Checksums({}, frozenset(), ())
+    monkeypatch.setattr("varcall.inputs.check_checksums", lambda *a, **k: (unknown, ""))
     with pytest.raises(InputError, match=r"cannot be decoded|none can be fetched"):
         open_inputs(cram, other)
 

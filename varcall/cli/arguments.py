@@ -33,6 +33,13 @@ OutputType = Annotated[
 NoWriteIndex = Annotated[
     bool, typer.Option("--no-write-index", help="Do not index a compressed output.")
 ]
+AllowOtherReference = Annotated[
+    bool,
+    typer.Option(
+        "--allow-other-reference",
+        help="Use a reference whose MD5 is not the M5 of READS, if the reads agree with it.",
+    ),
+]
 Threads = Annotated[
     int, typer.Option("-t", "--threads", "-@", help="Worker processes, a hard cap.")
 ]

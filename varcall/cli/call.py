@@ -7,6 +7,7 @@ import typer
 
 from varcall import options as defaults
 from varcall.cli.arguments import (
+    AllowOtherReference,
     Index,
     NoWriteIndex,
     OutputType,
@@ -31,6 +32,7 @@ def call(
     ] = None,
     reference: Reference,
     index: Index = None,
+    allow_other_reference: AllowOtherReference = False,
     regions: Regions = None,
     regions_file: RegionsFile = None,
     output: VcfOutput = defaults.STDOUT,
@@ -123,6 +125,7 @@ def call(
         reads=reads or reads_option or Path(),
         index=index,
         reference=reference,
+        allow_other_reference=allow_other_reference,
         output=output,
         output_type=output_type,
         write_index=not no_write_index,

@@ -2,7 +2,15 @@
 
 import typer
 
-from varcall.cli.arguments import Index, Reads, Reference, Regions, RegionsFile, Sample
+from varcall.cli.arguments import (
+    AllowOtherReference,
+    Index,
+    Reads,
+    Reference,
+    Regions,
+    RegionsFile,
+    Sample,
+)
 
 
 def check(
@@ -10,6 +18,7 @@ def check(
     *,
     reference: Reference,
     index: Index = None,
+    allow_other_reference: AllowOtherReference = False,
     sample: Sample = None,
     regions: Regions = None,
     regions_file: RegionsFile = None,
@@ -24,6 +33,7 @@ def check(
         sample=sample,
         regions=tuple(regions or ()),
         regions_file=regions_file,
+        allow_other_reference=allow_other_reference,
     )
     for finding in findings:
         message = " ".join(finding.message.split())

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from varcall.cli.arguments import Reference, Regions, Threads
+from varcall.cli.arguments import AllowOtherReference, Reference, Regions, Threads
 
 
 def examples(
@@ -26,6 +26,7 @@ def examples(
         Path | None,
         typer.Option("--samples", help="Instead of READS: a folder made by varcall simulate."),
     ] = None,
+    allow_other_reference: AllowOtherReference = False,
     regions: Regions = None,
     span: Annotated[int, typer.Option("--span", help="Bases a file.")] = 100_000,
     threads: Threads = 1,
@@ -42,6 +43,7 @@ def examples(
             confident=confident,
             samples=samples,
             regions=tuple(regions or ()),
+            allow_other_reference=allow_other_reference,
             span=span,
             threads=threads,
         )

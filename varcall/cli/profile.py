@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from varcall.cli.arguments import Index, Reads, Reference, Sample
+from varcall.cli.arguments import AllowOtherReference, Index, Reads, Reference, Sample
 
 
 def profile(
@@ -12,6 +12,7 @@ def profile(
     *,
     reference: Reference,
     index: Index = None,
+    allow_other_reference: AllowOtherReference = False,
     sample: Sample = None,
     output: Annotated[
         str, typer.Option("-o", "--output", help="JSON to write; - is standard output.")
@@ -30,7 +31,14 @@ def profile(
         [*reads_inputs(reads, index), *reference_inputs(reference)],
     )
     check_writable(output)
-    measured = measure_profile(open_inputs(reads, reference, index=index, sample=sample))
+    inputs = open_inputs(
+        reads,
+        reference,
+        index=index,
+        sample=sample,
+        allow_other_reference=allow_other_reference,
+    )
+    measured = measure_profile(inputs)
     if output == "-":
         typer.echo(measured.to_json())
     else:

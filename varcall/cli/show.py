@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from varcall.cli.arguments import Index, Reads, Reference, Sample
+from varcall.cli.arguments import AllowOtherReference, Index, Reads, Reference, Sample
 from varcall.errors import UsageError
 
 
@@ -41,6 +41,7 @@ def show(
         str | None, typer.Option("--type", help="With --vcf: only these, snp or indel.")
     ] = None,
     index: Index = None,
+    allow_other_reference: AllowOtherReference = False,
     sample: Sample = None,
     model: Annotated[
         str | None,
@@ -53,7 +54,12 @@ def show(
     if vcf is not None:
         if alt is not None:
             raise UsageError("--alt goes with -r: a VCF names its own alleles")
-        print(_sheet(reads, reference, vcf, output, limit, kind, index, sample, model))
+        print(
+            _sheet(
+                reads, reference, vcf, output, limit, kind, index, allow_other_reference, sample,
+                model,
+            )
+        )  # fmt: skip
         return
     if limit is not None or kind is not None:
         raise UsageError("--limit and --type go with --vcf: -r shows one place")
@@ -66,6 +72,7 @@ def show(
         output=output or Path("locus.png"),
         alt=alt,
         index=index,
+        allow_other_reference=allow_other_reference,
         sample=sample,
         model=model,
     )
@@ -81,6 +88,7 @@ def _sheet(
     limit: int | None,
     kind: str | None,
     index: Path | None,
+    allow_other_reference: bool,
     sample: str | None,
     model: str | None,
 ) -> Path:
@@ -96,6 +104,7 @@ def _sheet(
             limit=DEFAULT_LIMIT if limit is None else limit,
             kind=kind,
             index=index,
+            allow_other_reference=allow_other_reference,
             sample=sample,
             model=model,
         )
