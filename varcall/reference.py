@@ -12,22 +12,20 @@ from varcall.errors import InputError
 OTHER = 4  # the code of N, of ambiguity letters and of everything beyond a contig's ends
 _INVALID = 255
 
-# Ambiguity letters (NC-IUB 1984) and the base that VCF 4.3 (section 1.6.1, REF) puts in their
-# place: "replaced by the first base alphabetically".
-_VCF_LETTER = {
-    "A": "A", "C": "C", "G": "G", "T": "T", "U": "T", "N": "N",
-    "R": "A", "Y": "C", "S": "C", "W": "A", "K": "G", "M": "A",
-    "B": "C", "D": "A", "H": "A", "V": "A",
-}  # fmt: skip
+# Ambiguity letters (NC-IUB 1984) are N in a VCF, whose bases are A, C, G, T and N (VCF 4.2, 1.4.1).
+# VCF 4.3 puts the alphabetically first base in their place, but `bcftools norm -c e` refused that
+# until 2026. All its versions read N there, which bcftools mpileup and freebayes write, too.
+_AMBIGUOUS = "NRYSWKMBDHV"
 
 
 def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
     """Code and VCF letter of each byte of a FASTA, uint8 [256] each; other bytes are invalid."""
     codes = np.full(256, _INVALID, dtype=np.uint8)
     letters = np.full(256, _INVALID, dtype=np.uint8)
-    for letter, base in _VCF_LETTER.items():
+    bases = {base: base for base in "ACGT"} | {"U": "T"} | dict.fromkeys(_AMBIGUOUS, "N")
+    for letter, base in bases.items():
         both_cases = [ord(letter), ord(letter.lower())]
-        codes[both_cases] = "ACGT".index(base) if letter in "ACGTU" else OTHER
+        codes[both_cases] = "ACGTN".index(base)
         letters[both_cases] = ord(base)
     return codes, letters
 
@@ -97,9 +95,9 @@ class Reference:
         return codes
 
     def fetch_string(self, contig: str, start: int, end: int) -> str:
-        """Fetch upper-case letters of a span inside the contig, as VCF 4.3 wants them in REF.
+        """Fetch upper-case letters of a span inside the contig, as a VCF has them in REF.
 
-        Ambiguity letters become their alphabetically first base, N stays N.
+        Ambiguity letters become N.
         """
         if not 0 <= start <= end <= self.length(contig):
             raise InputError(f"{contig}:{start + 1}-{end} is outside {contig} of {self.path}")
