@@ -312,10 +312,12 @@ def check_checksums(
 
 def _other_sequence(files: Files, name: str, found: str, stated: str) -> InputError:
     """Say that a contig is another sequence, and what can be done."""
-    made, mend = "reads were aligned to", "or, where this is a masked copy of it for example, "
-    mend += "--allow-other-reference"
     if files.is_cram:
-        made, mend = "CRAM was made with", "as a CRAM is decoded with no other"
+        made = "CRAM was made with"
+        mend = "as the bases of a CRAM are stored as differences from it"
+    else:
+        made = "reads were aligned to"
+        mend = "or --allow-other-reference where this is a copy of it (masked, for example)"
     return InputError(
         f"contig {name!r} of {files.reference} is not the sequence that the {made} (md5 {found}, "
         f"the header says M5 {stated}): give that reference, {mend}"

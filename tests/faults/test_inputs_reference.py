@@ -236,7 +236,7 @@ def test_f28_neither_another_length_nor_another_sequence_is_allowed(reference: P
 
 def test_f28_a_cram_is_decoded_with_its_reference_only(reference: Path, masked_copy: Path) -> None:
     cram = ReadsBuilder(reference).tile(step=25).write_cram(reference.with_name("reads.cram"))
-    with pytest.raises(InputError, match=r"give that reference, as a CRAM is decoded"):
+    with pytest.raises(InputError, match=r"give that reference, as the bases of a CRAM"):
         open_inputs(cram, masked_copy, allow_other_reference=True)
 
 
