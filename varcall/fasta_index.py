@@ -218,7 +218,8 @@ def _check_entry(
             if len(text.rstrip(b"\r\n")) != entry.line_bases or not text.endswith(b"\n"):
                 raise stale
         tail = data.read(entry.byte_of(entry.length - 1), 1 + entry.line_bases)
-        if not tail[:1].isalpha() or tail[1:2] not in (b"", b"\r", b"\n"):
+        # Also "*", a pad of a padded reference.
+        if tail[:1] in b">" or tail[:1].isspace() or tail[1:2] not in (b"", b"\r", b"\n"):
             raise stale
         following = tail[1:].lstrip(b"\r\n")[:1]
         if following != (b"" if is_last else b">"):

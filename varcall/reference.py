@@ -108,12 +108,19 @@ class Reference:
     ) -> NDArray[np.uint8]:
         text = self._text(contig, start, end) if end > start else ""
         values = table[np.frombuffer(text.encode("latin-1"), dtype=np.uint8)]
-        if len(values) != end - start or (values == _INVALID).any():
+        if len(values) == end - start and not (values == _INVALID).any():
+            return values
+        invalid = np.flatnonzero(values == _INVALID).tolist()
+        if len(values) != end - start or any(text[at] in ">\r\n" for at in invalid):
             raise InputError(
                 f"{self.path} does not fit its index at {contig}:{start + 1}-{end}: "
                 f"run: samtools faidx {self.path}"
             )
-        return values
+        raise InputError(
+            f"{self.path} has {text[invalid[0]]!r} at {contig}:{start + invalid[0] + 1}, which is "
+            "no letter of a base (* is a pad: align to the sequence without pads); if the FASTA "
+            f"was changed after it was indexed, run: samtools faidx {self.path}"
+        )
 
     def _text(self, contig: str, start: int, end: int) -> str:
         try:

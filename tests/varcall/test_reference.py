@@ -8,6 +8,7 @@ import pytest
 
 from tests.builders import random_sequence, write_reference
 from varcall.errors import InputError
+from varcall.fasta_index import check_fasta
 from varcall.reference import Reference
 
 
@@ -32,6 +33,16 @@ def test_f12_beyond_the_ends_of_a_contig_is_n(reference: Reference) -> None:
 def test_f15_ambiguity_letters(reference: Reference) -> None:
     assert reference.fetch("odd", 0, 17).tolist() == [0, 1, 2, 3] + [4] * 11 + [3, 3]
     assert reference.fetch_string("odd", 0, 17) == "ACGT" + "N" * 11 + "TT"
+
+
+def test_f15_a_letter_of_no_base_is_named(tmp_path: Path) -> None:
+    """Found in the tests of samtools: a padded reference was said not to fit its own index."""
+    padded = {"chr1": random_sequence(99) + "**" + random_sequence(70) + "*"}
+    path = write_reference(tmp_path / "padded.fa", padded)
+    assert check_fasta(path, ["chr1"]) == {"chr1": 172}
+    with pytest.raises(InputError, match=r"padded.fa has '\*' at chr1:100, which is no letter"):
+        Reference(path).fetch("chr1", 50, 150)
+    assert len(Reference(path).fetch("chr1", 0, 99)) == 99
 
 
 def test_spans_outside_and_unknown_contigs(reference: Reference) -> None:
