@@ -11,17 +11,15 @@ import math
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 from benchmarks.callers import PEERS, VARCALL, Caller, Job
 from benchmarks.exact_match import Copies, Counts, Score, atomic_copies, compare
 from benchmarks.haplotype_match import haplotype_counts
-from benchmarks.machine import RESULTS, ROOT, commit, describe
+from benchmarks.results import append, markdown_table, write_readme
 from benchmarks.slices import DATA, SLICES, StagedSlice, stage
 
-README = ROOT / "README.md"
-README_MARKS = ("<!-- accuracy -->", "<!-- /accuracy -->")
+README_MARK = "accuracy"
 POOLED = "five HG002 slices"
 EMPTY = (Counts(), Counts())
 
@@ -107,22 +105,16 @@ def table(rows: Iterable[Row]) -> str:
     return "\n".join([*lines, *map(_line, rows)]) + "\n"
 
 
-def write_readme(pooled: Iterable[Row], title: str) -> None:
-    """Put the pooled lines between the README's accuracy marks."""
-    before, _, rest = README.read_text().partition(README_MARKS[0])
-    _, _, after = rest.partition(README_MARKS[1])
-    lines = [
-        "| caller | SNP FP | SNP FN | SNP F1 | indel FP | indel FN | indel F1 |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]
+def pooled_table(pooled: Iterable[Row]) -> str:
+    """Format the pooled lines as markdown for the README."""
+    titles = ["caller", "SNP FP", "SNP FN", "SNP F1", "indel FP", "indel FN", "indel F1"]
+    rows = []
     for row in pooled:
-        snp, indel = row.score.snp, row.score.indel
-        lines.append(
-            f"| {row.caller} | {snp.fp} | {snp.fn} | {snp.f1:.4f} "
-            f"| {indel.fp} | {indel.fn} | {indel.f1:.4f} |"
-        )
-    body = "\n".join(lines)
-    README.write_text(f"{before}{README_MARKS[0]}\n{body}\n\n{title}\n{README_MARKS[1]}{after}")
+        cells = [row.caller]
+        for counts in (row.score.snp, row.score.indel):
+            cells += [str(counts.fp), str(counts.fn), f"{counts.f1:.4f}"]
+        rows.append(cells)
+    return markdown_table(titles, rows)
 
 
 def _arguments() -> argparse.Namespace:
@@ -148,7 +140,6 @@ def main() -> None:
             directory = Path(temporary)
             rows += score_slice(stage(item, directory), callers, directory, arguments.model)
     pooled = pool(rows)
-    title = f"{datetime.now(UTC):%Y-%m-%d}, commit {commit(ROOT)}, {describe()}"
     text = table([*rows, *pooled])
     print(f"\n{text}")
     if arguments.differences:
@@ -156,10 +147,9 @@ def main() -> None:
             "".join(f"{r.slice_name}\t{r.caller}\t{line}\n" for r in rows for line in r.differences)
         )
     if not arguments.no_append:
-        with RESULTS.open("a") as out:
-            out.write(f"\n## Accuracy on real reads: {title}\n\n{text}")
+        append("Accuracy on real reads", text)
         if not arguments.peers_only:
-            write_readme(pooled, f"Measured {title}.")
+            write_readme(README_MARK, pooled_table(pooled))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,169 @@
+"""Score varcall, bcftools and freebayes on libraries other than Illumina pairs, in one run.
+
+Usage: python -m benchmarks.libraries [-m MODEL] [--no-append]
+
+PacBio HiFi and ONT R10 reads of HG002, with their truth untouched by any training; and Illumina
+slices of HG002 as single ends, and as pairs of which no read has flag 0x2. Counted by the sequences
+that the records spell, as vcfeval does. Prints a markdown table, appends it to RESULTS.md and puts
+it between the README's marks.
+"""
+
+import argparse
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.accuracy import Row, score_slice
+from benchmarks.callers import PEERS, VARCALL, Caller, Job
+from benchmarks.results import append, markdown_table, write_readme
+from benchmarks.slices import DATA, SLICES, Slice, StagedSlice, stage
+
+README_MARK = "libraries"
+
+_GRCH38 = "grch38.chr20_and_21_10M.fa.gz"
+_TRUTH = "HG002_v4.2.1_GRCh38_chr20_5-10Mb"
+_PROPER, _SECOND = 0x2, 0x80
+_PAIRING = 0x1 | 0x2 | 0x8 | 0x20 | 0x40 | 0x80
+_EXCLUDED = 0x4 | 0x100 | 0x800
+
+
+@dataclass(frozen=True, slots=True)
+class Library:
+    """A slice, what is done to its reads, and the preset of `bcftools mpileup -X` for them."""
+
+    slice: Slice
+    spell: Callable[[list[str]], list[str]] | None = None
+    bcftools: str | None = None
+
+
+def _long(name: str, reads: str, region: str) -> Slice:
+    return Slice(name, reads, _GRCH38, region, f"{_TRUTH}.vcf.gz", f"{_TRUTH}.bed", held_out=True)
+
+
+def as_single_end(fields: list[str]) -> list[str]:
+    """Take a SAM line's pairing away; mates get names of their own."""
+    flag = int(fields[1])
+    name = f"{fields[0]}/{1 + bool(flag & _SECOND)}"
+    return [name, str(flag & ~_PAIRING), *fields[2:6], "*", "0", "0", *fields[9:]]
+
+
+def as_unmarked_pair(fields: list[str]) -> list[str]:
+    """Take flag 0x2 out of a SAM line."""
+    return [fields[0], str(int(fields[1]) & ~_PROPER), *fields[2:]]
+
+
+LIBRARIES = (
+    Library(
+        _long(
+            "PacBio HiFi (Revio) 46x",
+            "HG002_Revio_HiFi_GRCh38_chr20_9.0-9.1Mb.bam",
+            "chr20:9000000-9099000",
+        ),
+        bcftools="pacbio-ccs",
+    ),
+    Library(
+        _long(
+            "ONT R10 54x",
+            "HG002_ONT_R10_GRCh38_chr20_5.050-5.075Mb.bam",
+            "chr20:5050000-5075000",
+        ),
+        bcftools="ont",
+    ),
+    *(
+        Library(replace(item, name=f"{item.name}, {what}"), spell)
+        for item in SLICES[:2]
+        for what, spell in (
+            ("single ends", as_single_end),
+            ("pairs without 0x2", as_unmarked_pair),
+        )
+    ),
+)
+
+
+def staged(library: Library, directory: Path) -> StagedSlice:
+    """Stage the slice of a library and change its reads."""
+    item = stage(library.slice, directory)
+    if library.spell is None:
+        return item
+    text = subprocess.run(
+        ["samtools", "view", "-h", "-F", str(_EXCLUDED), str(item.reads)],
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    lines = [
+        line if line.startswith("@") else "\t".join(library.spell(line.split("\t")))
+        for line in text.splitlines()
+    ]
+    changed = item.reads.with_suffix(".changed.bam")
+    subprocess.run(
+        ["samtools", "sort", "-o", str(changed), "-"],
+        check=True,
+        input="\n".join(lines) + "\n",
+        capture_output=True,
+        text=True,
+    )
+    subprocess.run(["samtools", "index", str(changed)], check=True)
+    return replace(item, reads=changed)
+
+
+def callers_for(library: Library) -> list[Caller]:
+    """Return varcall, and the peers that are installed, as their manuals say for such reads."""
+    peers = [peer for peer in PEERS if peer.available()]
+    if library.bcftools is not None:
+        peers = [_with_preset(peer, library.bcftools) for peer in peers]
+    return [VARCALL, *peers]
+
+
+def _with_preset(peer: Caller, preset: str) -> Caller:
+    if peer.name != "bcftools":
+        return peer
+
+    def command(job: Job) -> str:
+        return peer.command(job).replace("mpileup ", f"mpileup -X {preset} ", 1)
+
+    return replace(peer, name=f"bcftools -X {preset}", command=command)
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Format rows as markdown; triples are TP/FP/FN."""
+    cells = [
+        [
+            row.slice_name,
+            row.caller,
+            *(f"{counts.tp}/{counts.fp}/{counts.fn}" for counts in row.by_haplotype),
+        ]
+        for row in rows
+    ]
+    return markdown_table(["library", "caller", "SNP", "indel"], cells)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--no-append", action="store_true", help="print only, write no file")
+    parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the benchmark."""
+    arguments = _arguments()
+    if not DATA.is_dir():
+        raise SystemExit(f"no data at {DATA}: the real slices lie beside the project, not in it")
+    rows: list[Row] = []
+    with tempfile.TemporaryDirectory(prefix="varcall-libraries-") as temporary:
+        directory = Path(temporary)
+        for library in LIBRARIES:
+            item = staged(library, directory)
+            rows += score_slice(item, callers_for(library), directory, arguments.model)
+    text = table(rows)
+    print(f"\n{text}")
+    if not arguments.no_append:
+        append("Accuracy on other libraries", text)
+        write_readme(README_MARK, text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,46 @@
+"""Illumina pairs made into other libraries."""
+
+from pathlib import Path
+
+import pytest
+
+from benchmarks import results
+from benchmarks.callers import PEERS, Job
+from benchmarks.libraries import LIBRARIES, as_single_end, as_unmarked_pair, callers_for
+
+FORWARD = ["q", "99", "c1", "101", "60", "100M", "=", "301", "300", "ACGT", "FFFF", "RG:Z:a"]
+REVERSE = ["q", "147", "c1", "301", "60", "100M", "=", "101", "-300", "ACGT", "FFFF"]
+
+
+def test_single_ends_keep_the_strand_and_lose_all_of_the_pair() -> None:
+    one, two = as_single_end(FORWARD), as_single_end(REVERSE)
+    assert one == ["q/1", "0", "c1", "101", "60", "100M", "*", "0", "0", "ACGT", "FFFF", "RG:Z:a"]
+    assert two == ["q/2", "16", "c1", "301", "60", "100M", "*", "0", "0", "ACGT", "FFFF"]
+
+
+def test_unmarked_pairs_lose_one_flag() -> None:
+    assert as_unmarked_pair(FORWARD) == ["q", "97", *FORWARD[2:]]
+    assert as_unmarked_pair(as_unmarked_pair(REVERSE)) == ["q", "145", *REVERSE[2:]]
+
+
+def test_bcftools_takes_the_preset_of_long_reads() -> None:
+    (bcftools,) = (peer for peer in PEERS if peer.name == "bcftools")
+    job = Job(Path("r.bam"), Path("r.fa"), "c1:1-9", Path("o.vcf.gz"))
+    for library in LIBRARIES:
+        commands = [c.command(job) for c in callers_for(library) if c.name.startswith("bcftools")]
+        for command in commands:
+            wanted = f"mpileup -X {library.bcftools} " if library.bcftools else "mpileup "
+            assert command == bcftools.command(job).replace("mpileup ", wanted)
+
+
+def test_the_readme_keeps_what_stands_around_the_marks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    readme = tmp_path / "README.md"
+    readme.write_text("before\n<!-- a -->\nold\n<!-- /a -->\nafter\n")
+    monkeypatch.setattr(results, "README", readme)
+    results.write_readme("a", "new\n")
+    lines = readme.read_text().splitlines()
+    assert lines[:3] == ["before", "<!-- a -->", "new"]
+    assert lines[4].startswith("Measured ")
+    assert lines[-2:] == ["<!-- /a -->", "after"]
