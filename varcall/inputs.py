@@ -5,6 +5,7 @@ reports them all (`varcall check`).
 """
 
 import logging
+from bisect import bisect_left, bisect_right
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -231,19 +232,23 @@ def _with_reads(
 
     `occupied` may overlap, and contigs in it are numbers, those of `names`.
     """
-    spans: dict[str, list[tuple[int, int]]] = {}
-    for number, start, end in sorted(occupied):
-        known = spans.setdefault(names[number], [])
+    spans: dict[str, list[tuple[int, int]]] = {region.contig: [] for region in regions}
+    for number, start, end in sorted(span for span in occupied if names[span[0]] in spans):
+        known = spans[names[number]]
         if known and start <= known[-1][1]:
             known[-1] = known[-1][0], max(end, known[-1][1])
         else:
             known.append((start, end))
-    cut = [
-        Region(region.contig, max(start, region.start), min(end, region.end))
-        for region in regions
-        for start, end in spans.get(region.contig, ())
-        if start < region.end and end > region.start
-    ]
+    starts = {name: [start for start, _ in known] for name, known in spans.items()}
+    ends = {name: [end for _, end in known] for name, known in spans.items()}
+    cut = []
+    for region in regions:
+        low = bisect_right(ends[region.contig], region.start)
+        high = bisect_left(starts[region.contig], region.end)
+        cut += [
+            Region(region.contig, max(start, region.start), min(end, region.end))
+            for start, end in spans[region.contig][low:high]
+        ]
     found = {region.contig for region in cut}
     return cut + [region for region in regions if region.contig not in found]
 
