@@ -166,12 +166,18 @@ def _name_hash(name: str | None) -> int:
 def _spelled(read: pysam.AlignedSegment, reference: str) -> bytes:
     """Bases of a read, those of the reference where they are spelled `=`."""
     letters = list(read.query_sequence or "")
-    facing = {base: position for base, position in read.get_aligned_pairs() if base is not None}
-    for base, letter in enumerate(letters):
-        if letter == "=":
-            position = facing[base]
-            is_inside = position is not None and position < len(reference)
-            letters[base] = reference[position] if is_inside else "N"
+    base, position = 0, read.reference_start
+    # Not `get_aligned_pairs`, for which P takes bases of the read.
+    for op, length in read.cigartuples or ():
+        if op in _ALIGNED or op in (1, 4):
+            for offset in range(base, base + length if letters else base):
+                if letters[offset] == "=":
+                    place = position + offset - base
+                    is_known = op in _ALIGNED and place < len(reference)
+                    letters[offset] = reference[place] if is_known else "N"
+            base += length
+        if op in _ALIGNED or op in (2, 3):
+            position += length
     return "".join(letters).encode()
 
 
