@@ -215,12 +215,12 @@ def _check_entry(
         n_lines = (entry.length - 1) // entry.line_bases
         for line in range(0, n_lines, max(1, n_lines // _CHECKED_LINES)):
             text = data.read(entry.byte_of(line * entry.line_bases), entry.line_width)
-            if len(text.rstrip(b"\r\n")) != entry.line_bases or not text.endswith(b"\n"):
+            if len(text.rstrip()) != entry.line_bases or not text.endswith(b"\n"):
                 raise stale
         tail = data.read(entry.byte_of(entry.length - 1), 1 + entry.line_bases)
         # Also "*", a pad of a padded reference.
-        if tail[:1] in b">" or tail[:1].isspace() or tail[1:2] not in (b"", b"\r", b"\n"):
+        if tail[:1] in b">" or tail[:1].isspace() or tail[1:2].strip():
             raise stale
-        following = tail[1:].lstrip(b"\r\n")[:1]
+        following = tail[1:].lstrip()[:1]
         if following != (b"" if is_last else b">"):
             raise stale

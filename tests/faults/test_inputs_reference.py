@@ -380,6 +380,15 @@ def test_f11_a_stale_fai_is_refused(reference: Path, bam: Path, change: object) 
         open_inputs(bam, reference)
 
 
+def test_f11_blanks_at_line_ends_are_no_stale_fai(reference: Path, bam: Path) -> None:
+    """Found in the tests of samtools: htslib indexes such lines, and reads them right."""
+    lines = {name: rewrapped(sequence, 50) for name, sequence in SEQUENCES.items()}
+    text = "".join(f">{name}\n{lines[name]}" for name in lines)
+    reference.write_text(text.replace("\n", " \n").replace(">chr1 \n", ">chr1\n"))
+    pysam.faidx(str(reference))
+    assert open_inputs(bam, reference).warnings == ()
+
+
 @pytest.mark.parametrize(
     "text", ["", "chr1\t30000\n", "chr1\tx\t6\t60\t61\n", "chr1\t9\t6\t61\t60\n"]
 )
