@@ -17,7 +17,7 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 	$$python $(IS_USABLE) >/dev/null 2>&1 && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test campaign benchmark check lint types format wheel recompile clean
+.PHONY: help install demo test campaign benchmark check lint types format wheel clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -70,9 +70,6 @@ wheel: $(STAMP)  ## Build dist/*.whl
 	rm -rf dist
 	$(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation \
 		-w dist .
-
-recompile:  ## Forget the compiled kernels: Numba misses edits of a kernel that others call
-	find pileup varcall models -name '*.nb[ci]' -delete
 
 clean:  ## Remove .venv and everything built
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache varcall-demo

@@ -1,38 +1,44 @@
 """The one place for Numba's defaults."""
 
-import importlib
 import logging
 import os
-import sys
+import platform
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import numba
+from llvmlite import binding
 from numba.core import event
 
 _log = logging.getLogger(__name__)
+_config: Any = numba.config
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 _CACHE_VARIABLE = "VARCALL_NUMBA_CACHE"
 
+_LEVEL = "x86-64-v3"
+_LEVEL_FEATURES = ("avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe")
+"""What the level (x86-64 psABI, 3.1.1) has beyond every x86-64, as LLVM names it."""
 
-def _load_without_scipy() -> None:
-    """Load Numba's array functions, which else import scipy.linalg where there is one.
 
-    They look for its BLAS, which no kernel uses: 0.2 of the 0.4 CPU seconds that the first call of
-    a cached kernel costs.
+def _choose_level() -> None:
+    """Compile for one level of x86-64 wherever the CPU has it, and not for this very CPU.
+
+    So every machine runs the same code, and a wheel can bring it. Whoever tells Numba what to
+    compile for is obeyed.
     """
-    if "scipy.linalg" in sys.modules:
+    is_told = _config.CPU_NAME is not None or _config.CPU_FEATURES is not None
+    if is_told or not _config.ENABLE_AVX or platform.machine() != "x86_64":
         return
-    sys.modules["scipy.linalg"] = None  # type: ignore[assignment]
-    try:
-        importlib.import_module("numba.np.arraymath")
-    finally:
-        del sys.modules["scipy.linalg"]
+    here = binding.get_host_cpu_features()
+    if all(here.get(feature, False) for feature in _LEVEL_FEATURES):
+        # Without the second, Numba adds all that the host has.
+        _config.CPU_NAME, _config.CPU_FEATURES = _LEVEL, ""
 
 
-_load_without_scipy()
+_choose_level()
 
 
 class Announcer(event.Listener):
@@ -63,24 +69,33 @@ def _cache_enabled() -> bool:
 
 
 def kernel(function: F) -> F:
-    """Compile a function in nopython mode, cached on disk unless VARCALL_NUMBA_CACHE=0.
+    """Compile a function in nopython mode; VARCALL_NUMBA_CACHE=0 does so in every process.
 
-    Where no folder can be written to, it is compiled anew in every process.
+    Otherwise the machine code is taken from the disk (`pileup.kernel_cache`) where it is there.
 
     The interpreter lock is released so that a caller may run kernels in threads.
     """
-    return _compiled(function, nogil=True)
+    jitted: Any = numba.njit(nogil=True)(function)
+    if _cache_enabled():
+        _enable_cache(jitted)
+    return cast(F, jitted)
 
 
 def part(function: F) -> F:
-    """Compile a function that kernels call, and Python may not: without a way in, in less time."""
-    return _compiled(function, nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+    """Compile a function that kernels call, and Python may not: without a way in, in less time.
+
+    It becomes a part of their machine code, and is kept nowhere else.
+    """
+    options: Any = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(F, numba.njit(**options)(function))
 
 
-def _compiled(function: F, **options: Any) -> F:
+def _enable_cache(jitted: Any) -> None:
     try:
-        jitted: Any = numba.njit(cache=_cache_enabled(), **options)(function)
-    except RuntimeError:
-        # No folder to cache in: a read-only install for a user without a home.
-        jitted = numba.njit(**options)(function)
-    return cast(F, jitted)
+        from pileup.kernel_cache import KernelCache
+
+        jitted._cache = KernelCache(jitted.py_func)
+    except (AttributeError, ImportError) as error:
+        _log.debug("Numba %s has another cache (%s): its own is used", numba.__version__, error)
+        with suppress(RuntimeError):  # no folder can be written to
+            jitted.enable_caching()
