@@ -66,7 +66,7 @@ format: $(STAMP)  ## Rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-wheel: $(STAMP)  ## Build dist/*.whl
+wheel: $(STAMP)  ## Build dist/*.whl with compiled kernels: three minutes
 	rm -rf dist
 	$(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation \
 		-w dist .

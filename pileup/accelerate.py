@@ -23,19 +23,25 @@ _LEVEL_FEATURES = ("avx2", "bmi", "bmi2", "f16c", "fma", "lzcnt", "movbe")
 """What the level (x86-64 psABI, 3.1.1) has beyond every x86-64, as LLVM names it."""
 
 
+def shipped_level() -> str | None:
+    """Return the level of x86-64 that a wheel's kernels are compiled for, if this CPU has it."""
+    if platform.machine() != "x86_64":
+        return None
+    here = binding.get_host_cpu_features()
+    return _LEVEL if all(here.get(feature, False) for feature in _LEVEL_FEATURES) else None
+
+
 def _choose_level() -> None:
-    """Compile for one level of x86-64 wherever the CPU has it, and not for this very CPU.
+    """Compile for one level wherever the CPU has it, and not for this very CPU.
 
     So every machine runs the same code, and a wheel can bring it. Whoever tells Numba what to
     compile for is obeyed.
     """
     is_told = _config.CPU_NAME is not None or _config.CPU_FEATURES is not None
-    if is_told or not _config.ENABLE_AVX or platform.machine() != "x86_64":
-        return
-    here = binding.get_host_cpu_features()
-    if all(here.get(feature, False) for feature in _LEVEL_FEATURES):
+    level = shipped_level()
+    if level is not None and _config.ENABLE_AVX and not is_told:
         # Without the second, Numba adds all that the host has.
-        _config.CPU_NAME, _config.CPU_FEATURES = _LEVEL, ""
+        _config.CPU_NAME, _config.CPU_FEATURES = level, ""
 
 
 _choose_level()

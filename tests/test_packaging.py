@@ -1,13 +1,16 @@
 """What is shipped: the wheel's contents, its metadata, and what its sources never do."""
 
 import ast
+import importlib.util
 import re
 import tomllib
 import zipfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pileup.kernel_cache import SHIPPED
 from varcall import __version__
 
 PACKAGES = ("varcall", "pileup", "models")
@@ -25,7 +28,10 @@ def wheel_names(root: Path, tmp_path_factory: pytest.TempPathFactory) -> list[st
     from hatchling.builders.wheel import WheelBuilder
 
     folder = tmp_path_factory.mktemp("dist")
-    (wheel,) = WheelBuilder(str(root)).build(directory=str(folder), versions=["standard"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VARCALL_BUILD_KERNELS", "0")
+        (wheel,) = WheelBuilder(str(root)).build(directory=str(folder), versions=["standard"])
+    assert wheel.endswith("-py3-none-any.whl")
     with zipfile.ZipFile(wheel) as archive:
         return archive.namelist()
 
@@ -51,6 +57,87 @@ def test_wheel_holds_no_tests_data_or_caches(wheel_names: list[str]) -> None:
     for name in wheel_names:
         assert not any(part in {"tests", "benchmarks", "__pycache__"} for part in name.split("/"))
         assert not name.endswith((".bam", ".vcf.gz", ".fa", ".fa.gz", ".pt", ".pkl", ".nbi"))
+
+
+class Application:
+    """Hears what a build says."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def display_info(self, message: str) -> None:
+        self.said.append(message)
+
+
+@pytest.fixture
+def hook(root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """The build hook, which compiles two empty kernels."""
+    spec = importlib.util.spec_from_file_location("hatch_build", root / "hatch_build.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    made = module.KernelHook(str(root), {}, None, None, str(tmp_path), "wheel", Application())
+
+    def compiled(folder: Path) -> list[Path]:
+        paths = [folder / name for name in ("scan.nbi", "scan.nbc")]
+        for path in paths:
+            path.touch()
+        return paths
+
+    monkeypatch.setattr(made, "_compile", compiled)
+    monkeypatch.delenv(module.SWITCH, raising=False)
+    return made
+
+
+def test_compiled_kernels_go_where_they_are_looked_for(
+    hook: Any, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hook, "_run", lambda *_, **__: "x86-64-v3\n")
+    build_data: dict[str, Any] = {"force_include": {}}
+    hook.initialize("standard", build_data)
+    packed = {root / place for place in build_data["force_include"].values()}
+    assert packed == {SHIPPED / "scan.nbi", SHIPPED / "scan.nbc"}
+    assert all(Path(path).is_file() for path in build_data["force_include"])
+    # A wheel with machine code is for one Python on one kind of machine.
+    assert build_data["pure_python"] is False
+    assert build_data["infer_tag"] is True
+    hook.finalize("standard", build_data, "")
+    assert not any(Path(path).exists() for path in build_data["force_include"])
+
+
+@pytest.mark.parametrize(
+    ("version", "switch", "needed", "level", "reason"),
+    [
+        ("editable", "1", (), "x86-64-v3", "a checkout compiles its own"),
+        ("standard", "0", (), "x86-64-v3", "VARCALL_BUILD_KERNELS=0"),
+        ("standard", "1", ("no_such_package",), "x86-64-v3", "no_such_package not found"),
+        ("standard", "1", (), "", "this CPU has not the level"),
+    ],
+)
+def test_without_what_it_takes_the_wheel_is_pure(
+    hook: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    version: str,
+    switch: str,
+    needed: tuple[str, ...],
+    level: str,
+    reason: str,
+) -> None:
+    monkeypatch.setenv("VARCALL_BUILD_KERNELS", switch)
+    monkeypatch.setitem(type(hook).initialize.__globals__, "NEEDED", needed)
+    monkeypatch.setattr(hook, "_run", lambda *_, **__: f"{level}\n")
+    build_data: dict[str, Any] = {"force_include": {}}
+    hook.initialize(version, build_data)
+    hook.finalize(version, build_data, "")
+    assert build_data == {"force_include": {}}
+    (said,) = hook.app.said
+    assert reason in said
+
+
+def test_kernels_that_do_not_compile_end_the_build(hook: Any, tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match=r"(?s)could not be compiled.*of no use"):
+        hook._run("-c", "raise SystemExit('of no use')", cwd=tmp_path)
 
 
 def test_wheel_has_one_console_script_and_its_licence(wheel_names: list[str], root: Path) -> None:
