@@ -19,6 +19,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite.binding import parse_assembly, parse_bitcode
 from numba.core.caching import (
     CompileResultCacheImpl,
     FunctionCache,
@@ -128,6 +129,24 @@ class _Implementation(CompileResultCacheImpl):
         places: list[Any] = [place]
         self._locator_classes = places
         super().__init__(function)
+
+    def rebuild(self, target_context: Any, payload: Any) -> Any:
+        """Rebuild as Numba does, but parse what callers inline only where one is compiled.
+
+        To parse it and list its symbols takes twice as long as all the rest.
+        """
+        (name, kind, (machine_code, bitcode)), descriptor, *rest = payload
+        library = (name, kind, (machine_code, _no_bitcode()))
+        # The only symbol that is looked up by its name.
+        target_context.codegen()._engine._defined_symbols.add(descriptor.llvm_cpython_wrapper_name)
+        found = super().rebuild(target_context, (library, descriptor, *rest))
+        found.library._get_module_for_linking = cache(partial(parse_bitcode, bitcode))
+        return found
+
+
+@cache
+def _no_bitcode() -> bytes:
+    return bytes(parse_assembly("").as_bitcode())
 
 
 class _Files(IndexDataCacheFile):

@@ -53,6 +53,17 @@ def test_each_signature_has_its_code(folder: Path) -> None:
     assert len(list(folder.glob("*.nbc"))) == 2
 
 
+def test_code_from_the_disk_is_inlined_where_a_caller_is_compiled(folder: Path) -> None:
+    kernel(scaled)(21)
+    inner = kernel(scaled)
+    outer = kernel(lambda value: inner(value) + 1)
+    assert inner(21) == 42
+    assert outer(21) == 43
+    assert (misses(inner), misses(outer)) == (0, 1)
+    again = kernel(lambda value: inner(value) + 1)
+    assert again(21) == 43
+
+
 def empty(content: bytes) -> bytes:
     return b""
 
