@@ -4,6 +4,7 @@ Exit codes: 0 done; 1 input, data or run error; 2 usage; 130 interrupted; 141 th
 standard output went away; 143 terminated.
 """
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -141,6 +142,8 @@ def main() -> NoReturn:
     open_standard_streams()
     # OpenBLAS starts threads when NumPy is imported, and `varcall.pool` forks only without.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # What imports make lives on: to look through it so often takes a twentieth of a short run.
+    gc.set_threshold(200_000)
     catch_signals()
     try:
         sys.exit(run())
