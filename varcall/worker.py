@@ -4,13 +4,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.engine import Engine, load_engine
+from models.engines.deferred import DeferredEngine
 from models.prompt import PromptContext
+from models.registry import BUNDLED_SHA256, weights_path
 from pileup.kernels.count import count_alleles
 from varcall.answers import answerer_of
 from varcall.candidates import CandidateThresholds, spell_alts
@@ -243,7 +246,14 @@ class _Answered(NamedTuple):
 def _engine_of(plan: WorkerPlan) -> Engine:
     if plan.desk is not None:
         return plan.desk.engine()
-    return load_engine(plan.model, plan.device, plan.precision, threads=1, engine=plan.engine)
+    load = partial(
+        load_engine, plan.model, plan.device, plan.precision, threads=1, engine=plan.engine
+    )
+    # Only what the user chose can be wrong, which is said before any work.
+    chosen = {plan.device, plan.precision, plan.engine} != {"auto"}
+    if chosen or plan.model not in BUNDLED_SHA256:
+        return load()
+    return DeferredEngine(*weights_path(plan.model), load)
 
 
 @dataclass(frozen=True, slots=True)

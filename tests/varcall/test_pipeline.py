@@ -89,6 +89,31 @@ def test_d1_bytes_do_not_depend_on_who_has_the_engine(
     assert float(model.split("\t")[1]) > 0
 
 
+def test_the_engine_waits_for_a_picture_unless_something_was_chosen(
+    small_sample: SimulatedSample,
+    untrained_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise NoModel("it is loaded")
+
+    monkeypatch.setattr("varcall.worker.load_engine", refuse)
+    with pysam.FastaFile(str(small_sample.reference)) as reference:
+        quiet = (f"{reference.references[0]}:1-100",)
+    output = tmp_path / "out.vcf"
+    bundled = Path("tiny")
+    assert _records(_call(small_sample, bundled, output, regions=quiet)) == []
+    for model, chosen in (
+        (bundled, {"engine": "torch"}),
+        (bundled, {"precision": "fp32"}),
+        (bundled, {"device": "cpu"}),
+        (untrained_model, {}),
+    ):
+        with pytest.raises(NoModel, match="it is loaded"):
+            _call(small_sample, model, output, regions=quiet, **chosen)
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a CUDA device")
 @pytest.mark.parametrize("threads", [1, 2])
 def test_cuda_that_is_not_there_is_one_sentence(
