@@ -8,6 +8,7 @@ PIP_ARGS ?=
 EXTRAS := dev
 DEMO_ARGS ?= --threads 2
 PYTEST_ARGS ?=
+ROWS ?=
 BENCHMARK_ARGS ?=
 
 # The first interpreter that is new enough; the pinned PyTorch has builds for 3.11 first of all.
@@ -17,7 +18,7 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 	$$python $(IS_USABLE) >/dev/null 2>&1 && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test campaign benchmark check lint types format wheel clean
+.PHONY: help install demo test campaign mutations benchmark check lint types format wheel clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -49,6 +50,9 @@ test: $(STAMP)  ## Run the tests
 
 campaign: $(STAMP)  ## Run the long fault campaigns: corruptions, kills, many contigs
 	$(BIN)/python -m pytest -s -m campaign tests/faults
+
+mutations: $(STAMP)  ## Take each guard of tests/faults out of a copy: does its test fail? (ten minutes)
+	$(BIN)/python -m tests.faults.mutations $(ROWS)
 
 benchmark: $(STAMP)  ## Measure the speed of each part; compare_callers and scaling take longer
 	$(BIN)/python -m benchmarks.microbenchmarks $(BENCHMARK_ARGS)

@@ -4,6 +4,9 @@ import contextlib
 import gzip
 import io
 import itertools
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,6 +153,8 @@ MALFORMED = {
     "allele index": (replaced("0/1:40", "0/7:40"), "only 1 ALT"),
     "genotype": (replaced("0/1:40", "a/b:40"), "malformed genotype"),
     "position": (replaced("\t100\t", "\tx\t"), "not a number"),
+    # Arabic digits, which Python's int() reads.
+    "digits": (replaced("\t100\t", "\t\u0661\u0660\u0660\t"), "not a number"),
     "quality": (replaced("\t50\t", "\thigh\t"), "QUAL"),
     "alternate": (replaced(f"\t{ALT1}\t", "\t?\t"), "no allele"),
     "too many values": (replaced("0/1:40", "0/1:40:1"), "sample values"),
@@ -201,6 +206,21 @@ def test_a_good_pair_is_scored(tmp_path: Path, reference: Path) -> None:
     good.write_text(vcf_text(RECORDS))
     assert evaluated(tmp_path, good, good) == 0
     assert (tmp_path / "report.summary.csv").exists()
+
+
+def test_f22_the_reader_of_the_table_went_away(tmp_path: Path, reference: Path, root: Path) -> None:
+    """The table waits in a buffer until the command is done: only then it meets the pipe."""
+    good = tmp_path / "good.vcf"
+    good.write_text(vcf_text(RECORDS))
+    command = [sys.executable, "-m", "varcall", "eval", "--truth", str(good), "--query", str(good)]
+    command += ["--ref", str(reference), "-o", str(tmp_path / "report")]
+    command += ["--engine", "builtin", "--no-plots", "--quiet"]
+    reader, writer = os.pipe()
+    os.close(reader)
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, cwd=root, env=buffered)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (141, b"")
 
 
 MUTATIONS = 100

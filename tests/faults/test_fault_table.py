@@ -1,22 +1,45 @@
-"""The table of faults names every row once, and only tests that exist."""
+"""The table of faults: its rows have tests that exist, and guards that can be taken out."""
 
-import re
+from collections import Counter
 from pathlib import Path
 
-ROWS = [
-    *(f"F{number}" for number in range(1, 25)),
-    *("D1", "D2", "D3"),
-    *(f"S{number}" for number in range(1, 6)),
-    *("X1", "X2"),
-]
+from tests.faults.mutations import GUARDS, read_guards, read_table
 
 
-def test_the_table_is_whole_and_names_tests_that_exist(root: Path) -> None:
-    table = (root / "tests" / "faults" / "README.md").read_text()
-    assert re.findall(r"^\| ([FDSX]\d+) \|", table, re.MULTILINE) == ROWS
-    for line in table.splitlines():
-        assert not line.startswith("|") or line.count("|") == 6, line
-    named = re.findall(r"`([\w/]+\.py)::(test_\w+)`", table)
-    assert len(named) > len(ROWS)
-    for file, test in named:
-        assert f"def {test}(" in (root / "tests" / file).read_text(), f"{file}::{test}"
+def test_rows_are_unique_and_each_has_a_file_of_guards(root: Path) -> None:
+    rows = [row.name for row in read_table(root)]
+    assert len(rows) >= 34
+    assert Counter(rows) == Counter(path.stem for path in (root / GUARDS).iterdir())
+
+
+def test_every_test_of_the_table_exists(root: Path) -> None:
+    for row in read_table(root):
+        assert row.tests, row.name
+        for test in (*row.tests, *row.campaigns):
+            file, _, function = test.partition("::")
+            assert f"def {function}(" in (root / "tests" / file).read_text(), test
+
+
+def test_the_table_names_the_guards_of_each_row(root: Path) -> None:
+    guards = read_guards(root)
+    for row in read_table(root):
+        names = [guard.name for guard in guards if guard.row == row.name]
+        assert names, row.name
+        assert row.guards == "; ".join(names), row.name
+
+
+def test_guards_are_of_tests_of_their_row(root: Path) -> None:
+    tests = {row.name: row.tests for row in read_table(root)}
+    for guard in read_guards(root):
+        test, _, _ = guard.test.partition("[")  # its parameters may be narrowed down
+        assert test in tests[guard.row], (guard.row, guard.name)
+
+
+def test_every_guard_can_be_taken_out(root: Path) -> None:
+    """Whoever moves or rewords a guard changes its file in tests/faults/guards as well."""
+    for guard in read_guards(root):
+        source = (root / guard.file).read_text()
+        assert guard.file.endswith(".py"), guard
+        without = guard.taken_out(source)
+        assert without != source, guard
+        compile(without, guard.file, "exec")

@@ -58,3 +58,19 @@ def test_every_answer_is_mapped(triage: Triage | None) -> None:
     assert np.array_equal(mapped.probabilities, MAP.apply(plain.probabilities))
     assert not np.array_equal(mapped.probabilities, plain.probabilities)
     assert np.array_equal(mapped.probabilities.argmax(1), plain.probabilities.argmax(1))
+
+
+class OtherMachine(Engine):
+    """Adds up in another order: the last bits are others."""
+
+    def predict(self, images: np.ndarray, *_: np.ndarray) -> np.ndarray:
+        return super().predict(images) * np.array([1 - 2e-6, 1 + 2e-6, 1], np.float32)
+
+
+def test_the_last_bits_of_an_engines_answers_change_nothing() -> None:
+    question = (Evidence(), PromptContext(), np.zeros((3, 2), np.float32))
+    ours, theirs = (
+        Answerer(engine, None).answer(*question) for engine in (Engine(), OtherMachine())
+    )
+    assert not np.array_equal(OtherMachine().predict(SAID), SAID)
+    assert np.array_equal(ours.probabilities, theirs.probabilities)

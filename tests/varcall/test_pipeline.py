@@ -133,6 +133,16 @@ def test_d2_records_do_not_depend_on_the_window(
     assert _records(text) == _records(whole)
 
 
+def test_d2_a_border_beside_a_record_changes_nothing(
+    whole: bytes, small_sample: SimulatedSample, untrained_model: Path, tmp_path: Path
+) -> None:
+    for record in _records(whole)[:4]:
+        # The first window ends behind the first base of the record.
+        window = int(record.split(b"\t")[1])
+        text = _call(small_sample, untrained_model, tmp_path / "out.vcf", window=window)
+        assert _records(text) == _records(whole), window
+
+
 def test_d1_three_shards_merge_into_the_whole(
     whole: bytes, small_sample: SimulatedSample, untrained_model: Path, tmp_path: Path
 ) -> None:

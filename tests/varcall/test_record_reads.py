@@ -310,9 +310,20 @@ def malformed(field: int, form: str, value: int) -> Callable[[bytearray], None]:
     return change
 
 
+def nameless(data: bytearray) -> None:
+    """Take the name out of a record, and leave all else right."""
+    at = list(records_of(data))[700]
+    length = data[at + 12]
+    del data[at + 36 : at + 36 + length]
+    (size,) = struct.unpack_from("<i", data, at)
+    struct.pack_into("<i", data, at, size - length)
+    data[at + 12] = 0
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
+        (nameless, "malformed"),
         (malformed(0, "<i", 20), "malformed"),
         (malformed(0, "<i", -5), "malformed"),
         (malformed(0, "<i", 1 << 28), "the last record is cut"),
