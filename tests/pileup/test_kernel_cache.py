@@ -53,17 +53,6 @@ def test_each_signature_has_its_code(folder: Path) -> None:
     assert len(list(folder.glob("*.nbc"))) == 2
 
 
-def test_code_from_the_disk_is_inlined_where_a_caller_is_compiled(folder: Path) -> None:
-    kernel(scaled)(21)
-    inner = kernel(scaled)
-    outer = kernel(lambda value: inner(value) + 1)
-    assert inner(21) == 42
-    assert outer(21) == 43
-    assert (misses(inner), misses(outer)) == (0, 1)
-    again = kernel(lambda value: inner(value) + 1)
-    assert again(21) == 43
-
-
 def empty(content: bytes) -> bytes:
     return b""
 
@@ -227,25 +216,54 @@ def test_the_content_is_told_apart() -> None:
     assert len({content_digest(function) for function in functions}) == len(named)
 
 
-DIGESTS = """
+MODULE = """
+from pileup.accelerate import kernel
 from pileup.kernel_cache import content_digest
 from pileup.kernels import draw, records, reassemble
-for function in (draw.support_level, records.unpack_records, reassemble.reassemble):
-    print(content_digest(function.py_func))
+
+def named(value):
+    return value in {"a", "b", "c", "d", "e"}
+
+@kernel
+def inner(value):
+    return value + 1
+
+@kernel
+def outer(value):
+    return inner(value) * 10
+
+def digests():
+    kernels = (draw.support_level, records.unpack_records, reassemble.reassemble)
+    return [content_digest(f) for f in (named, *(kernel.py_func for kernel in kernels))]
 """
 
 
-def test_the_content_is_the_same_in_every_process(root: Path) -> None:
-    told = {
-        subprocess.run(
-            [sys.executable, "-c", DIGESTS],
-            cwd=root,
-            env={**os.environ, "PYTHONHASHSEED": seed},
-            capture_output=True,
-            check=True,
-            text=True,
-        ).stdout
-        for seed in ("1", "2")
+def told(root: Path, tmp_path: Path, expression: str, seed: str = "0") -> str:
+    """Evaluate an expression in a process of its own, in a module with kernels."""
+    (tmp_path / "kernels_of_a_process.py").write_text(MODULE)
+    environment = {
+        **os.environ,
+        "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+        "PYTHONHASHSEED": seed,
+        "PYTHONPATH": f"{tmp_path}:{root}",
     }
-    assert len(told) == 1
-    assert len(told.pop().split()) == 3
+    script = f"from kernels_of_a_process import *; print({expression})"
+    return subprocess.run(
+        [sys.executable, "-c", script], env=environment, capture_output=True, check=True, text=True
+    ).stdout
+
+
+def test_the_content_is_the_same_in_every_process(root: Path, tmp_path: Path) -> None:
+    digests = {told(root, tmp_path, "*digests()", seed) for seed in ("1", "2")}
+    assert len(digests) == 1
+    assert len(digests.pop().split()) == 4
+
+
+def test_code_from_the_disk_is_inlined_where_a_caller_is_compiled(
+    root: Path, tmp_path: Path
+) -> None:
+    missed = "*inner.stats.cache_misses.values(), *outer.stats.cache_misses.values()"
+    assert told(root, tmp_path, f"inner(4), {missed}") == "5 1\n"
+    assert told(root, tmp_path, f"inner(4), outer(4), {missed}") == "5 50 1\n"
+    # The caller stands alone: nothing in this process has the code of what it calls.
+    assert told(root, tmp_path, f"outer(4), {missed}") == "50\n"
