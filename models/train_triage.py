@@ -21,6 +21,7 @@ from models.weights import load_weights, save_weights
 
 # Probabilities from which on the trees may be called sure, the boldest first.
 _SURE_STEPS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)
+_LEAST_SCALE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +128,8 @@ def fit_settings(
     """
     target = torch.from_numpy(labels)
     scores = triage.trees.scores(features)
-    (scale,) = _fit([torch.from_numpy(scores)], target)
+    # Trees that know less than nothing of these questions are fitted to 0: they say nothing then.
+    scale = max(_LEAST_SCALE, *_fit([torch.from_numpy(scores)], target))
     answers = softmax(scores * scale)
     logs = [torch.from_numpy(log_of(p)) for p in (pictured, answers)]
     weights = _fit(logs, target)

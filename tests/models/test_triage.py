@@ -74,6 +74,17 @@ def test_settings_are_fitted_to_what_is_right(triage: Triage) -> None:
     assert (sharper.predict(features)[sure].argmax(1) == labels[sure]).all()
 
 
+def test_trees_that_are_always_wrong_have_no_say(triage: Triage) -> None:
+    from models.train_triage import fit_settings
+
+    features, _ = questions(60, 4)
+    wrong = triage.predict(features).argmin(1)
+    pictured = np.eye(3, dtype=np.float32)[wrong] * 0.97 + 0.01
+    fitted = fit_settings(triage, features, pictured, wrong)
+    assert fitted.predict(features).max() < 0.4
+    assert (fitted.answer(features, pictured).argmax(1) == wrong).all()
+
+
 def test_sure_trees_answer_alone(triage: Triage) -> None:
     features, _ = questions(200, 6)
     pictured = np.full((200, 3), 1 / 3, np.float32)
