@@ -31,7 +31,7 @@ _EXCLUDED = 0x4 | 0x100 | 0x800
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A slice, what is done to its reads, and the preset of `bcftools mpileup -X` for them."""
+    """A slice, what is done to its reads, and what `bcftools mpileup` is told of them."""
 
     slice: Slice
     spell: Callable[[list[str]], list[str]] | None = None
@@ -61,7 +61,7 @@ LIBRARIES = (
             "HG002_Revio_HiFi_GRCh38_chr20_9.0-9.1Mb.bam",
             "chr20:9000000-9099000",
         ),
-        bcftools="pacbio-ccs",
+        bcftools="-X pacbio-ccs",
     ),
     Library(
         _long(
@@ -69,14 +69,15 @@ LIBRARIES = (
             "HG002_ONT_R10_GRCh38_chr20_5.050-5.075Mb.bam",
             "chr20:5050000-5075000",
         ),
-        bcftools="ont",
+        bcftools="-X ont",
     ),
     *(
-        Library(replace(item, name=f"{item.name}, {what}"), spell)
+        Library(replace(item, name=f"{item.name}, {what}"), spell, bcftools)
         for item in SLICES[:2]
-        for what, spell in (
-            ("single ends", as_single_end),
-            ("pairs without 0x2", as_unmarked_pair),
+        for what, spell, bcftools in (
+            ("single ends", as_single_end, None),
+            # Without -A it leaves such pairs out, and calls nothing.
+            ("pairs without 0x2", as_unmarked_pair, "-A"),
         )
     ),
 )
@@ -113,18 +114,18 @@ def callers_for(library: Library) -> list[Caller]:
     """Return varcall, and the peers that are installed, as their manuals say for such reads."""
     peers = [peer for peer in PEERS if peer.available()]
     if library.bcftools is not None:
-        peers = [_with_preset(peer, library.bcftools) for peer in peers]
+        peers = [_told(peer, library.bcftools) for peer in peers]
     return [VARCALL, *peers]
 
 
-def _with_preset(peer: Caller, preset: str) -> Caller:
+def _told(peer: Caller, options: str) -> Caller:
     if peer.name != "bcftools":
         return peer
 
     def command(job: Job) -> str:
-        return peer.command(job).replace("mpileup ", f"mpileup -X {preset} ", 1)
+        return peer.command(job).replace("mpileup ", f"mpileup {options} ", 1)
 
-    return replace(peer, name=f"bcftools -X {preset}", command=command)
+    return replace(peer, name=f"bcftools {options}", command=command)
 
 
 def table(rows: Iterable[Row]) -> str:

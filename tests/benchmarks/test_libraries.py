@@ -23,13 +23,13 @@ def test_unmarked_pairs_lose_one_flag() -> None:
     assert as_unmarked_pair(as_unmarked_pair(REVERSE)) == ["q", "145", *REVERSE[2:]]
 
 
-def test_bcftools_takes_the_preset_of_long_reads() -> None:
+def test_bcftools_is_told_what_the_reads_are() -> None:
     (bcftools,) = (peer for peer in PEERS if peer.name == "bcftools")
     job = Job(Path("r.bam"), Path("r.fa"), "c1:1-9", Path("o.vcf.gz"))
     for library in LIBRARIES:
         commands = [c.command(job) for c in callers_for(library) if c.name.startswith("bcftools")]
         for command in commands:
-            wanted = f"mpileup -X {library.bcftools} " if library.bcftools else "mpileup "
+            wanted = f"mpileup {library.bcftools} " if library.bcftools else "mpileup "
             assert command == bcftools.command(job).replace("mpileup ", wanted)
 
 
