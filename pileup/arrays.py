@@ -4,8 +4,7 @@ Positions are 0-based on the contig, ends exclusive; bases are codes 0 A, 1 C, 2
 An `*_offset` of n + 1 entries says where each of n things begins in the arrays it names.
 
 `len()` of a tuple is its number of fields: count reads with `len(reads.read_start)`, sites with
-`len(sites.start)`. Numba's cache looks at the kernels' files only: after a change of the order of
-fields here, remove pileup/kernels/__pycache__.
+`len(sites.start)`.
 """
 
 from typing import NamedTuple
