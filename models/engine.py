@@ -1,6 +1,7 @@
 """Answering questions: one interface, whatever runs the network."""
 
 import logging
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,10 @@ _FASTEST_FIRST = ("onnx", "openvino", "torch")
 the same records on every node of a cluster."""
 
 _BF16_ENGINES = ("openvino", "torch")
+_LEVELS_WITHOUT_BF16 = frozenset(
+    ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")
+)
+"""Values of ONEDNN_MAX_CPU_ISA, as oneDNN's manual lists them."""
 
 _PROBE_TOLERANCE = 1e-3
 
@@ -206,7 +211,12 @@ class _Choice:
 
 
 def cpu_multiplies_bf16() -> bool:
-    """Return whether this CPU has bf16 arithmetic; emulated, it would be slower than fp32."""
+    """Return whether this CPU has bf16 arithmetic; emulated, it would be slower than fp32.
+
+    ONEDNN_MAX_CPU_ISA can keep PyTorch and OpenVINO from it.
+    """
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in _LEVELS_WITHOUT_BF16:
+        return False
     with suppress(OSError):
         flags = Path("/proc/cpuinfo").read_text()
         return "amx_bf16" in flags or "avx512_bf16" in flags

@@ -116,16 +116,17 @@ class Worker:
 
     def __init__(self, plan: WorkerPlan) -> None:
         self._plan = plan
-        self._reference = Reference(plan.inputs.reference)
-        # Held for as long as the worker lives: the stack closes the file when it is collected.
-        self._files = ExitStack()
-        self._source = self._files.enter_context(open_reads(plan.inputs))
+        # Before any file is opened, which would stay open where the engine cannot be loaded.
         self._answerer = answerer_of(
             _engine_of(plan),
             plan.model,
             every_picture=not plan.triage,
             batch_size=plan.batch_size,
         )
+        self._reference = Reference(plan.inputs.reference)
+        # Held for as long as the worker lives: the stack closes the file when it is collected.
+        self._files = ExitStack()
+        self._source = self._files.enter_context(open_reads(plan.inputs))
 
     def call(self, window: Region) -> WindowResult:
         """Call the variants whose candidates start in a window (0-based half-open)."""

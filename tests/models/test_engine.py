@@ -233,6 +233,16 @@ def test_what_an_engine_cannot_do_is_said(
         load_engine(path, **arguments)
 
 
+@pytest.mark.parametrize("level", ["AVX2", "avx512_core"])
+def test_bf16_that_onednn_may_not_use_is_said(
+    path: Path, level: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", level)
+    for engine in ("auto", "torch", "openvino"):
+        with pytest.raises(ModelError, match="no bf16 arithmetic"):
+            load_engine(path, "cpu", "bf16", engine=engine)
+
+
 def test_bf16_is_near_fp32(path: Path, asked: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
     some = tuple(x[:4] for x in asked)
     exact, rounded = (
