@@ -34,14 +34,14 @@ def rounded(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
         When a row is no probability.
     """
     shares = probabilities.astype(np.float64)
-    check_probabilities(shares)
+    _check_probabilities(shares)
     logs = np.log10(np.maximum(shares, SMALLEST))
     steps = np.rint((logs - logs.max(axis=1, keepdims=True)) / STEP)
     odds = 10.0 ** (steps * STEP)
     return np.asarray(odds / odds.sum(axis=1, keepdims=True), np.float32)
 
 
-def check_probabilities(shares: NDArray[np.floating]) -> None:
+def _check_probabilities(shares: NDArray[np.floating]) -> None:
     """Refuse rows [n, options] that do not sum to 1 or have a negative share.
 
     Raises

@@ -161,18 +161,17 @@ def _extent(sites: SiteArrays, site: int) -> tuple[int, int]:
 def _chains(sites: SiteArrays, called: Sequence[CalledSite]) -> list[tuple[CalledSite, ...]]:
     """Chain sites that touch; one site alone makes a chain if both its ALTs are called."""
     chains: list[list[CalledSite]] = []
-    end = -1
     starts: list[int] = []
     ends: list[int] = []
     for site in called:
-        start, reach = _extent(sites, site.number)
-        if chains and start <= end:
+        start, end = _extent(sites, site.number)
+        if chains and start <= ends[-1]:
             chains[-1].append(site)
-            end = ends[-1] = max(end, reach)
+            ends[-1] = max(ends[-1], end)
         else:
             chains.append([site])
             starts.append(start)
-            ends.append(end := reach)
+            ends.append(end)
     return [
         tuple(chain)
         for chain, start, end in zip(chains, starts, ends, strict=True)
