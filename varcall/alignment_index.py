@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from varcall.bgzf import BgzfFile, BlockError
-from varcall.binned_index import BAI_MAGIC, CSI_MAGIC, BinnedIndex, load_binned, unpacked
-from varcall.crai import CraiEntry, parse_crai
-from varcall.cram import CramFile
 from varcall.errors import InputError
+from varcall.formats.bai_csi import BAI_MAGIC, CSI_MAGIC, BinnedIndex, load_binned, unpacked
+from varcall.formats.bgzf import BgzfFile, BlockError
+from varcall.formats.crai import CraiEntry, parse_crai
+from varcall.formats.cram_containers import CramFile
 
 CHECKED_CONTAINERS = 64  # first containers of contigs of a CRAM that are looked at
 

@@ -10,7 +10,7 @@ import struct
 import zlib
 from typing import BinaryIO
 
-from varcall.bgzf import EOF_BLOCK
+from varcall.formats.bgzf import EOF_BLOCK
 
 DEFAULT_LEVEL = 6
 _BLOCK_INPUT = 0xFF00  # as htslib: even a block that does not compress fits in 64 KiB

@@ -8,9 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from varcall.contigs import unknown_contig
 from varcall.errors import InputError, UsageError
 from varcall.evaluate.vcf_records import Record, read_call_set
+from varcall.formats.contig_names import unknown_contig
 from varcall.inputs import Inputs, open_inputs
 from varcall.locus import Viewer, open_viewer
 from varcall.log import Progress

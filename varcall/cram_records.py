@@ -14,9 +14,9 @@ from pathlib import Path
 import pysam
 
 from pileup.arrays import RecordSpan
-from varcall.bgzf import inflate_block
 from varcall.byte_buffer import ByteBuffer
-from varcall.crai import CramAudit
+from varcall.formats.bgzf import inflate_block
+from varcall.formats.crai import CramAudit
 from varcall.input_checks import alignments_of
 
 # All fields of a record, of its tags the read group alone (enum sam_fields of htslib), and no tags

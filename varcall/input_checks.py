@@ -12,13 +12,6 @@ from typing import TypeVar
 
 import pysam
 
-from varcall.alignment_header import (
-    AlignmentHeader,
-    SampleChoice,
-    choose_sample,
-    read_bam_header,
-    read_cram_header,
-)
 from varcall.alignment_index import (
     AlignmentIndex,
     check_bam_index,
@@ -26,11 +19,18 @@ from varcall.alignment_index import (
     find_index,
     read_index,
 )
-from varcall.bgzf import GZIP_MAGIC, BgzfFile, is_bgzf
-from varcall.contigs import shared_contigs, some_names
-from varcall.cram import CramFile
 from varcall.errors import InputError
-from varcall.fasta_index import check_fasta
+from varcall.formats.alignment_header import (
+    AlignmentHeader,
+    SampleChoice,
+    choose_sample,
+    read_bam_header,
+    read_cram_header,
+)
+from varcall.formats.bgzf import GZIP_MAGIC, BgzfFile, is_bgzf
+from varcall.formats.contig_names import shared_contigs, some_names
+from varcall.formats.cram_containers import CramFile
+from varcall.formats.fasta_index import check_fasta
 from varcall.reference import Reference
 from varcall.reference_match import (
     MASKED_SHARE,

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from varcall.alignment_header import AlignmentHeader
-from varcall.contigs import partial_contigs
+from varcall.formats.alignment_header import AlignmentHeader
+from varcall.formats.contig_names import partial_contigs
 from varcall.input_checks import (
     Checks,
     Checksums,

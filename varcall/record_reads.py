@@ -30,10 +30,10 @@ from pileup.kernels.records import (
     scan_records,
     unpack_records,
 )
-from varcall.bgzf import BlockError
 from varcall.byte_buffer import ByteBuffer
 from varcall.equal_bases import spell_equal_bases
 from varcall.errors import InputError
+from varcall.formats.bgzf import BlockError
 from varcall.reads import (
     MISSING_QUALITY,
     TILE,

@@ -12,8 +12,8 @@ import pysam
 from numpy.typing import NDArray
 
 from pileup.arrays import EQUAL
-from varcall.contigs import some_names
 from varcall.errors import InputError
+from varcall.formats.contig_names import some_names
 from varcall.reference import OTHER, Reference
 from varcall.regions import Region
 

@@ -11,9 +11,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from varcall.contigs import some_names, unknown_contig
 from varcall.errors import InputError, UsageError
-from varcall.text import open_text
+from varcall.formats.contig_names import some_names, unknown_contig
+from varcall.formats.text import open_text
 
 logger = logging.getLogger(__name__)
 

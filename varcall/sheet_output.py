@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from varcall.atomic import AtomicOutput, check_writable, output_error
 from varcall.errors import UsageError
+from varcall.formats.text import write_text
 from varcall.html import inline_png, render_template, report_packages
 from varcall.outputs import Output, file_outputs, present_outputs
 from varcall.sheet_locus import Judged, SheetLocus
-from varcall.text import write_text
 
 if TYPE_CHECKING:
     from pileup.show import Label

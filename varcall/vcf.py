@@ -21,8 +21,8 @@ from typing import BinaryIO, NamedTuple, Protocol
 from varcall.atomic import AtomicOutput, is_special, output_errors
 from varcall.bgzf_writer import DEFAULT_LEVEL, BgzfWriter
 from varcall.errors import InputError, UsageError
+from varcall.formats.text import as_utf8
 from varcall.options import STDOUT
-from varcall.text import as_utf8
 
 PASS = "PASS"
 REF_CALL = "RefCall"

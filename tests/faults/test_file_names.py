@@ -11,8 +11,8 @@ import pytest
 from tests.varcall.test_vcf import record, write
 from varcall.cli import run
 from varcall.evaluate.reference import Reference
+from varcall.formats.text import as_utf8
 from varcall.simulate import SimulatedSample
-from varcall.text import as_utf8
 from varcall.vcf import escape_control
 
 E, U = os.fsdecode(b"\xe9"), os.fsdecode(b"\xff")

@@ -11,10 +11,10 @@ import pytest
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from tests.varcall.htslib_reads import load_reads
 from tests.varcall.loading import reads_of
-from varcall.crai import parse_crai
-from varcall.cram import CramFile
 from varcall.cram_records import CramRecords
 from varcall.errors import InputError
+from varcall.formats.crai import parse_crai
+from varcall.formats.cram_containers import CramFile
 from varcall.reads import ReadFilter
 
 LENGTH = 300_000

@@ -9,9 +9,9 @@ import typer
 
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from varcall.alignment_index import read_index
-from varcall.bgzf import BgzfFile, BlockError
 from varcall.cli.check import check
 from varcall.errors import InputError
+from varcall.formats.bgzf import BgzfFile, BlockError
 from varcall.inputs import open_inputs
 from varcall.regions import Region
 

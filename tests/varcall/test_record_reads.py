@@ -27,9 +27,9 @@ from tests.builders import (
 )
 from tests.varcall.htslib_reads import load_reads
 from tests.varcall.loading import reads_of
-from varcall.bgzf import EOF_BLOCK, BgzfFile, inflate_block
 from varcall.bgzf_writer import BgzfWriter
 from varcall.errors import InputError
+from varcall.formats.bgzf import EOF_BLOCK, BgzfFile, inflate_block
 from varcall.reads import ReadBatch, ReadFilter
 
 LENGTH = 40_000

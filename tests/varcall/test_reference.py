@@ -8,7 +8,7 @@ import pytest
 
 from tests.builders import random_sequence, write_reference
 from varcall.errors import InputError
-from varcall.fasta_index import check_fasta
+from varcall.formats.fasta_index import check_fasta
 from varcall.reference import Reference
 
 

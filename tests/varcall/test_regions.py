@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from varcall.contigs import twin_name
 from varcall.errors import InputError, UsageError
+from varcall.formats.contig_names import twin_name
 from varcall.regions import (
     Region,
     merge_regions,

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
-from varcall.contigs import some_names
 from varcall.errors import InputError
 from varcall.evaluate.intervals import EMPTY, Intervals
 from varcall.evaluate.matching import (
@@ -20,6 +19,7 @@ from varcall.evaluate.matching import (
 from varcall.evaluate.reference import Reference
 from varcall.evaluate.variants import is_snp
 from varcall.evaluate.vcf_records import CallSet, Record
+from varcall.formats.contig_names import some_names
 
 logger = logging.getLogger(__name__)
 

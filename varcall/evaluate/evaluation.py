@@ -4,13 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from varcall.contigs import some_names
 from varcall.errors import InputError
 from varcall.evaluate.comparator import Comparison, TypeCounts, compare
 from varcall.evaluate.intervals import Intervals, read_merged_bed
 from varcall.evaluate.matching import MatchOptions
 from varcall.evaluate.reference import Reference
 from varcall.evaluate.vcf_records import CallSet, Record, read_call_set
+from varcall.formats.contig_names import some_names
 from varcall.regions import parse_region
 
 CERTAIN_BASES = frozenset("ACGT")

@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from varcall.contigs import some_names
 from varcall.evaluate.annotate import (
     BOUNDARY,
     CONFIDENT,
@@ -24,6 +23,7 @@ from varcall.evaluate.reference import Reference
 from varcall.evaluate.scores import score_of
 from varcall.evaluate.superloci import Row, contig_rows
 from varcall.evaluate.vcf_records import CallSet, Record
+from varcall.formats.contig_names import some_names
 
 SEX_CONTIGS = frozenset({"X", "chrX", "Y", "chrY"})
 X_CONTIGS = ("X", "chrX", "x", "chrx")

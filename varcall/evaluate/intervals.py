@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from varcall.errors import InputError
-from varcall.text import open_text
+from varcall.formats.text import open_text
 
 SKIPPED_PREFIXES = ("#", "track", "browser")
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from varcall.atomic import AtomicOutput
 from varcall.evaluate.happy_rows import Row
 from varcall.evaluate.metrics import CalibrationBin
-from varcall.text import as_utf8
+from varcall.formats.text import as_utf8
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

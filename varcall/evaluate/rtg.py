@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from varcall.errors import InputError, UsageError
-from varcall.text import open_text
+from varcall.formats.text import open_text
 
 logger = logging.getLogger(__name__)
 

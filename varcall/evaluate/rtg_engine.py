@@ -25,7 +25,7 @@ from varcall.evaluate.vcf_records import (
     parse_genotype,
     parse_record,
 )
-from varcall.text import begins_with_mark, open_text
+from varcall.formats.text import begins_with_mark, open_text
 
 TRUTH_FILES = {"tp-baseline.vcf": Verdict.MATCH, "fn.vcf": Verdict.MISMATCH}
 QUERY_FILES = {"tp.vcf": Verdict.MATCH, "fp.vcf": Verdict.MISMATCH}

@@ -46,7 +46,7 @@ from varcall.evaluate.rtg_engine import RtgEngine
 from varcall.evaluate.strata import read_stratification
 from varcall.evaluate.table import summary_table
 from varcall.evaluate.uncounted import uncounted_notes
-from varcall.text import write_text
+from varcall.formats.text import write_text
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from varcall.errors import InputError
 from varcall.evaluate.intervals import read_bed
-from varcall.text import open_text
+from varcall.formats.text import open_text
 
 Rows = dict[str, list[tuple[int, int]]]
 

@@ -15,6 +15,7 @@ import numpy as np
 import pysam
 
 from varcall.errors import InputError, OutputError, UsageError
+from varcall.formats.text import as_utf8, write_text
 from varcall.outputs import (
     Input,
     Output,
@@ -38,7 +39,6 @@ from varcall.simulate.mapping import (
 from varcall.simulate.noise import base_codes
 from varcall.simulate.sequencer import Sequencer
 from varcall.simulate.tiles import FLANK, draw_tiles, overlapping
-from varcall.text import as_utf8, write_text
 
 logger = logging.getLogger(__name__)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from varcall.atomic import AtomicOutput, check_writable
 from varcall.errors import InputError, UsageError
+from varcall.formats.text import write_text
 from varcall.outputs import (
     Input,
     check_outputs,
@@ -21,7 +22,6 @@ from varcall.pool import run_in_order
 from varcall.simulate.report.chunk import Metrics
 from varcall.simulate.report.comparison import Row, compare, write_table
 from varcall.simulate.report.sample import ReportSample, measure_sample, sample_depth
-from varcall.text import write_text
 
 #: Simulated samples that are measured; of more, every k-th is.
 MAX_SIMULATED = 60

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pysam
 
-from varcall.bgzf import BgzfFile
-from varcall.contigs import some_names
 from varcall.errors import InputError
+from varcall.formats.bgzf import BgzfFile
+from varcall.formats.contig_names import some_names
 
 UNNAMED_SAMPLE = "SAMPLE"
 MAX_HEADER_BYTES = 1 << 28  # headers with 3 million contigs are below; more is not a genome

@@ -12,7 +12,7 @@ import re
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from varcall.bgzf import GZIP_MAGIC
+from varcall.formats.bgzf import GZIP_MAGIC
 
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _PERCENT = "varcall.percent"

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from varcall.bgzf import GZIP_MAGIC, BgzfFile, BlockError, is_bgzf
 from varcall.errors import InputError
+from varcall.formats.bgzf import GZIP_MAGIC, BgzfFile, BlockError, is_bgzf
 
 _HEADER_WINDOW = 512  # bytes before a sequence in which its header line is looked for
 _CHECKED_LINES = 8  # line ends looked at in each contig

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from varcall.bgzf import GZIP_MAGIC
+from varcall.formats.bgzf import GZIP_MAGIC
 
 BAI_MAGIC, CSI_MAGIC = b"BAI\1", b"CSI\1"
 CHUNK = np.dtype([("begin", "<u8"), ("end", "<u8")])

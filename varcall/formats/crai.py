@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from varcall.binned_index import unpacked
-from varcall.cram import Container, CramFile
 from varcall.errors import InputError
+from varcall.formats.bai_csi import unpacked
+from varcall.formats.cram_containers import Container, CramFile
 
 # The walk over a contig begins this many containers early, where the index places one wrongly.
 _EARLY = 2
