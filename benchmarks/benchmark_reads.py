@@ -8,10 +8,10 @@ import pytest
 from benchmarks.conftest import Count
 from benchmarks.cram import as_cram
 from varcall.evidence import load_window
-from varcall.inputs import Inputs, open_inputs
+from varcall.inputs.open import Inputs, open_inputs
+from varcall.inputs.regions import Region
 from varcall.read_source import open_reads
 from varcall.reads import ReadFilter
-from varcall.regions import Region
 
 
 @pytest.mark.parametrize("form", ["bam", "cram"])

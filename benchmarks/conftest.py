@@ -15,14 +15,14 @@ from models.prompt import PromptContext
 from pileup.arrays import ReferenceArrays
 from varcall.candidates import CandidateThresholds
 from varcall.evidence import Evidence, gather, load_window, reference_of
-from varcall.inputs import Inputs, open_inputs
+from varcall.inputs.open import Inputs, open_inputs
+from varcall.inputs.reference import Reference
+from varcall.inputs.regions import Region, windows
 from varcall.options import DEFAULT_WINDOW
 from varcall.profile import LibraryProfile, measure_profile
 from varcall.prompts import question_tokens
 from varcall.read_source import open_reads
 from varcall.reads import ReadBatch, ReadFilter
-from varcall.reference import Reference
-from varcall.regions import Region, windows
 from varcall.simulate import simulate_demo
 
 Count = Callable[[str, Callable[[], int]], None]

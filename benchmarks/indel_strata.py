@@ -37,7 +37,7 @@ from varcall.evaluate.intervals import Intervals
 from varcall.evaluate.matching import Verdict
 from varcall.evaluate.variants import is_snp, is_symbolic
 from varcall.evaluate.vcf_records import Record
-from varcall.reference import Reference
+from varcall.inputs.reference import Reference
 from varcall.simulate.repeats import find_tracts
 
 REGION = "20:50000001-55000000"

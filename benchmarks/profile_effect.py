@@ -33,11 +33,11 @@ from benchmarks.haplotype_match import haplotype_counts
 from benchmarks.results import append, markdown_table
 from benchmarks.slices import DATA, SLICES, StagedSlice, stage
 from varcall.answers import Answerer, load_answerer
-from varcall.inputs import open_inputs
+from varcall.inputs.open import open_inputs
+from varcall.inputs.regions import windows
 from varcall.options import DEFAULT_MODEL, CallOptions
 from varcall.pipeline import plan_worker
 from varcall.profile import PRIOR_SLIPPAGE, LibraryProfile, measure_profile
-from varcall.regions import windows
 from varcall.spans import load_span
 from varcall.vcf import HeaderContig, VcfHeader, open_vcf
 from varcall.worker import Worker

@@ -3,9 +3,9 @@
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 
-from varcall.inputs import Inputs
-from varcall.occupied import occupied_spans_of
-from varcall.regions import Region
+from varcall.inputs.occupied import occupied_spans_of
+from varcall.inputs.open import Inputs
+from varcall.inputs.regions import Region
 
 # Windows with reads that go together at most. A process that goes on where it has been reads no
 # block twice; an index only tells where each 16 kb begin, so elsewhere it begins a window early.

@@ -7,8 +7,8 @@ from functools import partial
 from models.engine import load_cuda_engine, may_use_cuda
 from varcall.bundles import bundle_windows
 from varcall.engine_process import EngineProcess
+from varcall.inputs.regions import Region
 from varcall.pool import run_in_order
-from varcall.regions import Region
 from varcall.worker import WindowResult, Worker, WorkerPlan
 
 

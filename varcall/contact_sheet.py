@@ -11,7 +11,8 @@ from pathlib import Path
 from varcall.errors import InputError, UsageError
 from varcall.evaluate.vcf_records import Record, read_call_set
 from varcall.formats.contig_names import unknown_contig
-from varcall.inputs import Inputs, open_inputs
+from varcall.inputs.open import Inputs, open_inputs
+from varcall.inputs.regions import SHARED
 from varcall.locus import Viewer, open_viewer
 from varcall.log import Progress
 from varcall.options import DEFAULT_MODEL, CallOptions
@@ -23,7 +24,6 @@ from varcall.outputs import (
     vcf_inputs,
 )
 from varcall.pipeline import plan_worker
-from varcall.regions import SHARED
 from varcall.sheet_locus import SheetLocus, look_at
 from varcall.sheet_output import (
     MAX_PNG_LOCI,

@@ -7,7 +7,7 @@ identical to: in insertions and soft clips, and behind the end of the contig, `=
 import numpy as np
 
 from pileup.arrays import EQUAL, ReadArrays
-from varcall.reference import OTHER, Reference
+from varcall.inputs.reference import OTHER, Reference
 
 # By BAM code of the operations MIDNSHP=X and those of no meaning: whether they take bases of the
 # read, and of the reference (SAM specification, 1.4).

@@ -17,13 +17,13 @@ from varcall.candidates import (
     spell_alleles,
 )
 from varcall.features import measure
+from varcall.inputs.reference import Reference
+from varcall.inputs.regions import Region
 from varcall.observations import observe, pose_questions
 from varcall.profile import LibraryProfile
 from varcall.reads import ReadBatch, ReadFilter
 from varcall.realign import REACH, RealignOptions, realign
 from varcall.record_reads import RecordReads
-from varcall.reference import Reference
-from varcall.regions import Region
 
 # Candidates are known this far beyond a window: those that overlap one of its own are genotyped
 # with it (`varcall.overlaps`).

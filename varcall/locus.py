@@ -14,15 +14,15 @@ from varcall.alleles import trim
 from varcall.answers import Answerer, load_answerer
 from varcall.candidates import CandidateThresholds
 from varcall.evidence import Evidence, gather, load_window, reference_of
-from varcall.inputs import Inputs
+from varcall.inputs.open import Inputs
+from varcall.inputs.reference import Reference
+from varcall.inputs.regions import Region
 from varcall.options import DEFAULT_MODEL
 from varcall.profile import LibraryProfile, measure_profile
 from varcall.prompts import question_tokens
 from varcall.read_source import open_reads
 from varcall.reads import ReadFilter
 from varcall.record_reads import RecordReads
-from varcall.reference import Reference
-from varcall.regions import Region
 
 
 @dataclass(frozen=True, slots=True)

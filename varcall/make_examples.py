@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from varcall.errors import InputError, UsageError
-from varcall.inputs import open_inputs
+from varcall.inputs.open import open_inputs
+from varcall.inputs.reference import Reference
+from varcall.inputs.regions import Region, merge_regions, read_bed, windows
 from varcall.outputs import (
     Input,
     Output,
@@ -20,8 +22,6 @@ from varcall.outputs import (
 from varcall.pool import run_in_order
 from varcall.profile import measure_profile
 from varcall.read_source import open_reads
-from varcall.reference import Reference
-from varcall.regions import Region, merge_regions, read_bed, windows
 from varcall.spans import SPAN_SUFFIX, cut_span, save_span, span_name
 
 _log = logging.getLogger(__name__)

@@ -18,16 +18,16 @@ from varcall.atomic import check_writable
 from varcall.call_files import check_call_files
 from varcall.call_windows import call_windows
 from varcall.candidates import CandidateThresholds
-from varcall.completeness import ReadTally
 from varcall.evidence import DEFAULT_REALIGN
 from varcall.genotype import GenotypeOptions
-from varcall.inputs import Inputs, open_inputs
+from varcall.inputs.completeness import ReadTally
+from varcall.inputs.open import Inputs, open_inputs
+from varcall.inputs.regions import Region, shard, windows
 from varcall.log import Progress
 from varcall.options import CallOptions
 from varcall.profile import LibraryProfile, measure_profile
 from varcall.provenance import ModelIdentity, header_lines, normalised_command
 from varcall.reads import TILE, ReadFilter
-from varcall.regions import Region, shard, windows
 from varcall.resume import Compute, FinishedWindows, fingerprint
 from varcall.timings import Timings
 from varcall.vcf import HeaderContig, HeaderShard, OutputType, VcfHeader, open_vcf

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays
 from pileup.kernels.library import count_errors, shown_lengths, tally_bases
-from varcall.inputs import Inputs
-from varcall.occupied import occupied_spans_of
+from varcall.inputs.occupied import occupied_spans_of
+from varcall.inputs.open import Inputs
+from varcall.inputs.reference import Reference
+from varcall.inputs.regions import Region
 from varcall.read_source import open_reads
 from varcall.reads import TILE, ReadBatch, ReadFilter
 from varcall.record_reads import RecordReads
-from varcall.reference import Reference
-from varcall.regions import Region
 
 PLATFORMS = ("illumina", "pacbio", "ont")
 UNKNOWN_PLATFORM = "unknown"

@@ -5,9 +5,9 @@ from contextlib import closing, contextmanager
 
 from varcall.bam_records import BamRecords
 from varcall.cram_records import CramRecords
-from varcall.inputs import Inputs
+from varcall.inputs.open import Inputs
+from varcall.inputs.reference import Reference
 from varcall.record_reads import RecordReads
-from varcall.reference import Reference
 
 
 @contextmanager

@@ -34,6 +34,7 @@ from varcall.byte_buffer import ByteBuffer
 from varcall.equal_bases import spell_equal_bases
 from varcall.errors import InputError
 from varcall.formats.bgzf import BlockError
+from varcall.inputs.reference import Reference
 from varcall.reads import (
     MISSING_QUALITY,
     TILE,
@@ -44,7 +45,6 @@ from varcall.reads import (
     offsets_of,
     tiles_around,
 )
-from varcall.reference import Reference
 
 PACK_BEYOND = 1 << 26  # bytes of records held before those beyond the depth cap are thrown out
 _FIRST_TABLE = 1 << 14

@@ -16,11 +16,11 @@ from typing import Any
 
 from varcall.atomic import AtomicOutput, output_error
 from varcall.errors import OutputError, UsageError
-from varcall.inputs import Inputs
+from varcall.inputs.open import Inputs
+from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.profile import LibraryProfile
 from varcall.provenance import ModelIdentity, header_lines, normalised_command
-from varcall.regions import Region
 from varcall.worker import WindowResult
 
 _log = logging.getLogger(__name__)

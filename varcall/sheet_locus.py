@@ -12,9 +12,9 @@ from pileup.kernels.count import count_alleles
 from varcall.evaluate.vcf_records import Record
 from varcall.evidence import Evidence
 from varcall.features import FEATURES
+from varcall.inputs.regions import Region
 from varcall.labels import label_questions, read_truth
 from varcall.locus import Asked, Viewer, distances, questions_of
-from varcall.regions import Region
 from varcall.worker import Worker
 
 #: Candidates so far from the VCF's record are looked for; calls so near are shown.

@@ -11,7 +11,8 @@ from varcall.atomic import AtomicOutput, check_writable
 from varcall.errors import InputError, UsageError
 from varcall.evidence import Evidence
 from varcall.html import report_packages
-from varcall.inputs import Inputs, open_inputs
+from varcall.inputs.open import Inputs, open_inputs
+from varcall.inputs.regions import Region, split_region_list
 from varcall.locus import Question, distances, open_viewer, questions_of
 from varcall.options import DEFAULT_MODEL
 from varcall.outputs import (
@@ -22,7 +23,6 @@ from varcall.outputs import (
     reads_inputs,
     reference_inputs,
 )
-from varcall.regions import Region, split_region_list
 
 logger = logging.getLogger(__name__)
 

@@ -20,12 +20,12 @@ from varcall.alleles import Allele
 from varcall.atomic import AtomicOutput
 from varcall.errors import InputError
 from varcall.evidence import WINDOW_MARGIN, load_window, reference_of
+from varcall.inputs.reference import Reference
+from varcall.inputs.regions import Region
 from varcall.labels import TruthRecord, read_truth
 from varcall.profile import LibraryProfile
 from varcall.reads import ReadBatch, ReadFilter
 from varcall.record_reads import RecordReads
-from varcall.reference import Reference
-from varcall.regions import Region
 
 FORMAT_VERSION = 1
 SPAN_SUFFIX = ".safetensors"

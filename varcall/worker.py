@@ -33,14 +33,14 @@ from varcall.genotype import (
     call_all_genotypes,
     site_record,
 )
-from varcall.inputs import Inputs
+from varcall.inputs.open import Inputs
+from varcall.inputs.reference import Reference
+from varcall.inputs.regions import Region
 from varcall.overlaps import CalledSite, JointCall, genotype_overlaps
 from varcall.profile import LibraryProfile
 from varcall.read_source import open_reads
 from varcall.reads import ReadBatch, ReadFilter
 from varcall.realign import RealignOptions, realign
-from varcall.reference import Reference
-from varcall.regions import Region
 from varcall.vcf import format_record
 
 STAGES = (

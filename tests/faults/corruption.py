@@ -18,7 +18,7 @@ import pysam
 import models.registry
 from tests.builders import ReadsBuilder, random_sequence, substitute, write_reference
 from varcall.cli import run
-from varcall.reference_match import contig_digest
+from varcall.inputs.reference_match import contig_digest
 
 # Kind of input -> (the file that is broken, the reads and the reference of the call).
 KINDS = {

@@ -8,13 +8,13 @@ import pytest
 from tests.builders import UNMAPPED, ReadsBuilder, random_sequence, write_reference
 from varcall.errors import InputError
 from varcall.evidence import load_window
-from varcall.inputs import Inputs, open_inputs
+from varcall.inputs.open import Inputs, open_inputs
+from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants
 from varcall.profile import measure_profile
 from varcall.read_source import open_reads
 from varcall.reads import ReadFilter
-from varcall.regions import Region
 
 LENGTH = 3000
 SEQ = random_sequence(100, 7)

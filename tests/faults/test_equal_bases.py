@@ -11,7 +11,7 @@ import pytest
 from tests.builders import ReadsBuilder, bam_to_cram, random_sequence, write_reference
 from tests.varcall.loading import reads_of
 from varcall.cli import run
-from varcall.inputs import check_inputs, open_inputs
+from varcall.inputs.open import check_inputs, open_inputs
 from varcall.profile import measure_profile
 from varcall.reads import ReadFilter
 from varcall.simulate import SimulatedSample

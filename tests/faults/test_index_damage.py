@@ -19,12 +19,12 @@ from hypothesis import strategies as st
 from tests.builders import ReadsBuilder, bam_to_cram, random_sequence, write_reference
 from tests.faults.corruption import corrupt
 from tests.varcall.loading import reads_of
-from varcall.alignment_index import check_bam_index, read_index
 from varcall.errors import InputError
 from varcall.formats.alignment_header import read_bam_header
 from varcall.formats.bai_csi import load_binned
 from varcall.formats.bgzf import BgzfFile
 from varcall.formats.crai import CramAudit
+from varcall.inputs.alignment_index import check_bam_index, read_index
 from varcall.reads import ReadFilter
 
 LENGTHS = {"chr1": 200_000, "chr2": 20_000, "chr3": 900}

@@ -21,12 +21,12 @@ from tests.builders import (
     write_reference,
 )
 from varcall.errors import InputError
-from varcall.inputs import check_inputs, open_inputs
+from varcall.inputs.open import check_inputs, open_inputs
+from varcall.inputs.reference import Reference
+from varcall.inputs.reference_match import compare_bases
+from varcall.inputs.regions import Region
 from varcall.read_source import open_reads
 from varcall.reads import ReadFilter
-from varcall.reference import Reference
-from varcall.reference_match import compare_bases
-from varcall.regions import Region
 
 LENGTH = 60_000
 

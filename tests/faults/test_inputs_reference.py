@@ -14,9 +14,9 @@ import pytest
 from tests.builders import ReadsBuilder, random_sequence, substitute, write_reference
 from varcall.cli import run
 from varcall.errors import InputError
-from varcall.input_checks import Checksums
-from varcall.inputs import check_inputs, open_inputs
-from varcall.regions import Region
+from varcall.inputs.checks import Checksums
+from varcall.inputs.open import check_inputs, open_inputs
+from varcall.inputs.regions import Region
 
 SEQUENCES = {"chr1": random_sequence(30_000), "chr2": random_sequence(20_000, 2)}
 
@@ -338,7 +338,7 @@ def test_f10_cram_without_m5_is_judged_by_decoding(
     other = other_reference(reference, contigs)
     # The checksum test would refuse it first.
     unknown = Checksums({}, frozenset(), ())
-    monkeypatch.setattr("varcall.inputs.check_checksums", lambda *a, **k: (unknown, ""))
+    monkeypatch.setattr("varcall.inputs.open.check_checksums", lambda *a, **k: (unknown, ""))
     with pytest.raises(InputError, match=r"cannot be decoded|none can be fetched"):
         open_inputs(cram, other)
 

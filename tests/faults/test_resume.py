@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from varcall.errors import OutputError, UsageError
-from varcall.inputs import Inputs
+from varcall.inputs.open import Inputs
+from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants
 from varcall.profile import LibraryProfile, measure_profile
-from varcall.regions import Region
 from varcall.simulate import SimulatedSample
 from varcall.worker import WindowResult, Worker
 

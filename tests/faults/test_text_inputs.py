@@ -16,8 +16,8 @@ from varcall.evaluate.intervals import read_bed as read_bed_rows
 from varcall.evaluate.options import EvalOptions
 from varcall.evaluate.strata import read_stratification
 from varcall.evaluate.vcf_records import read_call_set
+from varcall.inputs.regions import Region, read_bed
 from varcall.merge import MergeOptions, merge_shards
-from varcall.regions import Region, read_bed
 from varcall.training import recipe_table
 
 BED = "chr1\t5\t9\nchr1\t20\t30\n"

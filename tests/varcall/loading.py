@@ -8,9 +8,9 @@ import pysam
 
 from varcall.bam_records import BamRecords
 from varcall.cram_records import CramRecords
+from varcall.inputs.reference import Reference
 from varcall.reads import ReadBatch, ReadFilter
 from varcall.record_reads import RecordReads
-from varcall.reference import Reference
 
 
 def reads_of(

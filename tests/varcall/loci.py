@@ -8,8 +8,8 @@ from tests.builders import REVERSE, ReadsBuilder, random_sequence, spell_read, w
 from tests.varcall.loading import load_bam
 from varcall.candidates import CandidateThresholds
 from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
+from varcall.inputs.reference import Reference
 from varcall.reads import ReadBatch, ReadFilter
-from varcall.reference import Reference
 
 CONTIG = "chr1"
 

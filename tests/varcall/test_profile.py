@@ -23,7 +23,7 @@ from tests.builders import (
     write_reference,
 )
 from varcall.cli.profile import profile as profile_command
-from varcall.inputs import Inputs, open_inputs
+from varcall.inputs.open import Inputs, open_inputs
 from varcall.profile import CELL, PRIOR_SLIPPAGE, LibraryProfile, _cells, measure_profile
 
 RUN = 13
@@ -211,7 +211,7 @@ def test_cells_cover_what_is_occupied_once_and_spread_evenly(
         header_contigs=lengths,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("varcall.occupied.occupied_spans", lambda path: occupied)
+        patch.setattr("varcall.inputs.occupied.occupied_spans", lambda path: occupied)
         cells = list(_cells(inputs))
     expected = {
         (name, cell)

@@ -14,9 +14,9 @@ from tests.pileup.windows import random_batch, random_reference
 from tests.varcall.loading import load_bam
 from tests.varcall.loci import CONTIG, gather_window
 from varcall.evidence import WINDOW_MARGIN, reference_span
+from varcall.inputs.reference import Reference
 from varcall.reads import ReadBatch
 from varcall.realign import REACH, RealignOptions, realign
-from varcall.reference import Reference
 
 PLACE, LENGTH = 1500, 3000
 PLAIN = random_sequence(LENGTH, 11)

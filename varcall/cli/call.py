@@ -117,7 +117,7 @@ def call(
     log_file: Annotated[Path | None, typer.Option(help="Write the log there too.")] = None,
 ) -> None:
     """Call germline SNVs and indels of one sample from aligned reads."""
-    from varcall.regions import parse_shard
+    from varcall.inputs.regions import parse_shard
 
     if (reads is None) == (reads_option is None):
         raise UsageError("give one BAM or CRAM: as READS or with --reads")

@@ -24,7 +24,7 @@ def check(
     regions_file: RegionsFile = None,
 ) -> None:
     """Run all checks of the inputs, print each result, and exit 1 where something is wrong."""
-    from varcall.inputs import check_inputs
+    from varcall.inputs.open import check_inputs
 
     findings = check_inputs(
         reads,

@@ -20,7 +20,7 @@ def profile(
 ) -> None:
     """Measure depth, insert size, error rate and homopolymer slippage from a sample of reads."""
     from varcall.atomic import AtomicOutput, check_writable
-    from varcall.inputs import open_inputs
+    from varcall.inputs.open import open_inputs
     from varcall.log import configure_logging
     from varcall.outputs import check_outputs, file_outputs, reads_inputs, reference_inputs
     from varcall.profile import measure_profile

@@ -11,7 +11,7 @@ from varcall.evaluate.matching import MatchOptions
 from varcall.evaluate.reference import Reference
 from varcall.evaluate.vcf_records import CallSet, Record, read_call_set
 from varcall.formats.contig_names import some_names
-from varcall.regions import parse_region
+from varcall.inputs.regions import parse_region
 
 CERTAIN_BASES = frozenset("ACGT")
 

@@ -16,6 +16,7 @@ import pysam
 
 from varcall.errors import InputError, OutputError, UsageError
 from varcall.formats.text import as_utf8, write_text
+from varcall.inputs.regions import Region, parse_region, read_bed
 from varcall.outputs import (
     Input,
     Output,
@@ -25,7 +26,6 @@ from varcall.outputs import (
     reference_inputs,
     vcf_inputs,
 )
-from varcall.regions import Region, parse_region, read_bed
 from varcall.simulate.edits import read_truth, write_truth
 from varcall.simulate.genome import make_genome, make_paralog, random_reference
 from varcall.simulate.library import Library, draw_library, typical_library

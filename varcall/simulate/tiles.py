@@ -6,7 +6,7 @@ import numpy as np
 import pysam
 
 from varcall.errors import InputError
-from varcall.regions import Region
+from varcall.inputs.regions import Region
 
 #: Bases simulated around each tile, so that its ends are covered like its middle.
 FLANK = 1500

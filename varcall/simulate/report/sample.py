@@ -12,15 +12,15 @@ import pysam
 from pileup.arrays import ReferenceArrays
 from varcall.errors import InputError
 from varcall.evidence import WINDOW_MARGIN, load_window, reference_span
-from varcall.inputs import Inputs, open_inputs
+from varcall.inputs.occupied import occupied_spans_of
+from varcall.inputs.open import Inputs, open_inputs
+from varcall.inputs.reference import Reference
+from varcall.inputs.regions import Region, read_bed
 from varcall.labels import TruthRecord, read_truth
-from varcall.occupied import occupied_spans_of
 from varcall.profile import LibraryProfile, measure_profile
 from varcall.read_source import open_reads
 from varcall.reads import ReadBatch, ReadFilter
 from varcall.record_reads import RecordReads
-from varcall.reference import Reference
-from varcall.regions import Region, read_bed
 from varcall.simulate.report.base_errors import ErrorTally
 from varcall.simulate.report.candidates import CandidateTally
 from varcall.simulate.report.chunk import Chunk, Metrics

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from varcall.formats.alignment_header import AlignmentHeader
 from varcall.formats.contig_names import partial_contigs
-from varcall.input_checks import (
+from varcall.inputs.checks import (
     Checks,
     Checksums,
     Files,
@@ -28,8 +28,8 @@ from varcall.input_checks import (
     read_header,
     require_file,
 )
-from varcall.reference_match import BaseAgreement, other_reference_warning
-from varcall.regions import Region, select_regions
+from varcall.inputs.reference_match import BaseAgreement, other_reference_warning
+from varcall.inputs.regions import Region, select_regions
 
 logger = logging.getLogger(__name__)
 

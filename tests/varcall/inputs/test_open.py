@@ -8,12 +8,12 @@ import pytest
 import typer
 
 from tests.builders import ReadsBuilder, random_sequence, write_reference
-from varcall.alignment_index import read_index
 from varcall.cli.check import check
 from varcall.errors import InputError
 from varcall.formats.bgzf import BgzfFile, BlockError
-from varcall.inputs import open_inputs
-from varcall.regions import Region
+from varcall.inputs.alignment_index import read_index
+from varcall.inputs.open import open_inputs
+from varcall.inputs.regions import Region
 
 
 @pytest.fixture

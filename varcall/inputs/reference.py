@@ -37,8 +37,9 @@ class Reference:
     """An indexed FASTA, plain or bgzipped.
 
     Holds the path only and opens the file on first use in each process, so that it can be sent to
-    spawned workers. `varcall.inputs.open_inputs` has checked the index; what is fetched is checked
-    again here because a stale index gives line ends inside a sequence (htslib does not notice).
+    spawned workers. `varcall.inputs.open.open_inputs` has checked the index; what is fetched is
+    checked again here because a stale index gives line ends inside a sequence (htslib does not
+    notice).
     """
 
     def __init__(self, path: Path | str) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from varcall.errors import InputError, UsageError
 from varcall.formats.contig_names import twin_name
-from varcall.regions import (
+from varcall.inputs.regions import (
     Region,
     merge_regions,
     parse_region,

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pileup.arrays import EQUAL
 from varcall.errors import InputError
 from varcall.formats.contig_names import some_names
-from varcall.reference import OTHER, Reference
-from varcall.regions import Region
+from varcall.inputs.reference import OTHER, Reference
+from varcall.inputs.regions import Region
 
 # Reads of one build laid on another differ at about 3 of 4 bases; the worst reads on the right one
 # (nanopore) at some per cent.

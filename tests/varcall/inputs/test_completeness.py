@@ -12,14 +12,14 @@ import pytest
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from varcall.bam_records import IndexEntries
 from varcall.cli import run
-from varcall.completeness import REASONS, ReadTally
 from varcall.errors import InputError
 from varcall.evidence import load_window
-from varcall.input_checks import alignments_of
-from varcall.inputs import Inputs, open_inputs
+from varcall.inputs.checks import alignments_of
+from varcall.inputs.completeness import REASONS, ReadTally
+from varcall.inputs.open import Inputs, open_inputs
+from varcall.inputs.regions import Region
 from varcall.read_source import open_reads
 from varcall.reads import ReadCounts, ReadFilter
-from varcall.regions import Region
 
 LENGTH = 40_000
 WHOLE = Region("chr1", 0, LENGTH)

@@ -1,7 +1,7 @@
 """Where on the reference the index of the reads says that there are any."""
 
-from varcall.alignment_index import occupied_spans
-from varcall.inputs import Inputs
+from varcall.inputs.alignment_index import occupied_spans
+from varcall.inputs.open import Inputs
 
 
 def occupied_spans_of(inputs: Inputs, cell: int) -> list[tuple[str, int, int]]:

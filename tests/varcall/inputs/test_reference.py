@@ -9,7 +9,7 @@ import pytest
 from tests.builders import random_sequence, write_reference
 from varcall.errors import InputError
 from varcall.formats.fasta_index import check_fasta
-from varcall.reference import Reference
+from varcall.inputs.reference import Reference
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "bgzipped"])

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from pileup.kernels.records import N_REASONS, OVER_DEPTH
 from varcall.errors import InputError
-from varcall.inputs import Inputs
-from varcall.regions import Region
+from varcall.inputs.open import Inputs
+from varcall.inputs.regions import Region
 
 _log = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The single cross-checks of `varcall.inputs`, each for one kind of fault.
+"""The single cross-checks of `varcall.inputs.open`, each for one kind of fault.
 
 Each returns what it found and one line on what is right; what is wrong is an InputError.
 """
@@ -12,13 +12,6 @@ from typing import TypeVar
 
 import pysam
 
-from varcall.alignment_index import (
-    AlignmentIndex,
-    check_bam_index,
-    check_cram_index,
-    find_index,
-    read_index,
-)
 from varcall.errors import InputError
 from varcall.formats.alignment_header import (
     AlignmentHeader,
@@ -31,15 +24,22 @@ from varcall.formats.bgzf import GZIP_MAGIC, BgzfFile, is_bgzf
 from varcall.formats.contig_names import shared_contigs, some_names
 from varcall.formats.cram_containers import CramFile
 from varcall.formats.fasta_index import check_fasta
-from varcall.reference import Reference
-from varcall.reference_match import (
+from varcall.inputs.alignment_index import (
+    AlignmentIndex,
+    check_bam_index,
+    check_cram_index,
+    find_index,
+    read_index,
+)
+from varcall.inputs.reference import Reference
+from varcall.inputs.reference_match import (
     MASKED_SHARE,
     BaseAgreement,
     compare_bases,
     contig_digest,
     divergence_warning,
 )
-from varcall.regions import Region
+from varcall.inputs.regions import Region
 
 T = TypeVar("T")
 

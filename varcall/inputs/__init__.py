@@ -1,0 +1,1 @@
+"""The files a command reads, checked before any work is done."""
