@@ -12,7 +12,7 @@ from pileup.arrays import INDEL
 from varcall.answers import Answerer
 from varcall.candidates import CandidateThresholds
 from varcall.examples import make_examples
-from varcall.profile import LibraryProfile
+from varcall.reads.library_profile import LibraryProfile
 from varcall.spans import Span, load_span
 
 Told = Callable[[LibraryProfile], LibraryProfile]

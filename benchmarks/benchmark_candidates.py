@@ -6,7 +6,7 @@ import pytest
 from benchmarks.conftest import Count, Window
 from varcall.candidates import CandidateThresholds
 from varcall.evidence import DEFAULT_REALIGN, Evidence, gather
-from varcall.profile import LibraryProfile
+from varcall.reads.library_profile import LibraryProfile
 from varcall.realign import RealignOptions, realign
 
 

@@ -4,8 +4,8 @@ from benchmarks.conftest import Count
 from models.prompt import PromptContext
 from varcall.evidence import Evidence
 from varcall.options import DEFAULT_BATCH_SIZE
-from varcall.profile import LibraryProfile
 from varcall.prompts import question_tokens
+from varcall.reads.library_profile import LibraryProfile
 
 
 def benchmark_images(count: Count, evidence: list[Evidence]) -> None:

@@ -10,8 +10,8 @@ from benchmarks.cram import as_cram
 from varcall.evidence import load_window
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region
-from varcall.read_source import open_reads
-from varcall.reads import ReadFilter
+from varcall.reads.batch import ReadFilter
+from varcall.reads.open import open_reads
 
 
 @pytest.mark.parametrize("form", ["bam", "cram"])

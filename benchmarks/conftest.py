@@ -19,10 +19,10 @@ from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region, windows
 from varcall.options import DEFAULT_WINDOW
-from varcall.profile import LibraryProfile, measure_profile
 from varcall.prompts import question_tokens
-from varcall.read_source import open_reads
-from varcall.reads import ReadBatch, ReadFilter
+from varcall.reads.batch import ReadBatch, ReadFilter
+from varcall.reads.library_profile import LibraryProfile, measure_profile
+from varcall.reads.open import open_reads
 from varcall.simulate import simulate_demo
 
 Count = Callable[[str, Callable[[], int]], None]

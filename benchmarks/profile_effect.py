@@ -37,7 +37,7 @@ from varcall.inputs.open import open_inputs
 from varcall.inputs.regions import windows
 from varcall.options import DEFAULT_MODEL, CallOptions
 from varcall.pipeline import plan_worker
-from varcall.profile import PRIOR_SLIPPAGE, LibraryProfile, measure_profile
+from varcall.reads.library_profile import PRIOR_SLIPPAGE, LibraryProfile, measure_profile
 from varcall.spans import load_span
 from varcall.vcf import HeaderContig, VcfHeader, open_vcf
 from varcall.worker import Worker

@@ -110,7 +110,7 @@ def decode(tokens: Sequence[int] | NDArray[np.integer]) -> str:
 
 
 class LibraryLike(Protocol):
-    """What the prompt says of a library; `varcall.profile.LibraryProfile` is one."""
+    """What the prompt says of a library; `varcall.reads.library_profile.LibraryProfile` is one."""
 
     @property
     def platform(self) -> str:

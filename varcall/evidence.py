@@ -20,10 +20,10 @@ from varcall.features import measure
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
 from varcall.observations import observe, pose_questions
-from varcall.profile import LibraryProfile
-from varcall.reads import ReadBatch, ReadFilter
+from varcall.reads.batch import ReadBatch, ReadFilter
+from varcall.reads.library_profile import LibraryProfile
+from varcall.reads.loader import RecordReads
 from varcall.realign import REACH, RealignOptions, realign
-from varcall.record_reads import RecordReads
 
 # Candidates are known this far beyond a window: those that overlap one of its own are genotyped
 # with it (`varcall.overlaps`).

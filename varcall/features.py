@@ -15,7 +15,7 @@ from pileup.arrays import (
 )
 from pileup.kernels import lengths, surroundings, tally
 from varcall.candidates import Scan
-from varcall.profile import LibraryProfile
+from varcall.reads.library_profile import LibraryProfile
 
 # Stated qualities promise more than real bases keep; no witness is trusted further than this.
 _MIN_BASE_ERROR = 0.002

@@ -18,11 +18,11 @@ from varcall.inputs.open import Inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
 from varcall.options import DEFAULT_MODEL
-from varcall.profile import LibraryProfile, measure_profile
 from varcall.prompts import question_tokens
-from varcall.read_source import open_reads
-from varcall.reads import ReadFilter
-from varcall.record_reads import RecordReads
+from varcall.reads.batch import ReadFilter
+from varcall.reads.library_profile import LibraryProfile, measure_profile
+from varcall.reads.loader import RecordReads
+from varcall.reads.open import open_reads
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ from varcall.outputs import (
     vcf_inputs,
 )
 from varcall.pool import run_in_order
-from varcall.profile import measure_profile
-from varcall.read_source import open_reads
+from varcall.reads.library_profile import measure_profile
+from varcall.reads.open import open_reads
 from varcall.spans import SPAN_SUFFIX, cut_span, save_span, span_name
 
 _log = logging.getLogger(__name__)

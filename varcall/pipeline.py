@@ -25,9 +25,9 @@ from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region, shard, windows
 from varcall.log import Progress
 from varcall.options import CallOptions
-from varcall.profile import LibraryProfile, measure_profile
 from varcall.provenance import ModelIdentity, header_lines, normalised_command
-from varcall.reads import TILE, ReadFilter
+from varcall.reads.batch import TILE, ReadFilter
+from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.resume import Compute, FinishedWindows, fingerprint
 from varcall.timings import Timings
 from varcall.vcf import HeaderContig, HeaderShard, OutputType, VcfHeader, open_vcf

@@ -24,7 +24,7 @@ from pileup.kernels.activity import (
 )
 from pileup.kernels.reassemble import reassemble
 from pileup.kernels.respell import reorder, respell, trim_places
-from varcall.reads import ReadBatch
+from varcall.reads.batch import ReadBatch
 
 MAX_READ_LENGTH = 500
 # Within this distance of the border of what was fetched, reads may be realigned otherwise than

@@ -19,8 +19,8 @@ from varcall.errors import OutputError, UsageError
 from varcall.inputs.open import Inputs
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
-from varcall.profile import LibraryProfile
 from varcall.provenance import ModelIdentity, header_lines, normalised_command
+from varcall.reads.library_profile import LibraryProfile
 from varcall.worker import WindowResult
 
 _log = logging.getLogger(__name__)

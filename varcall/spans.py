@@ -23,9 +23,9 @@ from varcall.evidence import WINDOW_MARGIN, load_window, reference_of
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
 from varcall.labels import TruthRecord, read_truth
-from varcall.profile import LibraryProfile
-from varcall.reads import ReadBatch, ReadFilter
-from varcall.record_reads import RecordReads
+from varcall.reads.batch import ReadBatch, ReadFilter
+from varcall.reads.library_profile import LibraryProfile
+from varcall.reads.loader import RecordReads
 
 FORMAT_VERSION = 1
 SPAN_SUFFIX = ".safetensors"

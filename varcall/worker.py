@@ -37,9 +37,9 @@ from varcall.inputs.open import Inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
 from varcall.overlaps import CalledSite, JointCall, genotype_overlaps
-from varcall.profile import LibraryProfile
-from varcall.read_source import open_reads
-from varcall.reads import ReadBatch, ReadFilter
+from varcall.reads.batch import ReadBatch, ReadFilter
+from varcall.reads.library_profile import LibraryProfile
+from varcall.reads.open import open_reads
 from varcall.realign import RealignOptions, realign
 from varcall.vcf import format_record
 

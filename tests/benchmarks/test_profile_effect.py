@@ -20,7 +20,7 @@ from benchmarks.slices import Slice, StagedSlice
 from models.prompt import UNKNOWN, PromptContext
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants
-from varcall.profile import PRIOR_SLIPPAGE, LibraryProfile
+from varcall.reads.library_profile import PRIOR_SLIPPAGE, LibraryProfile
 from varcall.simulate import SimulatedSample
 
 PCR = LibraryProfile(

@@ -12,9 +12,9 @@ from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants
-from varcall.profile import measure_profile
-from varcall.read_source import open_reads
-from varcall.reads import ReadFilter
+from varcall.reads.batch import ReadFilter
+from varcall.reads.library_profile import measure_profile
+from varcall.reads.open import open_reads
 
 LENGTH = 3000
 SEQ = random_sequence(100, 7)

@@ -9,11 +9,11 @@ import pysam
 import pytest
 
 from tests.builders import ReadsBuilder, bam_to_cram, random_sequence, write_reference
-from tests.varcall.loading import reads_of
+from tests.varcall.reads.loading import reads_of
 from varcall.cli import run
 from varcall.inputs.open import check_inputs, open_inputs
-from varcall.profile import measure_profile
-from varcall.reads import ReadFilter
+from varcall.reads.batch import ReadFilter
+from varcall.reads.library_profile import measure_profile
 from varcall.simulate import SimulatedSample
 from varcall.simulate.learning import learn_noise
 

@@ -1,6 +1,6 @@
 """Fault F3: whatever is wrong inside an index, all reads of any part of a contig are seen, or none.
 
-htslib would return fewer, without an error; see `varcall.bam_records` and `varcall.formats.crai`.
+htslib would return fewer, without an error; see `varcall.reads.bam` and `varcall.formats.crai`.
 """
 
 import gzip
@@ -18,14 +18,14 @@ from hypothesis import strategies as st
 
 from tests.builders import ReadsBuilder, bam_to_cram, random_sequence, write_reference
 from tests.faults.corruption import corrupt
-from tests.varcall.loading import reads_of
+from tests.varcall.reads.loading import reads_of
 from varcall.errors import InputError
 from varcall.formats.alignment_header import read_bam_header
 from varcall.formats.bai_csi import load_binned
 from varcall.formats.bgzf import BgzfFile
 from varcall.formats.crai import CramAudit
 from varcall.inputs.alignment_index import check_bam_index, read_index
-from varcall.reads import ReadFilter
+from varcall.reads.batch import ReadFilter
 
 LENGTHS = {"chr1": 200_000, "chr2": 20_000, "chr3": 900}
 DAMAGED = "the index is damaged or of another file; run: samtools index"

@@ -25,8 +25,8 @@ from varcall.inputs.open import check_inputs, open_inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.reference_match import compare_bases
 from varcall.inputs.regions import Region
-from varcall.read_source import open_reads
-from varcall.reads import ReadFilter
+from varcall.reads.batch import ReadFilter
+from varcall.reads.open import open_reads
 
 LENGTH = 60_000
 

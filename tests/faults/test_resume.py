@@ -13,7 +13,7 @@ from varcall.inputs.open import Inputs
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants
-from varcall.profile import LibraryProfile, measure_profile
+from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.simulate import SimulatedSample
 from varcall.worker import WindowResult, Worker
 

@@ -61,7 +61,7 @@ def twin_observations(window: Window) -> list[list[observe.Observation]]:
 def test_every_kernel_file_has_a_twin(root) -> None:
     kernels = {path.name for path in (root / "pileup" / "kernels").glob("*.py")}
     readable = {path.name for path in (root / "pileup" / "reference").glob("*.py")}
-    # The twin of `records` is htslib (tests/varcall/htslib_reads.py).
+    # The twin of `records` is htslib (tests/varcall/reads/htslib_reads.py).
     assert kernels - {"walk.py", "records.py"} == readable - {"alignment.py"}
 
 

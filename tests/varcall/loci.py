@@ -5,11 +5,11 @@ from pathlib import Path
 
 from pileup.arrays import ReferenceArrays
 from tests.builders import REVERSE, ReadsBuilder, random_sequence, spell_read, write_reference
-from tests.varcall.loading import load_bam
+from tests.varcall.reads.loading import load_bam
 from varcall.candidates import CandidateThresholds
 from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
 from varcall.inputs.reference import Reference
-from varcall.reads import ReadBatch, ReadFilter
+from varcall.reads.batch import ReadBatch, ReadFilter
 
 CONTIG = "chr1"
 

@@ -10,7 +10,7 @@ from pileup.spec import BASE_OTHER, HEADER_ROWS, PANEL_HEIGHT
 from tests.builders import random_sequence
 from tests.varcall.loci import Locus, gather_window
 from varcall.evidence import Evidence
-from varcall.profile import LibraryProfile
+from varcall.reads.library_profile import LibraryProfile
 
 START, END = 925, 1010
 PROFILE = LibraryProfile(

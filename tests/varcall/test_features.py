@@ -10,7 +10,7 @@ import pytest
 
 from tests.varcall.loci import Locus, sequence_with
 from varcall.features import FEATURES, N_FEATURES, expected_slippage
-from varcall.profile import LibraryProfile
+from varcall.reads.library_profile import LibraryProfile
 
 PROFILE = LibraryProfile(
     platform="illumina",

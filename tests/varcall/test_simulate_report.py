@@ -13,8 +13,8 @@ from varcall.cli.simulate import simulate
 from varcall.errors import InputError, UsageError
 from varcall.evidence import reference_span
 from varcall.inputs.reference import Reference
-from varcall.profile import LibraryProfile
-from varcall.reads import ReadFilter
+from varcall.reads.batch import ReadFilter
+from varcall.reads.library_profile import LibraryProfile
 from varcall.simulate.report.base_errors import ErrorTally
 from varcall.simulate.report.bases import aligned_bases, context_of, variant_positions
 from varcall.simulate.report.candidates import CandidateTally

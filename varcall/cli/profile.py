@@ -23,7 +23,7 @@ def profile(
     from varcall.inputs.open import open_inputs
     from varcall.log import configure_logging
     from varcall.outputs import check_outputs, file_outputs, reads_inputs, reference_inputs
-    from varcall.profile import measure_profile
+    from varcall.reads.library_profile import measure_profile
 
     configure_logging()
     check_outputs(

@@ -1,7 +1,7 @@
 """BGZF blocks (SAM specification, section 4.1), found in Python and inflated by ISA-L.
 
 Broken and foreign indexes make htslib return nothing or crash, so the cross-checks of
-`varcall.inputs.open` read the few blocks that they need with this; `varcall.bam_records` reads them
+`varcall.inputs.open` read the few blocks that they need with this; `varcall.reads.bam` reads them
 all. ISA-L takes 0.55 of zlib's time for the blocks of a BAM, with their checksums.
 """
 

@@ -37,7 +37,7 @@ REASONS = (
 
 
 class WindowCounts(Protocol):
-    """Alignments that start in one window, as `varcall.reads.ReadCounts` has them."""
+    """Alignments that start in one window, as `varcall.reads.batch.ReadCounts` has them."""
 
     @property
     def placed(self) -> int:

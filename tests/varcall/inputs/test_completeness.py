@@ -10,7 +10,6 @@ import pysam
 import pytest
 
 from tests.builders import ReadsBuilder, random_sequence, write_reference
-from varcall.bam_records import IndexEntries
 from varcall.cli import run
 from varcall.errors import InputError
 from varcall.evidence import load_window
@@ -18,8 +17,9 @@ from varcall.inputs.checks import alignments_of
 from varcall.inputs.completeness import REASONS, ReadTally
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region
-from varcall.read_source import open_reads
-from varcall.reads import ReadCounts, ReadFilter
+from varcall.reads.bam import IndexEntries
+from varcall.reads.batch import ReadCounts, ReadFilter
+from varcall.reads.open import open_reads
 
 LENGTH = 40_000
 WHOLE = Region("chr1", 0, LENGTH)

@@ -16,7 +16,7 @@ from varcall.candidates import CandidateThresholds
 from varcall.evidence import Evidence, gather
 from varcall.features import FEATURES
 from varcall.labels import TruthRecord, label_questions
-from varcall.profile import LibraryProfile
+from varcall.reads.library_profile import LibraryProfile
 from varcall.simulate.repeats import find_tracts
 from varcall.simulate.report.chunk import MIN_MAPQ, Chunk, Metrics, ratio
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import ReferenceArrays
-from varcall.reads import ReadBatch
+from varcall.reads.batch import ReadBatch
 
 DUPLICATE, REVERSE = 0x400, 0x10
 #: Mapping quality from which a read's differences are taken for errors of the read.

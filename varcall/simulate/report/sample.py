@@ -17,10 +17,10 @@ from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region, read_bed
 from varcall.labels import TruthRecord, read_truth
-from varcall.profile import LibraryProfile, measure_profile
-from varcall.read_source import open_reads
-from varcall.reads import ReadBatch, ReadFilter
-from varcall.record_reads import RecordReads
+from varcall.reads.batch import ReadBatch, ReadFilter
+from varcall.reads.library_profile import LibraryProfile, measure_profile
+from varcall.reads.loader import RecordReads
+from varcall.reads.open import open_reads
 from varcall.simulate.report.base_errors import ErrorTally
 from varcall.simulate.report.candidates import CandidateTally
 from varcall.simulate.report.chunk import Chunk, Metrics

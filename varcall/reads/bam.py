@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import RecordSpan
-from varcall.byte_buffer import ByteBuffer
 from varcall.errors import InputError
 from varcall.formats.bai_csi import BinnedIndex, load_binned
 from varcall.formats.bgzf import MAX_BLOCK, BlockError, inflate_block
+from varcall.reads.byte_buffer import ByteBuffer
 
 READ_AHEAD = 1 << 19  # bytes of the file
 BLOCKS_AT_ONCE = 4  # inflated between two looks at the records: 2 too many on average

@@ -21,9 +21,9 @@ from varcall.inputs.occupied import occupied_spans_of
 from varcall.inputs.open import Inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
-from varcall.read_source import open_reads
-from varcall.reads import TILE, ReadBatch, ReadFilter
-from varcall.record_reads import RecordReads
+from varcall.reads.batch import TILE, ReadBatch, ReadFilter
+from varcall.reads.loader import RecordReads
+from varcall.reads.open import open_reads
 
 PLATFORMS = ("illumina", "pacbio", "ont")
 UNKNOWN_PLATFORM = "unknown"

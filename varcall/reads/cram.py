@@ -14,10 +14,10 @@ from pathlib import Path
 import pysam
 
 from pileup.arrays import RecordSpan
-from varcall.byte_buffer import ByteBuffer
 from varcall.formats.bgzf import inflate_block
 from varcall.formats.crai import CramAudit
 from varcall.inputs.checks import alignments_of
+from varcall.reads.byte_buffer import ByteBuffer
 
 # All fields of a record, of its tags the read group alone (enum sam_fields of htslib), and no tags
 # that htslib would work out: they take a sixth of the time.

@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 
-from varcall.bam_records import BamRecords
-from varcall.cram_records import CramRecords
 from varcall.inputs.open import Inputs
 from varcall.inputs.reference import Reference
-from varcall.record_reads import RecordReads
+from varcall.reads.bam import BamRecords
+from varcall.reads.cram import CramRecords
+from varcall.reads.loader import RecordReads
 
 
 @contextmanager

@@ -18,10 +18,10 @@ from tests.builders import (
     random_sequence,
     write_reference,
 )
-from tests.varcall.loading import reads_of
+from tests.varcall.reads.loading import reads_of
 from varcall.errors import InputError
-from varcall.reads import MISSING_QUALITY, TILE, ReadBatch, ReadFilter
-from varcall.record_reads import RecordReads
+from varcall.reads.batch import MISSING_QUALITY, TILE, ReadBatch, ReadFilter
+from varcall.reads.loader import RecordReads
 
 LENGTH = 6000
 SEQUENCE = random_sequence(LENGTH)

@@ -9,13 +9,13 @@ import pysam
 import pytest
 
 from tests.builders import ReadsBuilder, random_sequence, write_reference
-from tests.varcall.htslib_reads import load_reads
-from tests.varcall.loading import reads_of
-from varcall.cram_records import CramRecords
+from tests.varcall.reads.htslib_reads import load_reads
+from tests.varcall.reads.loading import reads_of
 from varcall.errors import InputError
 from varcall.formats.crai import parse_crai
 from varcall.formats.cram_containers import CramFile
-from varcall.reads import ReadFilter
+from varcall.reads.batch import ReadFilter
+from varcall.reads.cram import CramRecords
 
 LENGTH = 300_000
 

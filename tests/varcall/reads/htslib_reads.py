@@ -1,4 +1,4 @@
-"""The slow twin of `varcall.record_reads`: reads one by one, as htslib gives them."""
+"""The slow twin of `varcall.reads.loader`: reads one by one, as htslib gives them."""
 
 import zlib
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from pileup.kernels.records import (
     SUPPLEMENTARY,
     UNMAPPED,
 )
-from varcall.reads import (
+from varcall.reads.batch import (
     MISSING_QUALITY,
     TILE,
     ReadBatch,

@@ -30,12 +30,10 @@ from pileup.kernels.records import (
     scan_records,
     unpack_records,
 )
-from varcall.byte_buffer import ByteBuffer
-from varcall.equal_bases import spell_equal_bases
 from varcall.errors import InputError
 from varcall.formats.bgzf import BlockError
 from varcall.inputs.reference import Reference
-from varcall.reads import (
+from varcall.reads.batch import (
     MISSING_QUALITY,
     TILE,
     ReadBatch,
@@ -45,6 +43,8 @@ from varcall.reads import (
     offsets_of,
     tiles_around,
 )
+from varcall.reads.byte_buffer import ByteBuffer
+from varcall.reads.equal_bases import spell_equal_bases
 
 PACK_BEYOND = 1 << 26  # bytes of records held before those beyond the depth cap are thrown out
 _FIRST_TABLE = 1 << 14

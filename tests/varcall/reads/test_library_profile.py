@@ -24,7 +24,13 @@ from tests.builders import (
 )
 from varcall.cli.profile import profile as profile_command
 from varcall.inputs.open import Inputs, open_inputs
-from varcall.profile import CELL, PRIOR_SLIPPAGE, LibraryProfile, _cells, measure_profile
+from varcall.reads.library_profile import (
+    CELL,
+    PRIOR_SLIPPAGE,
+    LibraryProfile,
+    _cells,
+    measure_profile,
+)
 
 RUN = 13
 RUN_AT = 3000

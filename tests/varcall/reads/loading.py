@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pysam
 
-from varcall.bam_records import BamRecords
-from varcall.cram_records import CramRecords
 from varcall.inputs.reference import Reference
-from varcall.reads import ReadBatch, ReadFilter
-from varcall.record_reads import RecordReads
+from varcall.reads.bam import BamRecords
+from varcall.reads.batch import ReadBatch, ReadFilter
+from varcall.reads.cram import CramRecords
+from varcall.reads.loader import RecordReads
 
 
 def reads_of(

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import varcall.record_reads
+import varcall.reads.loader
 from tests.builders import (
     SECONDARY,
     UNMAPPED,
@@ -25,12 +25,12 @@ from tests.builders import (
     random_sequence,
     write_reference,
 )
-from tests.varcall.htslib_reads import load_reads
-from tests.varcall.loading import reads_of
+from tests.varcall.reads.htslib_reads import load_reads
+from tests.varcall.reads.loading import reads_of
 from varcall.bgzf_writer import BgzfWriter
 from varcall.errors import InputError
 from varcall.formats.bgzf import EOF_BLOCK, BgzfFile, inflate_block
-from varcall.reads import ReadBatch, ReadFilter
+from varcall.reads.batch import ReadBatch, ReadFilter
 
 LENGTH = 40_000
 CONTIGS = {"chr1": LENGTH, "chr2": 3000}
@@ -223,7 +223,7 @@ def deep_sample(reference: Path, path: Path) -> Path:
 def test_f13_what_the_cap_keeps_does_not_depend_on_the_memory(
     reference: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack_beyond: int
 ) -> None:
-    monkeypatch.setattr(varcall.record_reads, "PACK_BEYOND", pack_beyond)
+    monkeypatch.setattr(varcall.reads.loader, "PACK_BEYOND", pack_beyond)
     bam = reblocked(deep_sample(reference, tmp_path / "deep.bam"), 1000)
     pysam.index(str(bam))
     tiled = [("chr1", start, start + 2500) for start in range(0, 20_000, 2500)]
@@ -246,7 +246,7 @@ def test_blocks_are_inflated_once_in_windows_one_after_another(
         offsets.append(offset)
         return inflate_block(raw, offset, path)
 
-    monkeypatch.setattr("varcall.bam_records.inflate_block", counted)
+    monkeypatch.setattr("varcall.reads.bam.inflate_block", counted)
     with closing(reads_of(bam, CONTIGS)) as source:
         for start in range(0, LENGTH, 4000):
             assert len(source.load("chr1", max(0, start - 700), start + 4700, ReadFilter()))
