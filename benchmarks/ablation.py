@@ -37,9 +37,9 @@ from models.train_triage import TriageRecipe
 from models.triage import Triage
 from models.weights import load_weights
 from pileup.spec import SPEC
-from varcall.evidence import DEFAULT_REALIGN
+from varcall.evidence.features import FEATURES
+from varcall.evidence.window import DEFAULT_REALIGN
 from varcall.examples import ExampleStream, Sampling
-from varcall.features import FEATURES
 from varcall.train_triage import feature_models
 from varcall.training import example_files, recipe_table
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from benchmarks.conftest import Count, Window
-from varcall.candidates import CandidateThresholds
-from varcall.evidence import DEFAULT_REALIGN, Evidence, gather
+from varcall.evidence.candidates import CandidateThresholds
+from varcall.evidence.realign import RealignOptions, realign
+from varcall.evidence.window import DEFAULT_REALIGN, Evidence, gather
 from varcall.reads.library_profile import LibraryProfile
-from varcall.realign import RealignOptions, realign
 
 
 @pytest.mark.parametrize(

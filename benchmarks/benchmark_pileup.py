@@ -2,7 +2,7 @@
 
 from benchmarks.conftest import Count
 from models.prompt import PromptContext
-from varcall.evidence import Evidence
+from varcall.evidence.window import Evidence
 from varcall.options import DEFAULT_BATCH_SIZE
 from varcall.prompts import question_tokens
 from varcall.reads.library_profile import LibraryProfile

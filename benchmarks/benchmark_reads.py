@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.conftest import Count
 from benchmarks.cram import as_cram
-from varcall.evidence import load_window
+from varcall.evidence.window import load_window
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region
 from varcall.reads.batch import ReadFilter

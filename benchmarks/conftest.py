@@ -13,8 +13,8 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from benchmarks.slices import DATA, SLICES, stage
 from models.prompt import PromptContext
 from pileup.arrays import ReferenceArrays
-from varcall.candidates import CandidateThresholds
-from varcall.evidence import Evidence, gather, load_window, reference_of
+from varcall.evidence.candidates import CandidateThresholds
+from varcall.evidence.window import Evidence, gather, load_window, reference_of
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region, windows

@@ -9,7 +9,7 @@ import numpy as np
 from models.batch import Batch
 from models.prompt import CONTEXT_COLUMNS, UNKNOWN_TOKEN
 from pileup.spec import HEADER_ROWS, PANEL_HEIGHT, READ_ROWS
-from varcall.features import FEATURES
+from varcall.evidence.features import FEATURES
 
 # What the library profile tells the features; its words are part of the prompt's context.
 PROFILE_FEATURES = (

@@ -30,13 +30,13 @@ from benchmarks.haplotype_match import match_haplotypes
 from benchmarks.prepared import prepared
 from benchmarks.results import append, markdown_table
 from benchmarks.slices import SLICES, StagedSlice, stage
-from varcall.alleles import trim
 from varcall.evaluate.comparator import TypeCounts
 from varcall.evaluate.evaluation import Evaluation
 from varcall.evaluate.intervals import Intervals
 from varcall.evaluate.matching import Verdict
 from varcall.evaluate.variants import is_snp, is_symbolic
 from varcall.evaluate.vcf_records import Record
+from varcall.evidence.alleles import trim
 from varcall.inputs.reference import Reference
 from varcall.simulate.repeats import find_tracts
 

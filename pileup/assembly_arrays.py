@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 
 class AssemblyRules(NamedTuple):
-    """What counts as evidence; varcall.realign says why each value is what it is.
+    """What counts as evidence; varcall.evidence.realign says why each value is what it is.
 
     Attributes
     ----------

@@ -14,7 +14,7 @@ from models.card import ModelCard
 from models.registry import model_config
 from models.weights import save_weights
 from pileup.spec import SPEC
-from varcall.features import FEATURES, N_FEATURES
+from varcall.evidence.features import FEATURES, N_FEATURES
 from varcall.simulate import SimulatedSample, simulate_demo
 
 # How long an example takes says something of the machine only.

@@ -7,7 +7,7 @@ from pathlib import Path
 import pysam
 
 from tests.builders import ReadsBuilder
-from varcall.alleles import trim
+from varcall.evidence.alleles import trim
 
 FIRST, SECOND, BOTH = 1, 2, 3
 

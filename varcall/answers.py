@@ -16,8 +16,8 @@ from models.triage import Triage
 from models.weights_file import load_triage
 from pileup.spec import SPEC
 from varcall.errors import ModelError
-from varcall.evidence import Evidence
-from varcall.features import FEATURES
+from varcall.evidence.features import FEATURES
+from varcall.evidence.window import Evidence
 from varcall.options import DEFAULT_BATCH_SIZE
 from varcall.prompts import question_tokens
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from models.batch import Batch
 from models.prompt import PromptContext
 from models.triage import Triage
-from varcall.candidates import CandidateThresholds
-from varcall.evidence import DEFAULT_REALIGN, Evidence, gather
+from varcall.evidence.candidates import CandidateThresholds
+from varcall.evidence.realign import RealignOptions
+from varcall.evidence.window import DEFAULT_REALIGN, Evidence, gather
 from varcall.labels import label_questions
 from varcall.prompts import question_tokens
-from varcall.realign import RealignOptions
 from varcall.spans import Span, load_span
 
 # Shares of its depth at which a held-out span is seen, where honesty is fitted or measured.

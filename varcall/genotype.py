@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.rounding import SMALLEST
-from varcall.alleles import trim
+from varcall.evidence.alleles import trim
 from varcall.options import DEFAULT_MIN_QUAL
 from varcall.vcf import LOW_QUAL, NO_CALL, PASS, REF_CALL, VariantRecord
 

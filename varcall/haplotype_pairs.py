@@ -10,7 +10,7 @@ import numpy as np
 
 from pileup.arrays import INDEL
 from pileup.kernels.observe import UNINFORMATIVE
-from varcall.evidence import Evidence
+from varcall.evidence.window import Evidence
 
 Signature = tuple[int, ...]
 """What a haplotype or a fragment shows at each site: 0 REF, 1.. an ALT, OTHER, UNINFORMATIVE."""

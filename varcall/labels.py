@@ -10,9 +10,9 @@ import pysam
 from numpy.typing import NDArray
 
 from pileup.arrays import QuestionArrays, ReferenceArrays, SiteArrays
-from varcall.alleles import Allele, decompose, left_align, split
-from varcall.candidates import spell, spell_alleles
 from varcall.errors import InputError
+from varcall.evidence.alleles import Allele, decompose, left_align, split
+from varcall.evidence.candidates import spell, spell_alleles
 
 # Alleles closer than this may be two spellings of one haplotype.
 _CLUSTER_DISTANCE = 30

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from models.prompt import PromptContext, decode
 from models.registry import BUNDLED_SHA256
-from varcall.alleles import trim
 from varcall.answers import Answerer, load_answerer
-from varcall.candidates import CandidateThresholds
-from varcall.evidence import Evidence, gather, load_window, reference_of
+from varcall.evidence.alleles import trim
+from varcall.evidence.candidates import CandidateThresholds
+from varcall.evidence.window import Evidence, gather, load_window, reference_of
 from varcall.inputs.open import Inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
@@ -64,7 +64,7 @@ class Asked:
     prompt
         The prompt in words.
     features
-        float32 [N_FEATURES], in the order of `varcall.features.FEATURES`.
+        float32 [N_FEATURES], in the order of `varcall.evidence.features.FEATURES`.
     answer
         P of 0, 1 and 2 copies; empty where no model was asked.
     """

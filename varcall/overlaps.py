@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from pileup.arrays import INDEL, SiteArrays
 from pileup.kernels.observe import OTHER
-from varcall.evidence import KNOWN_BEYOND, Evidence
+from varcall.evidence.window import KNOWN_BEYOND, Evidence
 from varcall.genotype import SPANNED, GenotypeCall, SiteEvidence, call_genotypes
 from varcall.haplotype_pairs import Signature, fragments_at, rank_pairs
 

@@ -17,8 +17,8 @@ from models.registry import weights_path
 from varcall.atomic import check_writable
 from varcall.call_files import check_call_files
 from varcall.call_windows import call_windows
-from varcall.candidates import CandidateThresholds
-from varcall.evidence import DEFAULT_REALIGN
+from varcall.evidence.candidates import CandidateThresholds
+from varcall.evidence.window import DEFAULT_REALIGN
 from varcall.genotype import GenotypeOptions
 from varcall.inputs.completeness import ReadTally
 from varcall.inputs.open import Inputs, open_inputs

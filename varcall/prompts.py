@@ -4,8 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.prompt import PromptContext, write_tokens
-from varcall.alleles import trim
-from varcall.evidence import Evidence
+from varcall.evidence.alleles import trim
+from varcall.evidence.window import Evidence
 
 
 def question_tokens(

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from pileup.kernels.count import count_alleles
 from varcall.evaluate.vcf_records import Record
-from varcall.evidence import Evidence
-from varcall.features import FEATURES
+from varcall.evidence.features import FEATURES
+from varcall.evidence.window import Evidence
 from varcall.inputs.regions import Region
 from varcall.labels import label_questions, read_truth
 from varcall.locus import Asked, Viewer, distances, questions_of

@@ -9,7 +9,7 @@ import numpy as np
 
 from varcall.atomic import AtomicOutput, check_writable
 from varcall.errors import InputError, UsageError
-from varcall.evidence import Evidence
+from varcall.evidence.window import Evidence
 from varcall.html import report_packages
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region, split_region_list

@@ -16,10 +16,10 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from pileup.arrays import ReadArrays, ReferenceArrays
-from varcall.alleles import Allele
 from varcall.atomic import AtomicOutput
 from varcall.errors import InputError
-from varcall.evidence import WINDOW_MARGIN, load_window, reference_of
+from varcall.evidence.alleles import Allele
+from varcall.evidence.window import WINDOW_MARGIN, load_window, reference_of
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
 from varcall.labels import TruthRecord, read_truth

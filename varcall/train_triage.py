@@ -14,9 +14,9 @@ from models.train_triage import TriageRecipe, fit_trees
 from models.trees import Trees
 from models.triage import Triage, TriageSettings
 from varcall.atomic import AtomicOutput
-from varcall.candidates import CandidateThresholds
+from varcall.evidence.candidates import CandidateThresholds
+from varcall.evidence.features import FEATURES
 from varcall.examples import Sampling, draw_examples, half_of
-from varcall.features import FEATURES
 from varcall.pool import run_in_order
 
 _log = logging.getLogger(__name__)

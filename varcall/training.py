@@ -13,8 +13,8 @@ from models.weights import write_whole
 from models.weights_file import read_weights
 from pileup.spec import SPEC
 from varcall.errors import InputError, UsageError
+from varcall.evidence.features import FEATURES
 from varcall.examples import CALIBRATION_SHARES, ExampleStream, Sampling
-from varcall.features import FEATURES
 from varcall.outputs import Output, check_outputs, file_inputs, file_outputs
 from varcall.spans import SPAN_SUFFIX
 from varcall.train_triage import TRIAGE_FILES, feature_models

@@ -16,9 +16,10 @@ from models.prompt import PromptContext
 from models.registry import BUNDLED_SHA256, weights_path
 from pileup.kernels.count import count_alleles
 from varcall.answers import answerer_of
-from varcall.candidates import CandidateThresholds, spell_alts
 from varcall.engine_process import Desk
-from varcall.evidence import (
+from varcall.evidence.candidates import CandidateThresholds, spell_alts
+from varcall.evidence.realign import RealignOptions, realign
+from varcall.evidence.window import (
     DEFAULT_REALIGN,
     KNOWN_BEYOND,
     Evidence,
@@ -40,7 +41,6 @@ from varcall.overlaps import CalledSite, JointCall, genotype_overlaps
 from varcall.reads.batch import ReadBatch, ReadFilter
 from varcall.reads.library_profile import LibraryProfile
 from varcall.reads.open import open_reads
-from varcall.realign import RealignOptions, realign
 from varcall.vcf import format_record
 
 STAGES = (

@@ -9,7 +9,7 @@ from benchmarks import hidden
 from models.batch import Batch
 from models.prompt import CONTEXT_COLUMNS, PROMPT_LENGTH, UNKNOWN_TOKEN
 from pileup.spec import HEADER_ROWS, HEIGHT, PANEL_HEIGHT, READ_ROWS, WIDTH
-from varcall.features import FEATURES
+from varcall.evidence.features import FEATURES
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from tests.builders import UNMAPPED, ReadsBuilder, random_sequence, write_reference
 from varcall.errors import InputError
-from varcall.evidence import load_window
+from varcall.evidence.window import load_window
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions

@@ -6,7 +6,7 @@ import pytest
 from models.engine import load_engine
 from models.prompt import PromptContext, write_tokens
 from tests.models.back_ends import EXPORTED
-from varcall.features import N_FEATURES
+from varcall.evidence.features import N_FEATURES
 from varcall.genotype import SiteEvidence, call_genotypes, site_record
 from varcall.vcf import VariantRecord
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from pileup import spec
-from tests.varcall.loci import Locus, sequence_with
-from varcall.evidence import Evidence
+from tests.varcall.evidence.loci import Locus, sequence_with
+from varcall.evidence.window import Evidence
 
 # A plain stretch, and a run of A at [300, 310).
 SEQUENCE = sequence_with("C" + "A" * 10 + "G")

@@ -8,7 +8,7 @@ from matplotlib.image import imread
 
 from pileup.show import Label, render
 from pileup.spec import HEIGHT, WIDTH
-from tests.varcall.loci import Locus, sequence_with
+from tests.varcall.evidence.loci import Locus, sequence_with
 
 SEQUENCE = sequence_with("C" + "A" * 10 + "G")
 LABEL = Label("chr1", 300, "CA", ("C",), "NA00001", "Question\nAnother line", (0.1, 0.7, 0.2))

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
 from pileup.reference.alignment import Stretch, unpack_reference
-from varcall.candidates import CandidateThresholds, Scan, find_candidates, scan_window
-from varcall.observations import observe, pose_questions
+from varcall.evidence.candidates import CandidateThresholds, Scan, find_candidates, scan_window
+from varcall.evidence.observations import observe, pose_questions
 
 QUALITIES = (2, 9, 10, 11, 20, 37, 41, 93)
 MAPQS = (5, 19, 20, 37, 60, 255)

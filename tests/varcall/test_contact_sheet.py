@@ -7,7 +7,7 @@ import numpy as np
 import pysam
 import pytest
 
-from tests.varcall.loci import Locus, sequence_with
+from tests.varcall.evidence.loci import Locus, sequence_with
 from varcall import locus as looking
 from varcall.answers import Answerer
 from varcall.contact_sheet import ContactSheetOptions, run_contact_sheet

@@ -3,10 +3,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from varcall.candidates import CandidateThresholds
 from varcall.errors import InputError, UsageError
+from varcall.evidence.candidates import CandidateThresholds
+from varcall.evidence.features import N_FEATURES
 from varcall.examples import ExampleStream, Sampling, make_examples
-from varcall.features import N_FEATURES
 from varcall.make_examples import ExamplesOptions, run_examples
 from varcall.simulate import SimulatedSample
 from varcall.spans import load_span

@@ -6,9 +6,9 @@ import pysam
 import pytest
 
 from tests.builders import substitute
-from tests.varcall.loci import CONTIG, Locus, sequence_with
-from varcall.alleles import Allele
+from tests.varcall.evidence.loci import CONTIG, Locus, sequence_with
 from varcall.errors import InputError
+from varcall.evidence.alleles import Allele
 from varcall.labels import TruthRecord, label_questions, read_truth
 
 # Places in `sequence_with(MIDDLE)`: the homopolymer is [300, 308), then plain sequence.

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from models.errors import ModelError
-from tests.varcall.loci import Locus, sequence_with
+from tests.varcall.evidence.loci import Locus, sequence_with
 from varcall import locus as looking
 from varcall.answers import Answerer
 from varcall.errors import InputError, OutputError, UsageError

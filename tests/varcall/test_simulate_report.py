@@ -8,10 +8,10 @@ import pytest
 
 from pileup.arrays import ReferenceArrays
 from tests.builders import REVERSE
-from tests.varcall.loci import Locus, sequence_with
+from tests.varcall.evidence.loci import Locus, sequence_with
 from varcall.cli.simulate import simulate
 from varcall.errors import InputError, UsageError
-from varcall.evidence import reference_span
+from varcall.evidence.window import reference_span
 from varcall.inputs.reference import Reference
 from varcall.reads.batch import ReadFilter
 from varcall.reads.library_profile import LibraryProfile

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pysam
 
-from varcall import alleles
 from varcall.errors import InputError
+from varcall.evidence import alleles
 
 #: Records that change more bases than this are structural, and left out.
 MAX_EDIT = 200

@@ -12,7 +12,7 @@ import pytest
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from varcall.cli import run
 from varcall.errors import InputError
-from varcall.evidence import load_window
+from varcall.evidence.window import load_window
 from varcall.inputs.checks import alignments_of
 from varcall.inputs.completeness import REASONS, ReadTally
 from varcall.inputs.open import Inputs, open_inputs

@@ -12,9 +12,9 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
-from varcall.candidates import CandidateThresholds
-from varcall.evidence import Evidence, gather
-from varcall.features import FEATURES
+from varcall.evidence.candidates import CandidateThresholds
+from varcall.evidence.features import FEATURES
+from varcall.evidence.window import Evidence, gather
 from varcall.labels import TruthRecord, label_questions
 from varcall.reads.library_profile import LibraryProfile
 from varcall.simulate.repeats import find_tracts
@@ -26,7 +26,7 @@ VAF_STEPS = (0.0, 0.15, 0.2, 0.25, 0.35, 0.65, 0.9, 1.0)
 FALSE_STEPS = (0.0, 0.25, 0.5, 1.0)
 #: Below this share of reads a candidate is noise, where no truth says it.
 NOISE_VAF = 0.25
-#: `homopolymer_run_log` of a run of six bases (varcall.features).
+#: `homopolymer_run_log` of a run of six bases (varcall.evidence.features).
 _LONG_RUN_FEATURE = np.log1p(6) / 3.5
 RUN_STEPS = ((6, 8), (9, 11), (12, 14), (15, 19), (20, 40))
 #: Hets without truth: SNVs with this share, depth, base quality and mapping quality.

@@ -11,7 +11,7 @@ import pysam
 
 from pileup.arrays import ReferenceArrays
 from varcall.errors import InputError
-from varcall.evidence import WINDOW_MARGIN, load_window, reference_span
+from varcall.evidence.window import WINDOW_MARGIN, load_window, reference_span
 from varcall.inputs.occupied import occupied_spans_of
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.reference import Reference

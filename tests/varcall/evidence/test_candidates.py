@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.builders import random_sequence
-from tests.varcall.loci import Locus, sequence_with
-from varcall.candidates import CandidateThresholds, spell
+from tests.varcall.evidence.loci import Locus, sequence_with
+from varcall.evidence.candidates import CandidateThresholds, spell
 
 DEFAULTS = CandidateThresholds()
 PLAIN = random_sequence(600, seed=8)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.builders import write_reference
-from varcall.alleles import Allele, decompose, left_align, merge_alleles, split, trim
+from varcall.evidence.alleles import Allele, decompose, left_align, merge_alleles, split, trim
 
 # Two letters make repeats, where alignment matters, likely.
 REFERENCES = st.text("AC", min_size=8, max_size=40)

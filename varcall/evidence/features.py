@@ -14,7 +14,7 @@ from pileup.arrays import (
     SiteArrays,
 )
 from pileup.kernels import lengths, surroundings, tally
-from varcall.candidates import Scan
+from varcall.evidence.candidates import Scan
 from varcall.reads.library_profile import LibraryProfile
 
 # Stated qualities promise more than real bases keep; no witness is trusted further than this.

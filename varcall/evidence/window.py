@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
 from pileup.encode import encode
 from pileup.kernels.surroundings import FAR
-from varcall.candidates import (
+from varcall.evidence.candidates import (
     REFERENCE_MARGIN,
     CandidateThresholds,
     Scan,
@@ -16,14 +16,14 @@ from varcall.candidates import (
     scan_window,
     spell_alleles,
 )
-from varcall.features import measure
+from varcall.evidence.features import measure
+from varcall.evidence.observations import observe, pose_questions
+from varcall.evidence.realign import REACH, RealignOptions, realign
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
-from varcall.observations import observe, pose_questions
 from varcall.reads.batch import ReadBatch, ReadFilter
 from varcall.reads.library_profile import LibraryProfile
 from varcall.reads.loader import RecordReads
-from varcall.realign import REACH, RealignOptions, realign
 
 # Candidates are known this far beyond a window: those that overlap one of its own are genotyped
 # with it (`varcall.overlaps`).

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.varcall.loci import Locus, sequence_with
-from varcall.features import FEATURES, N_FEATURES, expected_slippage
+from tests.varcall.evidence.loci import Locus, sequence_with
+from varcall.evidence.features import FEATURES, N_FEATURES, expected_slippage
 from varcall.reads.library_profile import LibraryProfile
 
 PROFILE = LibraryProfile(

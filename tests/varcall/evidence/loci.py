@@ -6,8 +6,8 @@ from pathlib import Path
 from pileup.arrays import ReferenceArrays
 from tests.builders import REVERSE, ReadsBuilder, random_sequence, spell_read, write_reference
 from tests.varcall.reads.loading import load_bam
-from varcall.candidates import CandidateThresholds
-from varcall.evidence import WINDOW_MARGIN, Evidence, gather, reference_span
+from varcall.evidence.candidates import CandidateThresholds
+from varcall.evidence.window import WINDOW_MARGIN, Evidence, gather, reference_span
 from varcall.inputs.reference import Reference
 from varcall.reads.batch import ReadBatch, ReadFilter
 

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 from pileup.arrays import ReadArrays, ReferenceArrays
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from tests.pileup.windows import random_batch, random_reference
-from tests.varcall.loci import CONTIG, gather_window
+from tests.varcall.evidence.loci import CONTIG, gather_window
 from tests.varcall.reads.loading import load_bam
-from varcall.evidence import WINDOW_MARGIN, reference_span
+from varcall.evidence.realign import REACH, RealignOptions, realign
+from varcall.evidence.window import WINDOW_MARGIN, reference_span
 from varcall.inputs.reference import Reference
 from varcall.reads.batch import ReadBatch
-from varcall.realign import REACH, RealignOptions, realign
 
 PLACE, LENGTH = 1500, 3000
 PLAIN = random_sequence(LENGTH, 11)

@@ -8,8 +8,8 @@ import pytest
 
 from pileup.spec import BASE_OTHER, HEADER_ROWS, PANEL_HEIGHT
 from tests.builders import random_sequence
-from tests.varcall.loci import Locus, gather_window
-from varcall.evidence import Evidence
+from tests.varcall.evidence.loci import Locus, gather_window
+from varcall.evidence.window import Evidence
 from varcall.reads.library_profile import LibraryProfile
 
 START, END = 925, 1010

@@ -7,8 +7,8 @@ import pytest
 
 from pileup.kernels.observe import NOT_SPANNING, OTHER, UNINFORMATIVE
 from tests.builders import random_sequence
-from tests.varcall.loci import Locus, sequence_with
-from varcall.observations import pose_questions
+from tests.varcall.evidence.loci import Locus, sequence_with
+from varcall.evidence.observations import pose_questions
 
 PLAIN = random_sequence(600, seed=8)
 REPEAT = sequence_with("C" + "A" * 10 + "G")
