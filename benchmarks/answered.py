@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from models.prompt import PromptContext
 from pileup.arrays import INDEL
-from varcall.answers import Answerer
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.examples import make_examples
+from varcall.genotyping.answers import Answerer
 from varcall.reads.library_profile import LibraryProfile
 from varcall.spans import Span, load_span
 

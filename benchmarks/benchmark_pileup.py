@@ -3,8 +3,8 @@
 from benchmarks.conftest import Count
 from models.prompt import PromptContext
 from varcall.evidence.window import Evidence
+from varcall.genotyping.questions import question_tokens
 from varcall.options import DEFAULT_BATCH_SIZE
-from varcall.prompts import question_tokens
 from varcall.reads.library_profile import LibraryProfile
 
 

@@ -25,9 +25,9 @@ from benchmarks.results import append, markdown_table
 from benchmarks.slices import DATA, SLICES, stage
 from models.registry import weights_path
 from models.weights_file import read_weights
-from varcall.answers import load_answerer
 from varcall.evaluate.metrics import wilson
 from varcall.examples import CALIBRATION_SHARES
+from varcall.genotyping.answers import load_answerer
 from varcall.make_examples import ExamplesOptions, run_examples
 from varcall.options import DEFAULT_MODEL
 

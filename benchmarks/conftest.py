@@ -15,11 +15,11 @@ from models.prompt import PromptContext
 from pileup.arrays import ReferenceArrays
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.window import Evidence, gather, load_window, reference_of
+from varcall.genotyping.questions import question_tokens
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region, windows
 from varcall.options import DEFAULT_WINDOW
-from varcall.prompts import question_tokens
 from varcall.reads.batch import ReadBatch, ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.reads.open import open_reads

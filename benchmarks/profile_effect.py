@@ -32,7 +32,7 @@ from benchmarks.exact_match import Counts
 from benchmarks.haplotype_match import haplotype_counts
 from benchmarks.results import append, markdown_table
 from benchmarks.slices import DATA, SLICES, StagedSlice, stage
-from varcall.answers import Answerer, load_answerer
+from varcall.genotyping.answers import Answerer, load_answerer
 from varcall.inputs.open import open_inputs
 from varcall.inputs.regions import windows
 from varcall.options import DEFAULT_MODEL, CallOptions

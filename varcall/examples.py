@@ -16,8 +16,8 @@ from models.triage import Triage
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.realign import RealignOptions
 from varcall.evidence.window import DEFAULT_REALIGN, Evidence, gather
+from varcall.genotyping.questions import question_tokens
 from varcall.labels import label_questions
-from varcall.prompts import question_tokens
 from varcall.spans import Span, load_span
 
 # Shares of its depth at which a held-out span is seen, where honesty is fitted or measured.

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 
 from models.prompt import PromptContext, decode
 from models.registry import BUNDLED_SHA256
-from varcall.answers import Answerer, load_answerer
 from varcall.evidence.alleles import trim
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.window import Evidence, gather, load_window, reference_of
+from varcall.genotyping.answers import Answerer, load_answerer
+from varcall.genotyping.questions import question_tokens
 from varcall.inputs.open import Inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
 from varcall.options import DEFAULT_MODEL
-from varcall.prompts import question_tokens
 from varcall.reads.batch import ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.reads.loader import RecordReads

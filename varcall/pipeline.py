@@ -19,7 +19,7 @@ from varcall.call_files import check_call_files
 from varcall.call_windows import call_windows
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.window import DEFAULT_REALIGN
-from varcall.genotype import GenotypeOptions
+from varcall.genotyping.genotype import GenotypeOptions
 from varcall.inputs.completeness import ReadTally
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region, shard, windows

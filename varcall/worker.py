@@ -15,7 +15,6 @@ from models.engines.deferred import DeferredEngine
 from models.prompt import PromptContext
 from models.registry import BUNDLED_SHA256, weights_path
 from pileup.kernels.count import count_alleles
-from varcall.answers import answerer_of
 from varcall.engine_process import Desk
 from varcall.evidence.candidates import CandidateThresholds, spell_alts
 from varcall.evidence.realign import RealignOptions, realign
@@ -27,17 +26,18 @@ from varcall.evidence.window import (
     load_window,
     reference_of,
 )
-from varcall.genotype import (
+from varcall.genotyping.answers import answerer_of
+from varcall.genotyping.genotype import (
     GenotypeCall,
     GenotypeOptions,
     SiteEvidence,
     call_all_genotypes,
     site_record,
 )
+from varcall.genotyping.overlaps import CalledSite, JointCall, genotype_overlaps
 from varcall.inputs.open import Inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
-from varcall.overlaps import CalledSite, JointCall, genotype_overlaps
 from varcall.reads.batch import ReadBatch, ReadFilter
 from varcall.reads.library_profile import LibraryProfile
 from varcall.reads.open import open_reads

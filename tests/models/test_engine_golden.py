@@ -7,7 +7,7 @@ from models.engine import load_engine
 from models.prompt import PromptContext, write_tokens
 from tests.models.back_ends import EXPORTED
 from varcall.evidence.features import N_FEATURES
-from varcall.genotype import SiteEvidence, call_genotypes, site_record
+from varcall.genotyping.genotype import SiteEvidence, call_genotypes, site_record
 from varcall.vcf import VariantRecord
 
 N = 60

@@ -9,10 +9,10 @@ import pytest
 
 from tests.varcall.evidence.loci import Locus, sequence_with
 from varcall import locus as looking
-from varcall.answers import Answerer
 from varcall.contact_sheet import ContactSheetOptions, run_contact_sheet
 from varcall.errors import InputError, OutputError, UsageError
 from varcall.evaluate.vcf_records import parse_record
+from varcall.genotyping.answers import Answerer
 from varcall.locus import Asked, Question
 from varcall.sheet_locus import Called, Judged, SheetLocus
 from varcall.sheet_output import Heading, check_output, write_sheet

@@ -15,7 +15,7 @@ from models.errors import ModelError
 from models.weights import save_weights
 from tests.models import small
 from tests.processes import ends_with_its_processes, needs_proc
-from tests.varcall.engines import Broken, die, nothing, refuse
+from tests.varcall.genotyping.engines import Broken, die, nothing, refuse
 from varcall.engine_process import ROWS, Desk, EngineProcess
 from varcall.errors import WorkerError
 from varcall.pool import run_in_order
@@ -120,7 +120,7 @@ RUN = textwrap.dedent(
     import signal, sys, time
     from functools import partial
     from tests.models import small
-    from tests.varcall.engines import told
+    from tests.varcall.genotyping.engines import told
     from varcall.engine_process import EngineProcess
 
     if __name__ == "__main__":

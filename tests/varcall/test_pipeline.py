@@ -8,7 +8,7 @@ import torch
 from models.errors import ModelError as NoModel
 from models.weights import load_weights, save_weights
 from tests.builders import ReadsBuilder, random_sequence, write_reference
-from tests.varcall.engines import on_cpu
+from tests.varcall.genotyping.engines import on_cpu
 from varcall.errors import InputError, ModelError, OutputError
 from varcall.merge import MergeOptions, merge_shards
 from varcall.options import CallOptions

@@ -10,8 +10,8 @@ import pytest
 from models.errors import ModelError
 from tests.varcall.evidence.loci import Locus, sequence_with
 from varcall import locus as looking
-from varcall.answers import Answerer
 from varcall.errors import InputError, OutputError, UsageError
+from varcall.genotyping.answers import Answerer
 from varcall.show import ShowOptions, run_show
 
 SEQUENCE = sequence_with("C" + "A" * 10 + "G")

@@ -26,7 +26,7 @@ from varcall.reads.library_profile import LibraryProfile
 from varcall.reads.loader import RecordReads
 
 # Candidates are known this far beyond a window: those that overlap one of its own are genotyped
-# with it (`varcall.overlaps`).
+# with it (`varcall.genotyping.overlaps`).
 KNOWN_BEYOND = 300
 # Reads are fetched this far beyond a window, so that candidates as far out see the same reads and
 # the same neighbours whatever the window: a repeat an indel shifts along (400), a neighbour (100),

@@ -18,8 +18,8 @@ from pileup.spec import SPEC
 from varcall.errors import ModelError
 from varcall.evidence.features import FEATURES
 from varcall.evidence.window import Evidence
+from varcall.genotyping.questions import question_tokens
 from varcall.options import DEFAULT_BATCH_SIZE
-from varcall.prompts import question_tokens
 
 Clock = Callable[[str], AbstractContextManager[None]]
 

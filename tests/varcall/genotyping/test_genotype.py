@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from varcall.genotype import (
+from varcall.genotyping.genotype import (
     GenotypeOptions,
     SiteEvidence,
     call_all_genotypes,

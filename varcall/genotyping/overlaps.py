@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from pileup.arrays import INDEL, SiteArrays
 from pileup.kernels.observe import OTHER
 from varcall.evidence.window import KNOWN_BEYOND, Evidence
-from varcall.genotype import SPANNED, GenotypeCall, SiteEvidence, call_genotypes
-from varcall.haplotype_pairs import Signature, fragments_at, rank_pairs
+from varcall.genotyping.genotype import SPANNED, GenotypeCall, SiteEvidence, call_genotypes
+from varcall.genotyping.haplotype_pairs import Signature, fragments_at, rank_pairs
 
 MAX_SITE_EXTENT = 128
 """Bases of a site that count as its own: a longer repeat is cut there."""

@@ -7,7 +7,7 @@ from models.prompt import PromptContext
 from models.quality_map import KNOTS, QualityMap
 from models.trees import Trees
 from models.triage import Triage, TriageSettings, log_of
-from varcall.answers import Answerer
+from varcall.genotyping.answers import Answerer
 
 MAP = QualityMap(KNOTS, (10.0, 13.0, 18.0, 32.0), (10.0, 20.0, 29.0, 32.0))
 SAID = np.array([[0.99, 0.008, 0.002], [0.02, 0.97, 0.01], [0.3, 0.6, 0.1]], np.float32)
@@ -42,7 +42,9 @@ def leaves(scores: np.ndarray, sure: float) -> Triage:
 
 @pytest.fixture(autouse=True)
 def _no_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("varcall.answers.question_tokens", lambda *_: np.zeros((3, 1), np.int32))
+    monkeypatch.setattr(
+        "varcall.genotyping.answers.question_tokens", lambda *_: np.zeros((3, 1), np.int32)
+    )
 
 
 @pytest.mark.parametrize("triage", [None, *(leaves(log_of(SAID[0]), sure) for sure in (0.9, 1.0))])
