@@ -36,10 +36,10 @@ from varcall.genotyping.answers import Answerer, load_answerer
 from varcall.inputs.open import open_inputs
 from varcall.inputs.regions import windows
 from varcall.options import DEFAULT_MODEL, CallOptions
+from varcall.output.vcf import HeaderContig, VcfHeader, open_vcf
 from varcall.pipeline import plan_worker
 from varcall.reads.library_profile import PRIOR_SLIPPAGE, LibraryProfile, measure_profile
 from varcall.spans import load_span
-from varcall.vcf import HeaderContig, VcfHeader, open_vcf
 from varcall.worker import Worker
 
 # Medians of the simulated libraries as `measure_profile` sees them: of all, of the PCR-free ones.

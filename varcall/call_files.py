@@ -1,7 +1,7 @@
 """What `varcall call` reads and writes."""
 
 from varcall.options import CallOptions
-from varcall.outputs import (
+from varcall.output.checks import (
     Output,
     check_outputs,
     file_inputs,

@@ -16,7 +16,7 @@ from varcall.inputs.regions import SHARED
 from varcall.locus import Viewer, open_viewer
 from varcall.log import Progress
 from varcall.options import DEFAULT_MODEL, CallOptions
-from varcall.outputs import (
+from varcall.output.checks import (
     check_outputs,
     model_inputs,
     reads_inputs,

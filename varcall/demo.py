@@ -59,7 +59,7 @@ def run_demo(options: DemoOptions) -> DemoResult:
         Where the folder cannot be written or a step fails.
     """
     from varcall.evaluate.evaluation import evaluate
-    from varcall.outputs import check_outputs, model_inputs, present_outputs
+    from varcall.output.checks import check_outputs, model_inputs, present_outputs
     from varcall.pipeline import call_variants
     from varcall.show import ShowOptions, run_show
     from varcall.simulate import simulate_demo

@@ -9,7 +9,7 @@ from varcall.errors import InputError, UsageError
 from varcall.inputs.open import open_inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region, merge_regions, read_bed, windows
-from varcall.outputs import (
+from varcall.output.checks import (
     Input,
     Output,
     check_outputs,

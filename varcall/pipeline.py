@@ -14,7 +14,6 @@ from contextlib import closing
 from functools import partial
 
 from models.registry import weights_path
-from varcall.atomic import check_writable
 from varcall.call_files import check_call_files
 from varcall.call_windows import call_windows
 from varcall.evidence.candidates import CandidateThresholds
@@ -25,12 +24,13 @@ from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region, shard, windows
 from varcall.log import Progress
 from varcall.options import CallOptions
-from varcall.provenance import ModelIdentity, header_lines, normalised_command
+from varcall.output.atomic import check_writable
+from varcall.output.provenance import ModelIdentity, header_lines, normalised_command
+from varcall.output.vcf import HeaderContig, HeaderShard, OutputType, VcfHeader, open_vcf
 from varcall.reads.batch import TILE, ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.resume import Compute, FinishedWindows, fingerprint
 from varcall.timings import Timings
-from varcall.vcf import HeaderContig, HeaderShard, OutputType, VcfHeader, open_vcf
 from varcall.worker import WindowResult, WorkerPlan
 
 _log = logging.getLogger(__name__)

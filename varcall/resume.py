@@ -14,12 +14,12 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from varcall.atomic import AtomicOutput, output_error
 from varcall.errors import OutputError, UsageError
 from varcall.inputs.open import Inputs
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
-from varcall.provenance import ModelIdentity, header_lines, normalised_command
+from varcall.output.atomic import AtomicOutput, output_error
+from varcall.output.provenance import ModelIdentity, header_lines, normalised_command
 from varcall.reads.library_profile import LibraryProfile
 from varcall.worker import WindowResult
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from varcall.atomic import AtomicOutput, check_writable, output_error
 from varcall.errors import UsageError
 from varcall.formats.text import write_text
-from varcall.html import inline_png, render_template, report_packages
-from varcall.outputs import Output, file_outputs, present_outputs
+from varcall.output.atomic import AtomicOutput, check_writable, output_error
+from varcall.output.checks import Output, file_outputs, present_outputs
+from varcall.output.html import inline_png, render_template, report_packages
 from varcall.sheet_locus import Judged, SheetLocus
 
 if TYPE_CHECKING:

@@ -7,15 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
-from varcall.atomic import AtomicOutput, check_writable
 from varcall.errors import InputError, UsageError
 from varcall.evidence.window import Evidence
-from varcall.html import report_packages
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region, split_region_list
 from varcall.locus import Question, distances, open_viewer, questions_of
 from varcall.options import DEFAULT_MODEL
-from varcall.outputs import (
+from varcall.output.atomic import AtomicOutput, check_writable
+from varcall.output.checks import (
     check_outputs,
     file_outputs,
     model_inputs,
@@ -23,6 +22,7 @@ from varcall.outputs import (
     reads_inputs,
     reference_inputs,
 )
+from varcall.output.html import report_packages
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from varcall.atomic import AtomicOutput
+from varcall.output.atomic import AtomicOutput
 from varcall.worker import STAGES, WindowResult
 
 _log = logging.getLogger(__name__)

@@ -13,10 +13,10 @@ from safetensors.numpy import load, save
 from models.train_triage import TriageRecipe, fit_trees
 from models.trees import Trees
 from models.triage import Triage, TriageSettings
-from varcall.atomic import AtomicOutput
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.features import FEATURES
 from varcall.examples import Sampling, draw_examples, half_of
+from varcall.output.atomic import AtomicOutput
 from varcall.pool import run_in_order
 
 _log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from pileup.spec import SPEC
 from varcall.errors import InputError, UsageError
 from varcall.evidence.features import FEATURES
 from varcall.examples import CALIBRATION_SHARES, ExampleStream, Sampling
-from varcall.outputs import Output, check_outputs, file_inputs, file_outputs
+from varcall.output.checks import Output, check_outputs, file_inputs, file_outputs
 from varcall.spans import SPAN_SUFFIX
 from varcall.train_triage import TRIAGE_FILES, feature_models
 

@@ -38,10 +38,10 @@ from varcall.genotyping.overlaps import CalledSite, JointCall, genotype_overlaps
 from varcall.inputs.open import Inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
+from varcall.output.vcf import format_record
 from varcall.reads.batch import ReadBatch, ReadFilter
 from varcall.reads.library_profile import LibraryProfile
 from varcall.reads.open import open_reads
-from varcall.vcf import format_record
 
 STAGES = (
     "read", "realign", "candidates", "features", "triage", "prompts", "images", "model", "genotype",

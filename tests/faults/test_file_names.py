@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.varcall.test_vcf import record, write
+from tests.varcall.output.test_vcf import record, write
 from varcall.cli import run
 from varcall.evaluate.reference import Reference
 from varcall.formats.text import as_utf8
+from varcall.output.vcf import escape_control
 from varcall.simulate import SimulatedSample
-from varcall.vcf import escape_control
 
 E, U = os.fsdecode(b"\xe9"), os.fsdecode(b"\xff")
 ASCII_LOCALE = {

@@ -55,7 +55,7 @@ class Hostile:
 
 
 def test_s2_every_page_escapes_every_value(root: Path) -> None:
-    from varcall.html import render_template
+    from varcall.output.html import render_template
 
     environment = jinja2.Environment()
     assert templates(root)

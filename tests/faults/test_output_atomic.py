@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.varcall.test_vcf import HEADER, record, write
-from varcall.atomic import AtomicOutput, check_writable
+from tests.varcall.output.test_vcf import HEADER, record, write
 from varcall.errors import OutputError
-from varcall.vcf import OutputType, format_record, open_vcf
+from varcall.output.atomic import AtomicOutput, check_writable
+from varcall.output.vcf import OutputType, format_record, open_vcf
 
 KINDS = {"v": "out.vcf", "z": "out.vcf.gz", "b": "out.bcf"}
 MANY = [record(start=start) for start in range(1800)]
@@ -124,7 +124,7 @@ def test_a_failing_index_leaves_nothing(tmp_path, monkeypatch):
     def fail(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("varcall.vcf._build_index", fail)
+    monkeypatch.setattr("varcall.output.vcf._build_index", fail)
     with pytest.raises(OutputError):
         write(tmp_path / "out.vcf.gz")
     assert names(tmp_path) == []
@@ -174,8 +174,8 @@ def test_check_writable_leaves_nothing_behind(tmp_path):
 WRITE_SLOWLY = textwrap.dedent(
     """
     import signal, sys, time
-    from tests.varcall.test_vcf import HEADER, record
-    from varcall.vcf import format_record, open_vcf
+    from tests.varcall.output.test_vcf import HEADER, record
+    from varcall.output.vcf import format_record, open_vcf
 
     def stop(*_):
         raise SystemExit(143)
@@ -216,7 +216,7 @@ WRITE_AGAIN_AND_AGAIN = textwrap.dedent(
     """
     import sys
     from tests.faults.test_output_atomic import MANY
-    from tests.varcall.test_vcf import write
+    from tests.varcall.output.test_vcf import write
 
     print("ready", flush=True)
     while True:
@@ -258,8 +258,8 @@ def test_a_closed_pipe_is_a_broken_pipe_error(root, kind):
     script = textwrap.dedent(
         f"""
         import os, sys
-        from tests.varcall.test_vcf import HEADER, record
-        from varcall.vcf import OutputType, format_record, open_vcf
+        from tests.varcall.output.test_vcf import HEADER, record
+        from varcall.output.vcf import OutputType, format_record, open_vcf
         try:
             with open_vcf("-", HEADER.text(), OutputType({kind!r}, None)) as writer:
                 sys.stdin.readline()

@@ -19,10 +19,10 @@ import pytest
 
 from models import registry
 from models.registry import ModelSize
-from tests.varcall.test_merge import write_shards
+from tests.varcall.output.test_merge import write_shards
 from varcall.cli import COMMANDS, run
 from varcall.errors import OutputError
-from varcall.outputs import Output, check_outputs, file_inputs, file_outputs, vcf_outputs
+from varcall.output.checks import Output, check_outputs, file_inputs, file_outputs, vcf_outputs
 from varcall.simulate import SimulatedSample
 
 # Every option that takes text or a path, by what it names. A new one must be put into one of the

@@ -9,8 +9,8 @@ import pysam
 import pytest
 
 from tests.builders import bam_to_cram
-from varcall.merge import MergeOptions, merge_shards
 from varcall.options import CallOptions
+from varcall.output.merge import MergeOptions, merge_shards
 from varcall.pipeline import call_variants
 from varcall.simulate import SimulatedSample
 

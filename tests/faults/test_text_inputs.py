@@ -9,7 +9,7 @@ import pytest
 from models.errors import ModelError
 from models.recipe import Recipe
 from models.train_triage import TriageRecipe
-from tests.varcall.test_vcf import record, write
+from tests.varcall.output.test_vcf import record, write
 from varcall.errors import InputError
 from varcall.evaluate import rtg_engine
 from varcall.evaluate.intervals import read_bed as read_bed_rows
@@ -17,7 +17,7 @@ from varcall.evaluate.options import EvalOptions
 from varcall.evaluate.strata import read_stratification
 from varcall.evaluate.vcf_records import read_call_set
 from varcall.inputs.regions import Region, read_bed
-from varcall.merge import MergeOptions, merge_shards
+from varcall.output.merge import MergeOptions, merge_shards
 from varcall.training import recipe_table
 
 BED = "chr1\t5\t9\nchr1\t20\t30\n"

@@ -8,7 +8,7 @@ from models.prompt import PromptContext, write_tokens
 from tests.models.back_ends import EXPORTED
 from varcall.evidence.features import N_FEATURES
 from varcall.genotyping.genotype import SiteEvidence, call_genotypes, site_record
-from varcall.vcf import VariantRecord
+from varcall.output.vcf import VariantRecord
 
 N = 60
 

@@ -10,8 +10,8 @@ from models.weights import load_weights, save_weights
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from tests.varcall.genotyping.engines import on_cpu
 from varcall.errors import InputError, ModelError, OutputError
-from varcall.merge import MergeOptions, merge_shards
 from varcall.options import CallOptions
+from varcall.output.merge import MergeOptions, merge_shards
 from varcall.pipeline import call_variants
 from varcall.simulate import SimulatedSample
 

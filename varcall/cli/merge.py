@@ -19,7 +19,7 @@ def merge(
     no_write_index: NoWriteIndex = False,
 ) -> None:
     """Merge the shards of a run (varcall call --shard I/N) into the unsharded run's output."""
-    from varcall.merge import MergeOptions, merge_shards
+    from varcall.output.merge import MergeOptions, merge_shards
 
     merge_shards(
         MergeOptions(

@@ -19,10 +19,10 @@ def profile(
     ] = "-",
 ) -> None:
     """Measure depth, insert size, error rate and homopolymer slippage from a sample of reads."""
-    from varcall.atomic import AtomicOutput, check_writable
     from varcall.inputs.open import open_inputs
     from varcall.log import configure_logging
-    from varcall.outputs import check_outputs, file_outputs, reads_inputs, reference_inputs
+    from varcall.output.atomic import AtomicOutput, check_writable
+    from varcall.output.checks import check_outputs, file_outputs, reads_inputs, reference_inputs
     from varcall.reads.library_profile import measure_profile
 
     configure_logging()

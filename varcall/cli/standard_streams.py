@@ -13,7 +13,8 @@ def open_standard_streams() -> None:
 
     The next file that is opened would get the number of a closed stream, and a stray message of
     some library would go into the reads or the VCF. Standard output is opened for reading only:
-    messages may go nowhere, calls may not, and `varcall.atomic.check_writable` tells it by that.
+    messages may go nowhere, calls may not, and `varcall.output.atomic.check_writable` tells it by
+    that.
     """
     for descriptor, mode in enumerate((os.O_RDONLY, os.O_RDONLY, os.O_WRONLY)):
         try:

@@ -11,7 +11,7 @@ from varcall.evaluate.plots import SUFFIXES as PLOT_SUFFIXES
 from varcall.evaluate.rtg import find_rtg
 from varcall.evaluate.rtg_engine import RTG_RUNS
 from varcall.evaluate.strata import stratification_files
-from varcall.outputs import (
+from varcall.output.checks import (
     Input,
     Output,
     check_outputs,

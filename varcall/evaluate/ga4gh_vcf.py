@@ -9,7 +9,7 @@ from varcall.evaluate.happy_rows import AnnotatedRecord, Entry
 from varcall.evaluate.matching import JudgedRecord, Verdict
 from varcall.evaluate.superloci import Row, RowSide
 from varcall.evaluate.vcf_records import COLUMN_NAMES, CallSet
-from varcall.vcf import open_vcf
+from varcall.output.vcf import open_vcf
 
 HEADER = """##fileformat=VCFv4.2
 ##FILTER=<ID=PASS,Description="All filters passed">

@@ -8,9 +8,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from varcall import __version__
-from varcall.atomic import AtomicOutput
 from varcall.evaluate.happy_rows import COUNTS, Row
 from varcall.formats.text import as_utf8, write_text
+from varcall.output.atomic import AtomicOutput
 
 METRICS = ("METRIC.Recall", "METRIC.Precision", "METRIC.Frac_NA", "METRIC.F1_Score")
 COUNT_PARTS = ("ti", "tv", "het", "homalt", "TiTv_ratio", "het_hom_ratio")

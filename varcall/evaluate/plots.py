@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from varcall.atomic import AtomicOutput
 from varcall.evaluate.happy_rows import Row
 from varcall.evaluate.metrics import CalibrationBin
 from varcall.formats.text import as_utf8
+from varcall.output.atomic import AtomicOutput
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from varcall.atomic import AtomicOutput, check_writable
 from varcall.errors import InputError
 from varcall.evaluate.comparator import Comparison, TypeCounts, compare
 from varcall.evaluate.evaluation import Inputs, haploid_note, read_inputs
@@ -47,6 +46,7 @@ from varcall.evaluate.strata import read_stratification
 from varcall.evaluate.table import summary_table
 from varcall.evaluate.uncounted import uncounted_notes
 from varcall.formats.text import write_text
+from varcall.output.atomic import AtomicOutput, check_writable
 
 logger = logging.getLogger(__name__)
 

@@ -17,7 +17,7 @@ import pysam
 from varcall.errors import InputError, OutputError, UsageError
 from varcall.formats.text import as_utf8, write_text
 from varcall.inputs.regions import Region, parse_region, read_bed
-from varcall.outputs import (
+from varcall.output.checks import (
     Input,
     Output,
     check_outputs,

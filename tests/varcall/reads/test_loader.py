@@ -27,9 +27,9 @@ from tests.builders import (
 )
 from tests.varcall.reads.htslib_reads import load_reads
 from tests.varcall.reads.loading import reads_of
-from varcall.bgzf_writer import BgzfWriter
 from varcall.errors import InputError
 from varcall.formats.bgzf import EOF_BLOCK, BgzfFile, inflate_block
+from varcall.output.bgzf_writer import BgzfWriter
 from varcall.reads.batch import ReadBatch, ReadFilter
 
 LENGTH = 40_000

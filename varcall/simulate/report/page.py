@@ -8,7 +8,7 @@ from itertools import groupby
 
 import numpy as np
 
-from varcall.html import inline_png, render_template, report_packages
+from varcall.output.html import inline_png, render_template, report_packages
 from varcall.simulate.report.comparison import (
     PERCENTILES,
     Row,

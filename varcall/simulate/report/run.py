@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from varcall.atomic import AtomicOutput, check_writable
 from varcall.errors import InputError, UsageError
 from varcall.formats.text import write_text
-from varcall.outputs import (
+from varcall.output.atomic import AtomicOutput, check_writable
+from varcall.output.checks import (
     Input,
     check_outputs,
     file_inputs,

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.varcall.test_vcf import CONTIGS, HEADER, record, write
+from tests.varcall.output.test_vcf import CONTIGS, HEADER, record, write
 from varcall.cli.merge import merge as merge_command
 from varcall.errors import InputError, OutputError, UsageError
-from varcall.merge import MergeOptions, merge_shards
-from varcall.vcf import HeaderShard
+from varcall.output.merge import MergeOptions, merge_shards
+from varcall.output.vcf import HeaderShard
 
 RECORDS = [
     record(contig=contig.name, start=start, alts=alts, qual=start / 10)

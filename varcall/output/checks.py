@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from models.errors import ModelError
-from varcall.atomic import is_special
 from varcall.errors import OutputError
 from varcall.options import STDOUT
-from varcall.vcf import INDEX_SUFFIXES
+from varcall.output.atomic import is_special
+from varcall.output.vcf import INDEX_SUFFIXES
 
 _READS_INDEXES = (".bai", ".csi", ".crai")
 _FASTA_INDEXES = (".fai", ".gzi")

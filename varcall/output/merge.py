@@ -16,13 +16,13 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-from varcall.atomic import check_writable
 from varcall.errors import InputError, UsageError
 from varcall.formats.bgzf import GZIP_MAGIC, BgzfFile, is_bgzf
 from varcall.formats.text import open_text
 from varcall.options import STDOUT
-from varcall.outputs import check_outputs, vcf_inputs, vcf_outputs
-from varcall.vcf import LineKey, OutputType, header_contigs, line_key, open_vcf
+from varcall.output.atomic import check_writable
+from varcall.output.checks import check_outputs, vcf_inputs, vcf_outputs
+from varcall.output.vcf import LineKey, OutputType, header_contigs, line_key, open_vcf
 
 _SHARD = re.compile(r"##varcall_shard=<index=(\d+),count=(\d+)>\n")
 _COMMAND = "##varcall_command="

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.builders import random_sequence, write_reference
 from varcall.errors import InputError, UsageError
-from varcall.provenance import ModelIdentity, header_lines
-from varcall.vcf import (
+from varcall.output.provenance import ModelIdentity, header_lines
+from varcall.output.vcf import (
     HeaderContig,
     HeaderShard,
     OutputType,

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from varcall import __version__
-from varcall.vcf import escape_control
+from varcall.output.vcf import escape_control
 
 # Options that say how to run or where to write; none may change a record.
 NEUTRAL_OPTIONS = frozenset(

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import BinaryIO, NamedTuple, Protocol
 
-from varcall.atomic import AtomicOutput, is_special, output_errors
-from varcall.bgzf_writer import DEFAULT_LEVEL, BgzfWriter
 from varcall.errors import InputError, UsageError
 from varcall.formats.text import as_utf8
 from varcall.options import STDOUT
+from varcall.output.atomic import AtomicOutput, is_special, output_errors
+from varcall.output.bgzf_writer import DEFAULT_LEVEL, BgzfWriter
 
 PASS = "PASS"
 REF_CALL = "RefCall"
@@ -205,7 +205,7 @@ class VcfHeader:
     sample
         Name of the one sample.
     provenance
-        Whole lines from `varcall.provenance.header_lines`.
+        Whole lines from `varcall.output.provenance.header_lines`.
     shard
         Set when the file holds one shard of a run.
     """

@@ -3,7 +3,7 @@ from pathlib import Path
 
 from varcall import __version__
 from varcall.options import CallOptions
-from varcall.provenance import ModelIdentity, header_lines, normalised_command
+from varcall.output.provenance import ModelIdentity, header_lines, normalised_command
 
 OPTIONS = CallOptions(reads=Path("a b.bam"), reference=Path("ref.fa"))
 

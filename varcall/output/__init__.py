@@ -1,0 +1,1 @@
+"""What is written: VCF, BGZF, HTML, each whole or not at all."""
