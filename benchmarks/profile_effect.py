@@ -40,7 +40,7 @@ from varcall.output.vcf import HeaderContig, VcfHeader, open_vcf
 from varcall.pipeline import plan_worker
 from varcall.reads.library_profile import PRIOR_SLIPPAGE, LibraryProfile, measure_profile
 from varcall.spans import load_span
-from varcall.worker import Worker
+from varcall.workers.window_worker import Worker
 
 # Medians of the simulated libraries as `measure_profile` sees them: of all, of the PCR-free ones.
 USUAL_ERROR_RATE = 0.0007

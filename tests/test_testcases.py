@@ -14,7 +14,7 @@ import pytest
 from tests.builders import bam_to_cram, sam_to_bam
 from varcall.cli import run as run_varcall
 from varcall.inputs.regions import Region, parse_region
-from varcall.worker import Worker
+from varcall.workers.window_worker import Worker
 
 FOLDER = Path(__file__).parent / "testcases"
 CASES = sorted(path.parent.name for path in FOLDER.glob("*/case.toml"))

@@ -12,7 +12,7 @@ from varcall.output.checks import (
     reference_inputs,
     vcf_outputs,
 )
-from varcall.resume import FILES
+from varcall.workers.finished_windows import FILES
 
 
 def check_call_files(options: CallOptions) -> None:

@@ -33,7 +33,7 @@ from varcall.sheet_output import (
     sheet_outputs,
     write_sheet,
 )
-from varcall.worker import Worker
+from varcall.workers.window_worker import Worker
 
 logger = logging.getLogger(__name__)
 

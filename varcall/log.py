@@ -190,7 +190,7 @@ def _make_bar(total: int) -> "Bar":
         transient=True,
         # Standard output carries the calls; rich would send them to the terminal.
         redirect_stdout=False,
-        # Its thread would keep `varcall.pool` from forking.
+        # Its thread would keep `varcall.workers.pool` from forking.
         auto_refresh=False,
     )
     bar.add_task("", total=total, locus="", rate="")

@@ -19,10 +19,10 @@ from varcall.output.checks import (
     reference_inputs,
     vcf_inputs,
 )
-from varcall.pool import run_in_order
 from varcall.reads.library_profile import measure_profile
 from varcall.reads.open import open_reads
 from varcall.spans import SPAN_SUFFIX, cut_span, save_span, span_name
+from varcall.workers.pool import run_in_order
 
 _log = logging.getLogger(__name__)
 

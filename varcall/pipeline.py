@@ -2,8 +2,8 @@
 
     inputs -> profile -> regions -> [reads -> candidates -> images -> model -> genotype] -> VCF
 
-What stands in brackets is `varcall.worker`, done window by window, in as many processes as asked
-(`varcall.call_windows`).
+What stands in brackets is `varcall.workers.window_worker`, done window by window, in as many
+processes as asked (`varcall.workers.schedule`).
 """
 
 import hashlib
@@ -15,7 +15,6 @@ from functools import partial
 
 from models.registry import weights_path
 from varcall.call_files import check_call_files
-from varcall.call_windows import call_windows
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.window import DEFAULT_REALIGN
 from varcall.genotyping.genotype import GenotypeOptions
@@ -29,9 +28,10 @@ from varcall.output.provenance import ModelIdentity, header_lines, normalised_co
 from varcall.output.vcf import HeaderContig, HeaderShard, OutputType, VcfHeader, open_vcf
 from varcall.reads.batch import TILE, ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
-from varcall.resume import Compute, FinishedWindows, fingerprint
-from varcall.timings import Timings
-from varcall.worker import WindowResult, WorkerPlan
+from varcall.workers.finished_windows import Compute, FinishedWindows, fingerprint
+from varcall.workers.schedule import call_windows
+from varcall.workers.timings import Timings
+from varcall.workers.window_worker import WindowResult, WorkerPlan
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from varcall.evidence.window import Evidence
 from varcall.inputs.regions import Region
 from varcall.labels import label_questions, read_truth
 from varcall.locus import Asked, Viewer, distances, questions_of
-from varcall.worker import Worker
+from varcall.workers.window_worker import Worker
 
 #: Candidates so far from the VCF's record are looked for; calls so near are shown.
 NEAR, CALLED_NEAR = 100, 20

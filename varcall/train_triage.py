@@ -17,7 +17,7 @@ from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.features import FEATURES
 from varcall.examples import Sampling, draw_examples, half_of
 from varcall.output.atomic import AtomicOutput
-from varcall.pool import run_in_order
+from varcall.workers.pool import run_in_order
 
 _log = logging.getLogger(__name__)
 

@@ -11,8 +11,8 @@ from benchmarks.costs import Cost, Run, around_middle, parts, time_jobs
 from benchmarks.microbenchmarks import rows
 from benchmarks.scaling import exponent, first_bases, growth_table, worker_table
 from benchmarks.stages import BUDGETS, PROFILE, Stages, genome_table, minutes_of_genome, stage_table
-from varcall.timings import Timings
-from varcall.worker import STAGES
+from varcall.workers.timings import Timings
+from varcall.workers.window_worker import STAGES
 
 JOB = Job(Path("reads.bam"), Path("ref.fa"), "20:1-1000000", Path("calls.vcf.gz"))
 

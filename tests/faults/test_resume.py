@@ -15,7 +15,7 @@ from varcall.options import CallOptions
 from varcall.pipeline import call_variants
 from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.simulate import SimulatedSample
-from varcall.worker import WindowResult, Worker
+from varcall.workers.window_worker import WindowResult, Worker
 
 WINDOWS = 6
 

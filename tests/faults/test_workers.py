@@ -15,7 +15,7 @@ from tests.faults.callers import ERRORS, Obedient
 from tests.processes import ends_with_its_processes, needs_proc, wait_for
 from varcall.cli import run as run_varcall
 from varcall.errors import WorkerError
-from varcall.pool import run_in_order
+from varcall.workers.pool import run_in_order
 
 pytestmark = pytest.mark.usefixtures("no_process_is_left")
 
@@ -81,7 +81,7 @@ FORKED = textwrap.dedent(
     import threading
     from tests.faults.callers import Obedient
     from varcall.errors import InputError, WorkerError
-    from varcall.pool import run_in_order, start_method
+    from varcall.workers.pool import run_in_order, start_method
 
     assert start_method() == "fork"
     items = [f"item {number}" for number in range(30)]
@@ -120,7 +120,7 @@ RUN = textwrap.dedent(
     """
     import signal, sys
     from tests.faults.callers import Obedient
-    from varcall.pool import run_in_order
+    from varcall.workers.pool import run_in_order
 
     def stop(*_):
         raise SystemExit(143)

@@ -79,9 +79,9 @@ def test_d1_bytes_do_not_depend_on_who_has_the_engine(
     """One process answers for both workers, as on CUDA; with none there each has its own."""
     calls = {"engine": engine, "no_version": True}
     alone = _call(small_sample, untrained_model, tmp_path / "alone.vcf", **calls)
-    monkeypatch.setattr("varcall.call_windows.may_use_cuda", lambda *_: True)
+    monkeypatch.setattr("varcall.workers.schedule.may_use_cuda", lambda *_: True)
     if engine == "torch":
-        monkeypatch.setattr("varcall.call_windows.load_cuda_engine", on_cpu)
+        monkeypatch.setattr("varcall.workers.schedule.load_cuda_engine", on_cpu)
     timings = tmp_path / "timings.tsv"
     calls |= {"threads": 2, "timings": timings}
     assert _call(small_sample, untrained_model, tmp_path / "shared.vcf", **calls) == alone
@@ -98,7 +98,7 @@ def test_the_engine_waits_for_a_picture_unless_something_was_chosen(
     def refuse(*_: object, **__: object) -> None:
         raise NoModel("it is loaded")
 
-    monkeypatch.setattr("varcall.worker.load_engine", refuse)
+    monkeypatch.setattr("varcall.workers.window_worker.load_engine", refuse)
     with pysam.FastaFile(str(small_sample.reference)) as reference:
         quiet = (f"{reference.references[0]}:1-100",)
     output = tmp_path / "out.vcf"

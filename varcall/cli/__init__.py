@@ -140,7 +140,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
 def main() -> NoReturn:
     """Entry point of the console command."""
     open_standard_streams()
-    # OpenBLAS starts threads when NumPy is imported, and `varcall.pool` forks only without.
+    # OpenBLAS starts threads when NumPy is imported, and `varcall.workers.pool` forks only without.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # What imports make lives on: to look through it so often takes a twentieth of a short run.
     gc.set_threshold(200_000)

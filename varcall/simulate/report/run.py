@@ -18,10 +18,10 @@ from varcall.output.checks import (
     reference_inputs,
     vcf_inputs,
 )
-from varcall.pool import run_in_order
 from varcall.simulate.report.chunk import Metrics
 from varcall.simulate.report.comparison import Row, compare, write_table
 from varcall.simulate.report.sample import ReportSample, measure_sample, sample_depth
+from varcall.workers.pool import run_in_order
 
 #: Simulated samples that are measured; of more, every k-th is.
 MAX_SIMULATED = 60

@@ -21,7 +21,7 @@ from varcall.options import CallOptions
 from varcall.output.atomic import AtomicOutput, output_error
 from varcall.output.provenance import ModelIdentity, header_lines, normalised_command
 from varcall.reads.library_profile import LibraryProfile
-from varcall.worker import WindowResult
+from varcall.workers.window_worker import WindowResult
 
 _log = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from varcall.bundles import EACH, EMPTY_TOGETHER, TOGETHER, bundle_windows
 from varcall.inputs.regions import Region, windows
+from varcall.workers.bundles import EACH, EMPTY_TOGETHER, TOGETHER, bundle_windows
 
 SIZE = 1000
 CONTIGS = {"a": 700_000, "b": 50_000}

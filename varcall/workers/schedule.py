@@ -5,11 +5,11 @@ from dataclasses import replace
 from functools import partial
 
 from models.engine import load_cuda_engine, may_use_cuda
-from varcall.bundles import bundle_windows
-from varcall.engine_process import EngineProcess
 from varcall.inputs.regions import Region
-from varcall.pool import run_in_order
-from varcall.worker import WindowResult, Worker, WorkerPlan
+from varcall.workers.bundles import bundle_windows
+from varcall.workers.pool import run_in_order
+from varcall.workers.shared_engine import EngineProcess
+from varcall.workers.window_worker import WindowResult, Worker, WorkerPlan
 
 
 def call_windows(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from varcall.output.atomic import AtomicOutput
-from varcall.worker import STAGES, WindowResult
+from varcall.workers.window_worker import STAGES, WindowResult
 
 _log = logging.getLogger(__name__)
 

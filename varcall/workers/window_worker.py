@@ -15,7 +15,6 @@ from models.engines.deferred import DeferredEngine
 from models.prompt import PromptContext
 from models.registry import BUNDLED_SHA256, weights_path
 from pileup.kernels.count import count_alleles
-from varcall.engine_process import Desk
 from varcall.evidence.candidates import CandidateThresholds, spell_alts
 from varcall.evidence.realign import RealignOptions, realign
 from varcall.evidence.window import (
@@ -42,6 +41,7 @@ from varcall.output.vcf import format_record
 from varcall.reads.batch import ReadBatch, ReadFilter
 from varcall.reads.library_profile import LibraryProfile
 from varcall.reads.open import open_reads
+from varcall.workers.shared_engine import Desk
 
 STAGES = (
     "read", "realign", "candidates", "features", "triage", "prompts", "images", "model", "genotype",

@@ -16,9 +16,9 @@ from models.weights import save_weights
 from tests.models import small
 from tests.processes import ends_with_its_processes, needs_proc
 from tests.varcall.genotyping.engines import Broken, die, nothing, refuse
-from varcall.engine_process import ROWS, Desk, EngineProcess
 from varcall.errors import WorkerError
-from varcall.pool import run_in_order
+from varcall.workers.pool import run_in_order
+from varcall.workers.shared_engine import ROWS, Desk, EngineProcess
 
 pytestmark = pytest.mark.usefixtures("no_process_is_left")
 
@@ -121,7 +121,7 @@ RUN = textwrap.dedent(
     from functools import partial
     from tests.models import small
     from tests.varcall.genotyping.engines import told
-    from varcall.engine_process import EngineProcess
+    from varcall.workers.shared_engine import EngineProcess
 
     if __name__ == "__main__":
         signal.signal(signal.SIGINT, signal.default_int_handler)

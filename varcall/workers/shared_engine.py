@@ -20,7 +20,7 @@ from models.errors import ModelError
 from models.registry import weights_path
 from models.weights_file import read_weights
 from varcall.errors import WorkerError
-from varcall.pool import interrupts_held
+from varcall.workers.pool import interrupts_held
 
 ROWS = 64
 """Questions that a worker hands over at a time; their memory is 10 MB."""

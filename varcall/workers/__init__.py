@@ -1,0 +1,1 @@
+"""How windows are run: which, in which processes, and what a resumed run need not do again."""
