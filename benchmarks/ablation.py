@@ -39,9 +39,9 @@ from models.weights import load_weights
 from pileup.spec import SPEC
 from varcall.evidence.features import FEATURES
 from varcall.evidence.window import DEFAULT_REALIGN
-from varcall.examples import ExampleStream, Sampling
-from varcall.train_triage import feature_models
-from varcall.training import example_files, recipe_table
+from varcall.training.examples import ExampleStream, Sampling
+from varcall.training.feature_model import feature_models
+from varcall.training.run import example_files, recipe_table
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from models.prompt import PromptContext
 from pileup.arrays import INDEL
 from varcall.evidence.candidates import CandidateThresholds
-from varcall.examples import make_examples
 from varcall.genotyping.answers import Answerer
 from varcall.reads.library_profile import LibraryProfile
-from varcall.spans import Span, load_span
+from varcall.training.examples import make_examples
+from varcall.training.spans import Span, load_span
 
 Told = Callable[[LibraryProfile], LibraryProfile]
 

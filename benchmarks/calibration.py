@@ -26,10 +26,10 @@ from benchmarks.slices import DATA, SLICES, stage
 from models.registry import weights_path
 from models.weights_file import read_weights
 from varcall.evaluate.metrics import wilson
-from varcall.examples import CALIBRATION_SHARES
 from varcall.genotyping.answers import load_answerer
-from varcall.make_examples import ExamplesOptions, run_examples
 from varcall.options import DEFAULT_MODEL
+from varcall.training.examples import CALIBRATION_SHARES
+from varcall.training.make_examples import ExamplesOptions, run_examples
 
 STEP, HIGHEST = 5, 50
 HELD_OUT, REAL = "held-out simulated libraries", "real slices"

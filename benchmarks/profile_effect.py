@@ -39,7 +39,7 @@ from varcall.options import DEFAULT_MODEL, CallOptions
 from varcall.output.vcf import HeaderContig, VcfHeader, open_vcf
 from varcall.pipeline import plan_worker
 from varcall.reads.library_profile import PRIOR_SLIPPAGE, LibraryProfile, measure_profile
-from varcall.spans import load_span
+from varcall.training.spans import load_span
 from varcall.workers.window_worker import Worker
 
 # Medians of the simulated libraries as `measure_profile` sees them: of all, of the PCR-free ones.

@@ -13,8 +13,8 @@ from varcall.evaluate.vcf_records import Record
 from varcall.evidence.features import FEATURES
 from varcall.evidence.window import Evidence
 from varcall.inputs.regions import Region
-from varcall.labels import label_questions, read_truth
 from varcall.locus import Asked, Viewer, distances, questions_of
+from varcall.training.labels import label_questions, read_truth
 from varcall.workers.window_worker import Worker
 
 #: Candidates so far from the VCF's record are looked for; calls so near are shown.

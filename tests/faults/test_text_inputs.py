@@ -18,7 +18,7 @@ from varcall.evaluate.strata import read_stratification
 from varcall.evaluate.vcf_records import read_call_set
 from varcall.inputs.regions import Region, read_bed
 from varcall.output.merge import MergeOptions, merge_shards
-from varcall.training import recipe_table
+from varcall.training.run import recipe_table
 
 BED = "chr1\t5\t9\nchr1\t20\t30\n"
 

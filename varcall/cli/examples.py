@@ -32,7 +32,7 @@ def examples(
     threads: Threads = 1,
 ) -> None:
     """Cut reads with known truth into examples to train on."""
-    from varcall.make_examples import ExamplesOptions, run_examples
+    from varcall.training.make_examples import ExamplesOptions, run_examples
 
     written = run_examples(
         ExamplesOptions(

@@ -31,7 +31,7 @@ def train(
     ] = None,
 ) -> None:
     """Train a model on examples; the log is train.jsonl in the output folder."""
-    from varcall.training import TrainOptions, run_train
+    from varcall.training.run import TrainOptions, run_train
 
     run_train(
         TrainOptions(

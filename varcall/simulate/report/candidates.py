@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.features import FEATURES
 from varcall.evidence.window import Evidence, gather
-from varcall.labels import TruthRecord, label_questions
 from varcall.reads.library_profile import LibraryProfile
 from varcall.simulate.repeats import find_tracts
 from varcall.simulate.report.chunk import MIN_MAPQ, Chunk, Metrics, ratio
+from varcall.training.labels import TruthRecord, label_questions
 
 TYPES = ("SNV", "MNV", "insertion", "deletion")
 _TYPE_FEATURES = ("is_snv", "is_mnv", "is_insertion", "is_deletion")

@@ -16,7 +16,6 @@ from varcall.inputs.occupied import occupied_spans_of
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region, read_bed
-from varcall.labels import TruthRecord, read_truth
 from varcall.reads.batch import ReadBatch, ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.reads.loader import RecordReads
@@ -26,6 +25,7 @@ from varcall.simulate.report.candidates import CandidateTally
 from varcall.simulate.report.chunk import Chunk, Metrics
 from varcall.simulate.report.reads import DepthTally, ReadTally
 from varcall.simulate.report.runs import RunTally
+from varcall.training.labels import TruthRecord, read_truth
 
 logger = logging.getLogger(__name__)
 

@@ -21,7 +21,7 @@ from varcall.output.checks import (
 )
 from varcall.reads.library_profile import measure_profile
 from varcall.reads.open import open_reads
-from varcall.spans import SPAN_SUFFIX, cut_span, save_span, span_name
+from varcall.training.spans import SPAN_SUFFIX, cut_span, save_span, span_name
 from varcall.workers.pool import run_in_order
 
 _log = logging.getLogger(__name__)

@@ -6,10 +6,10 @@ import pytest
 from varcall.errors import InputError, UsageError
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.features import N_FEATURES
-from varcall.examples import ExampleStream, Sampling, make_examples
-from varcall.make_examples import ExamplesOptions, run_examples
 from varcall.simulate import SimulatedSample
-from varcall.spans import load_span
+from varcall.training.examples import ExampleStream, Sampling, make_examples
+from varcall.training.make_examples import ExamplesOptions, run_examples
+from varcall.training.spans import load_span
 
 THRESHOLDS = CandidateThresholds()
 

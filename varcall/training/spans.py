@@ -21,11 +21,11 @@ from varcall.evidence.alleles import Allele
 from varcall.evidence.window import WINDOW_MARGIN, load_window, reference_of
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
-from varcall.labels import TruthRecord, read_truth
 from varcall.output.atomic import AtomicOutput
 from varcall.reads.batch import ReadBatch, ReadFilter
 from varcall.reads.library_profile import LibraryProfile
 from varcall.reads.loader import RecordReads
+from varcall.training.labels import TruthRecord, read_truth
 
 FORMAT_VERSION = 1
 SPAN_SUFFIX = ".safetensors"

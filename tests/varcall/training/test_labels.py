@@ -9,7 +9,7 @@ from tests.builders import substitute
 from tests.varcall.evidence.loci import CONTIG, Locus, sequence_with
 from varcall.errors import InputError
 from varcall.evidence.alleles import Allele
-from varcall.labels import TruthRecord, label_questions, read_truth
+from varcall.training.labels import TruthRecord, label_questions, read_truth
 
 # Places in `sequence_with(MIDDLE)`: the homopolymer is [300, 308), then plain sequence.
 MIDDLE = "A" * 8 + "CGTTGACTCAGTCAGGCATCGATTACAGCTTGCA"

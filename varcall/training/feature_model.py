@@ -15,8 +15,8 @@ from models.trees import Trees
 from models.triage import Triage, TriageSettings
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.features import FEATURES
-from varcall.examples import Sampling, draw_examples, half_of
 from varcall.output.atomic import AtomicOutput
+from varcall.training.examples import Sampling, draw_examples, half_of
 from varcall.workers.pool import run_in_order
 
 _log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import pytest
 from models.errors import ModelError
 from models.registry import weights_path
 from varcall.errors import InputError, UsageError
-from varcall.training import TrainOptions, run_train
+from varcall.training.run import TrainOptions, run_train
 
 
 @pytest.mark.parametrize("name", ["workers", "threads"])
@@ -40,8 +40,8 @@ def test_without_steps_weights_are_kept_and_the_rest_is_fitted(
     def attach(trees: object, weights: Path, held_out: SimpleNamespace, device: str) -> None:
         fitted.append((trees, weights, held_out.paths))
 
-    monkeypatch.setattr("varcall.training.feature_models", feature_models)
-    monkeypatch.setattr("varcall.training.attach", attach)
+    monkeypatch.setattr("varcall.training.run.feature_models", feature_models)
+    monkeypatch.setattr("varcall.training.run.attach", attach)
     span = tmp_path / "span.safetensors"
     span.touch()
     recipe = tmp_path / "recipe.toml"

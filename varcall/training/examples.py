@@ -17,8 +17,8 @@ from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.realign import RealignOptions
 from varcall.evidence.window import DEFAULT_REALIGN, Evidence, gather
 from varcall.genotyping.questions import question_tokens
-from varcall.labels import label_questions
-from varcall.spans import Span, load_span
+from varcall.training.labels import label_questions
+from varcall.training.spans import Span, load_span
 
 # Shares of its depth at which a held-out span is seen, where honesty is fitted or measured.
 CALIBRATION_SHARES = (1.0, 0.6, 0.35)

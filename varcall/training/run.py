@@ -14,10 +14,10 @@ from models.weights_file import read_weights
 from pileup.spec import SPEC
 from varcall.errors import InputError, UsageError
 from varcall.evidence.features import FEATURES
-from varcall.examples import CALIBRATION_SHARES, ExampleStream, Sampling
 from varcall.output.checks import Output, check_outputs, file_inputs, file_outputs
-from varcall.spans import SPAN_SUFFIX
-from varcall.train_triage import TRIAGE_FILES, feature_models
+from varcall.training.examples import CALIBRATION_SHARES, ExampleStream, Sampling
+from varcall.training.feature_model import TRIAGE_FILES, feature_models
+from varcall.training.spans import SPAN_SUFFIX
 
 T = TypeVar("T", Sampling, TriageRecipe)
 

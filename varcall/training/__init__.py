@@ -1,0 +1,1 @@
+"""Examples cut from samples of known truth, and models trained on them."""
