@@ -61,7 +61,7 @@ def run_demo(options: DemoOptions) -> DemoResult:
     from varcall.evaluate.evaluation import evaluate
     from varcall.output.checks import check_outputs, model_inputs, present_outputs
     from varcall.pipeline import call_variants
-    from varcall.show import ShowOptions, run_show
+    from varcall.show.pictures import ShowOptions, run_show
     from varcall.simulate import simulate_demo
 
     check_outputs(

@@ -63,7 +63,7 @@ def show(
         return
     if limit is not None or kind is not None:
         raise UsageError("--limit and --type go with --vcf: -r shows one place")
-    from varcall.show import ShowOptions, run_show
+    from varcall.show.pictures import ShowOptions, run_show
 
     options = ShowOptions(
         reads=reads,
@@ -93,7 +93,7 @@ def _sheet(
     model: str | None,
 ) -> Path:
     """Write a contact sheet; return its file."""
-    from varcall.contact_sheet import DEFAULT_LIMIT, ContactSheetOptions, run_contact_sheet
+    from varcall.show.contact_sheet import DEFAULT_LIMIT, ContactSheetOptions, run_contact_sheet
 
     return run_contact_sheet(
         ContactSheetOptions(

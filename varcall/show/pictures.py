@@ -11,7 +11,6 @@ from varcall.errors import InputError, UsageError
 from varcall.evidence.window import Evidence
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region, split_region_list
-from varcall.locus import Question, distances, open_viewer, questions_of
 from varcall.options import DEFAULT_MODEL
 from varcall.output.atomic import AtomicOutput, check_writable
 from varcall.output.checks import (
@@ -23,6 +22,7 @@ from varcall.output.checks import (
     reference_inputs,
 )
 from varcall.output.html import report_packages
+from varcall.show.viewer import Question, distances, open_viewer, questions_of
 
 logger = logging.getLogger(__name__)
 

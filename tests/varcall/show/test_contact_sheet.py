@@ -8,14 +8,14 @@ import pysam
 import pytest
 
 from tests.varcall.evidence.loci import Locus, sequence_with
-from varcall import locus as looking
-from varcall.contact_sheet import ContactSheetOptions, run_contact_sheet
 from varcall.errors import InputError, OutputError, UsageError
 from varcall.evaluate.vcf_records import parse_record
 from varcall.genotyping.answers import Answerer
-from varcall.locus import Asked, Question
-from varcall.sheet_locus import Called, Judged, SheetLocus
-from varcall.sheet_output import Heading, check_output, write_sheet
+from varcall.show import viewer as looking
+from varcall.show.contact_sheet import ContactSheetOptions, run_contact_sheet
+from varcall.show.sheet_locus import Called, Judged, SheetLocus
+from varcall.show.sheet_output import Heading, check_output, write_sheet
+from varcall.show.viewer import Asked, Question
 
 SEQUENCE = sequence_with("C" + "A" * 10 + "G")
 SNV = 200
@@ -106,7 +106,7 @@ def test_the_first_loci_as_picture_and_as_folder(locus: Locus, tmp_path: Path) -
 def test_a_picture_says_that_it_holds_no_more(
     locus: Locus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("varcall.contact_sheet.MAX_PNG_LOCI", 1)
+    monkeypatch.setattr("varcall.show.contact_sheet.MAX_PNG_LOCI", 1)
     vcf = write_vcf(tmp_path, f"{SNV + 1} {SEQUENCE[SNV]} {ALT} 0/1", "301 CAA C 0/1")
     options = ContactSheetOptions(
         locus.folder / "reads.bam", locus.reference, vcf, tmp_path / "a.png"
@@ -131,7 +131,7 @@ def test_the_call_and_the_answer(
             return np.tile(np.array([[0.75, 0.2, 0.05]], np.float32), (len(images), 1))
 
     monkeypatch.setattr(looking, "load_answerer", lambda name: Answerer(Engine(), None))
-    monkeypatch.setattr("varcall.contact_sheet.Worker", lambda plan: Caller())
+    monkeypatch.setattr("varcall.show.contact_sheet.Worker", lambda plan: Caller())
     vcf = write_vcf(tmp_path, f"{SNV + 1} {SEQUENCE[SNV]} {ALT} 0/1")
     page = sheet(locus, vcf, tmp_path / "out.html", model="any")
     assert "<b>0.7489</b>" in page  # 0.75, rounded as models.rounding does

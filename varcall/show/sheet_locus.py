@@ -13,7 +13,7 @@ from varcall.evaluate.vcf_records import Record
 from varcall.evidence.features import FEATURES
 from varcall.evidence.window import Evidence
 from varcall.inputs.regions import Region
-from varcall.locus import Asked, Viewer, distances, questions_of
+from varcall.show.viewer import Asked, Viewer, distances, questions_of
 from varcall.training.labels import label_questions, read_truth
 from varcall.workers.window_worker import Worker
 

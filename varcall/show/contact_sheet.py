@@ -13,7 +13,6 @@ from varcall.evaluate.vcf_records import Record, read_call_set
 from varcall.formats.contig_names import unknown_contig
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import SHARED
-from varcall.locus import Viewer, open_viewer
 from varcall.log import Progress
 from varcall.options import DEFAULT_MODEL, CallOptions
 from varcall.output.checks import (
@@ -24,8 +23,8 @@ from varcall.output.checks import (
     vcf_inputs,
 )
 from varcall.pipeline import plan_worker
-from varcall.sheet_locus import SheetLocus, look_at
-from varcall.sheet_output import (
+from varcall.show.sheet_locus import SheetLocus, look_at
+from varcall.show.sheet_output import (
     MAX_PNG_LOCI,
     Heading,
     check_output,
@@ -33,6 +32,7 @@ from varcall.sheet_output import (
     sheet_outputs,
     write_sheet,
 )
+from varcall.show.viewer import Viewer, open_viewer
 from varcall.workers.window_worker import Worker
 
 logger = logging.getLogger(__name__)

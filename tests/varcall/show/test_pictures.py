@@ -9,10 +9,10 @@ import pytest
 
 from models.errors import ModelError
 from tests.varcall.evidence.loci import Locus, sequence_with
-from varcall import locus as looking
 from varcall.errors import InputError, OutputError, UsageError
 from varcall.genotyping.answers import Answerer
-from varcall.show import ShowOptions, run_show
+from varcall.show import viewer as looking
+from varcall.show.pictures import ShowOptions, run_show
 
 SEQUENCE = sequence_with("C" + "A" * 10 + "G")
 SNV = 200

@@ -10,7 +10,7 @@ from varcall.formats.text import write_text
 from varcall.output.atomic import AtomicOutput, check_writable, output_error
 from varcall.output.checks import Output, file_outputs, present_outputs
 from varcall.output.html import inline_png, render_template, report_packages
-from varcall.sheet_locus import Judged, SheetLocus
+from varcall.show.sheet_locus import Judged, SheetLocus
 
 if TYPE_CHECKING:
     from pileup.show import Label
