@@ -33,9 +33,9 @@ from benchmarks.slices import SLICES, StagedSlice, stage
 from varcall.evaluate.comparator import TypeCounts
 from varcall.evaluate.evaluation import Evaluation
 from varcall.evaluate.intervals import Intervals
-from varcall.evaluate.matching import Verdict
-from varcall.evaluate.variants import is_snp, is_symbolic
 from varcall.evaluate.vcf_records import Record
+from varcall.evaluate.vcfeval.matching import Verdict
+from varcall.evaluate.vcfeval.variants import is_snp, is_symbolic
 from varcall.evidence.alleles import trim
 from varcall.inputs.reference import Reference
 from varcall.simulate.repeats import find_tracts

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from pileup.spec import HEIGHT, WIDTH
-from varcall.evaluate.happy_rows import Row
+from varcall.evaluate.happy.rows import Row
 from varcall.evaluate.plots import plot_precision_recall
 
 jinja2 = pytest.importorskip("jinja2")

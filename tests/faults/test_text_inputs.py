@@ -11,9 +11,9 @@ from models.recipe import Recipe
 from models.train_triage import TriageRecipe
 from tests.varcall.output.test_vcf import record, write
 from varcall.errors import InputError
-from varcall.evaluate import rtg_engine
 from varcall.evaluate.intervals import read_bed as read_bed_rows
 from varcall.evaluate.options import EvalOptions
+from varcall.evaluate.rtg import comparison as rtg_engine
 from varcall.evaluate.strata import read_stratification
 from varcall.evaluate.vcf_records import read_call_set
 from varcall.inputs.regions import Region, read_bed

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 
 from varcall.errors import InputError
 from varcall.evaluate.intervals import EMPTY, Intervals
-from varcall.evaluate.matching import (
+from varcall.evaluate.reference import Reference
+from varcall.evaluate.vcf_records import CallSet, Record
+from varcall.evaluate.vcfeval.matching import (
     ContigMatch,
     JudgedRecord,
     MatchOptions,
@@ -16,9 +18,7 @@ from varcall.evaluate.matching import (
     judged_records,
     match_contig,
 )
-from varcall.evaluate.reference import Reference
-from varcall.evaluate.variants import is_snp
-from varcall.evaluate.vcf_records import CallSet, Record
+from varcall.evaluate.vcfeval.variants import is_snp
 from varcall.formats.contig_names import some_names
 
 logger = logging.getLogger(__name__)

@@ -7,9 +7,9 @@ from pathlib import Path
 from varcall.errors import InputError
 from varcall.evaluate.comparator import Comparison, TypeCounts, compare
 from varcall.evaluate.intervals import Intervals, read_merged_bed
-from varcall.evaluate.matching import MatchOptions
 from varcall.evaluate.reference import Reference
 from varcall.evaluate.vcf_records import CallSet, Record, read_call_set
+from varcall.evaluate.vcfeval.matching import MatchOptions
 from varcall.formats.contig_names import some_names
 from varcall.inputs.regions import parse_region
 

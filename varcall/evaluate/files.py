@@ -4,12 +4,12 @@ from itertools import product
 from pathlib import Path
 
 from varcall.evaluate.ga4gh_vcf import SPLIT_FILES
-from varcall.evaluate.happy_tables import ROC_TABLES, TABLES
+from varcall.evaluate.happy.tables import ROC_TABLES, TABLES
 from varcall.evaluate.options import EvalOptions
 from varcall.evaluate.plots import PLOTS
 from varcall.evaluate.plots import SUFFIXES as PLOT_SUFFIXES
-from varcall.evaluate.rtg import find_rtg
-from varcall.evaluate.rtg_engine import RTG_RUNS
+from varcall.evaluate.rtg.comparison import RTG_RUNS
+from varcall.evaluate.rtg.program import find_rtg
 from varcall.evaluate.strata import stratification_files
 from varcall.output.checks import (
     Input,

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from varcall.evaluate.comparator import Comparison
-from varcall.evaluate.happy_rows import AnnotatedRecord, Entry
-from varcall.evaluate.matching import JudgedRecord, Verdict
-from varcall.evaluate.superloci import Row, RowSide
+from varcall.evaluate.happy.rows import AnnotatedRecord, Entry
 from varcall.evaluate.vcf_records import COLUMN_NAMES, CallSet
+from varcall.evaluate.vcfeval.matching import JudgedRecord, Verdict
+from varcall.evaluate.vcfeval.superloci import Row, RowSide
 from varcall.output.vcf import open_vcf
 
 HEADER = """##fileformat=VCFv4.2

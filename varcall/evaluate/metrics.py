@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from varcall.evaluate.happy_rows import Row
+from varcall.evaluate.happy.rows import Row
 
 # 97.5 % quantile of the normal distribution: two-sided 95 % intervals.
 NORMAL_QUANTILE = 1.959963984540054

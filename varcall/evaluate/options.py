@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from varcall.errors import UsageError
-from varcall.evaluate.matching import MatchOptions
+from varcall.evaluate.vcfeval.matching import MatchOptions
 
 ENGINES = ("auto", "rtg", "builtin")
 SORT_ORDERS = ("descending", "ascending")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from varcall.evaluate.happy_rows import Row
+from varcall.evaluate.happy.rows import Row
 from varcall.evaluate.metrics import CalibrationBin
 from varcall.formats.text import as_utf8
 from varcall.output.atomic import AtomicOutput

@@ -20,9 +20,10 @@ from varcall.evaluate.files import (
     sdf_folder,
 )
 from varcall.evaluate.ga4gh_vcf import write_annotated, write_split
-from varcall.evaluate.happy import HappyOptions, HappyResult, Matcher, Subsets, run_happy
-from varcall.evaluate.happy_rows import Row
-from varcall.evaluate.happy_tables import (
+from varcall.evaluate.happy.comparison import HappyOptions, HappyResult, Matcher, Subsets, run_happy
+from varcall.evaluate.happy.record_tables import run_records
+from varcall.evaluate.happy.rows import Row
+from varcall.evaluate.happy.tables import (
     SUMMARY,
     csv_text,
     extended_rows,
@@ -30,7 +31,6 @@ from varcall.evaluate.happy_tables import (
     write_tables,
 )
 from varcall.evaluate.intervals import read_bed
-from varcall.evaluate.matching import Verdict
 from varcall.evaluate.metrics import (
     INTERVAL_COLUMNS,
     CalibrationBin,
@@ -39,12 +39,12 @@ from varcall.evaluate.metrics import (
 )
 from varcall.evaluate.options import DEFAULT_SCORE_FIELD, EvalOptions
 from varcall.evaluate.plots import plot_calibration, plot_precision_recall
-from varcall.evaluate.record_tables import run_records
-from varcall.evaluate.rtg import Rtg, find_rtg
-from varcall.evaluate.rtg_engine import RtgEngine
+from varcall.evaluate.rtg.comparison import RtgEngine
+from varcall.evaluate.rtg.program import Rtg, find_rtg
 from varcall.evaluate.strata import read_stratification
 from varcall.evaluate.table import summary_table
 from varcall.evaluate.uncounted import uncounted_notes
+from varcall.evaluate.vcfeval.matching import Verdict
 from varcall.formats.text import write_text
 from varcall.output.atomic import AtomicOutput, check_writable
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from varcall.evaluate.happy_rows import Row
+from varcall.evaluate.happy.rows import Row
 from varcall.evaluate.metrics import interval_row
 
 COUNT_COLUMNS = ("TRUTH.TOTAL", "TRUTH.FN", "QUERY.FP", "FP.gt", "FP.al", "QUERY.UNK")

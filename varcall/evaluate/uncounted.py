@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from varcall.evaluate.comparator import Comparison
 from varcall.evaluate.evaluation import Inputs
 from varcall.evaluate.intervals import EMPTY
-from varcall.evaluate.matching import JudgedRecord, MatchOptions, Verdict
 from varcall.evaluate.vcf_records import CallSet, Record
+from varcall.evaluate.vcfeval.matching import JudgedRecord, MatchOptions, Verdict
 
 COUNTED = (Verdict.MATCH, Verdict.MISMATCH, Verdict.ALLELE_MATCH)
 

@@ -7,7 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.varcall.evaluate.conftest import random_sequence
-from varcall.evaluate.matching import (
+from varcall.evaluate.reference import encode
+from varcall.evaluate.vcf_records import Record, parse_genotype
+from varcall.evaluate.vcfeval.matching import (
     BestPath,
     JudgedRecord,
     MatchOptions,
@@ -16,9 +18,7 @@ from varcall.evaluate.matching import (
     match_contig,
     refined_order,
 )
-from varcall.evaluate.reference import encode
-from varcall.evaluate.variants import Variant, orientations, sample_variant
-from varcall.evaluate.vcf_records import Record, parse_genotype
+from varcall.evaluate.vcfeval.variants import Variant, orientations, sample_variant
 
 REPEATS = "ACAAAAAAAATCGCACACACACGTTTTTTGA"
 

@@ -9,17 +9,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from varcall.errors import InputError
-from varcall.evaluate.annotate import affected_span, confident_variants
-from varcall.evaluate.decompose import align, decompose_record
+from varcall.evaluate.happy.annotate import affected_span, confident_variants
+from varcall.evaluate.happy.normalize_query import normalize_contig
+from varcall.evaluate.happy.primitives import Change, composition, left_shift, split
+from varcall.evaluate.happy.primitives import align as align_primitives
+from varcall.evaluate.happy.score_kernels import sort_order, spaced
 from varcall.evaluate.intervals import Intervals
 from varcall.evaluate.metrics import calibration, wilson
-from varcall.evaluate.normalize_query import normalize_contig
-from varcall.evaluate.primitives import Change, composition, left_shift, split
-from varcall.evaluate.primitives import align as align_primitives
-from varcall.evaluate.score_kernels import sort_order, spaced
 from varcall.evaluate.strata import read_stratification
-from varcall.evaluate.variants import Allele, Variant, is_snp, trim_variants
 from varcall.evaluate.vcf_records import Record, parse_genotype
+from varcall.evaluate.vcfeval.decompose import align, decompose_record
+from varcall.evaluate.vcfeval.variants import Allele, Variant, is_snp, trim_variants
 
 SEQUENCE = "GATTACAAAAACGTGTGTGTCCAGTTNNACGATCGGA"
 

@@ -9,9 +9,9 @@ import pytest
 from tests.varcall.evaluate.conftest import SEQUENCES, Files, rows_of, snv
 from varcall.cli import run as run_varcall
 from varcall.evaluate.evaluation import read_inputs
-from varcall.evaluate.happy import HappyOptions, run_happy
-from varcall.evaluate.superloci import Row
+from varcall.evaluate.happy.comparison import HappyOptions, run_happy
 from varcall.evaluate.vcf_records import CallSet
+from varcall.evaluate.vcfeval.superloci import Row
 
 Summary = dict[str, dict[str, str]]
 PLACES = (100, 200, 300, 400)

@@ -25,11 +25,11 @@ from tests.varcall.evaluate.conftest import (
 from varcall.cli import run as run_varcall
 from varcall.evaluate.comparator import Comparison, compare
 from varcall.evaluate.evaluation import read_inputs
-from varcall.evaluate.matching import Verdict
 from varcall.evaluate.options import EvalOptions
-from varcall.evaluate.rtg import Rtg
-from varcall.evaluate.rtg_engine import RtgEngine
+from varcall.evaluate.rtg.comparison import RtgEngine
+from varcall.evaluate.rtg.program import Rtg
 from varcall.evaluate.run import run_eval
+from varcall.evaluate.vcfeval.matching import Verdict
 
 COLUMNS = "#CHROM POS ID REF ALT QUAL FILTER INFO FORMAT S".replace(" ", "\t")
 GENOTYPES = ["0/1", "1/1", "1", "./1", "0/0", ".", "0/1/1"]

@@ -10,17 +10,17 @@ import pytest
 from tests.varcall.evaluate.conftest import CASES, Case, load_case, recorded_cases
 from varcall.errors import VarcallError
 from varcall.evaluate.evaluation import evaluate, read_inputs
-from varcall.evaluate.happy import HappyOptions, HappyResult, Subsets, run_happy
-from varcall.evaluate.happy_rows import Row
-from varcall.evaluate.happy_tables import (
+from varcall.evaluate.happy.comparison import HappyOptions, HappyResult, Subsets, run_happy
+from varcall.evaluate.happy.rows import Row
+from varcall.evaluate.happy.tables import (
     ALL_COLUMNS,
     SUMMARY_COLUMNS,
     extended_rows,
     summary_rows,
 )
 from varcall.evaluate.intervals import read_bed
-from varcall.evaluate.matching import MatchOptions
 from varcall.evaluate.strata import read_stratification
+from varcall.evaluate.vcfeval.matching import MatchOptions
 
 # Two million steps until vcfeval gives up; 200 kb each; a whole chr20 to read for each caller.
 SLOW = {"too_complex", "big_dense_two_contigs", "big_whole_contig", "big_with_regions"}

@@ -11,7 +11,7 @@ import pytest
 from tests.varcall.evaluate.conftest import CASES, Files, load_case, recorded_cases
 from varcall.errors import InputError, UsageError
 from varcall.evaluate.options import EvalOptions
-from varcall.evaluate.rtg import Rtg, RtgRun, parse_roc, parse_summary
+from varcall.evaluate.rtg.program import Rtg, RtgRun, parse_roc, parse_summary
 from varcall.evaluate.run import run_eval
 
 # All recorded failures are among these, and each option and warning of rtg.

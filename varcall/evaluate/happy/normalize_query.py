@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from varcall.evaluate.primitives import Change, left_shift, split, trim_left, trim_right
+from varcall.evaluate.happy.primitives import Change, left_shift, split, trim_left, trim_right
 from varcall.evaluate.vcf_records import Record
 
 SHIFT_LIMIT = 1024  # hap.py never shifts further

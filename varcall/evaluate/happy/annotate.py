@@ -4,10 +4,16 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from varcall.evaluate.happy_rows import AnnotatedRecord, Entry
+from varcall.evaluate.happy.primitives import (
+    Change,
+    Composition,
+    composition,
+    trim_left,
+    trim_right,
+)
+from varcall.evaluate.happy.rows import AnnotatedRecord, Entry
 from varcall.evaluate.intervals import EMPTY, Intervals
-from varcall.evaluate.primitives import Change, Composition, composition, trim_left, trim_right
-from varcall.evaluate.superloci import Row, RowSide
+from varcall.evaluate.vcfeval.superloci import Row, RowSide
 
 CONFIDENT = "CONF"
 BOUNDARY, CONTAINED = "TS_boundary", "TS_contained"

@@ -8,8 +8,8 @@ are reference in all ALTs. MNPs stay whole.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from varcall.evaluate.variants import has_anchor_base
 from varcall.evaluate.vcf_records import Record
+from varcall.evaluate.vcfeval.variants import has_anchor_base
 
 GAP_OPEN = GAP_EXTEND = MISMATCH = 1
 FAR = 1 << 28

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from varcall.evaluate.score_kernels import sort_order, spaced
+from varcall.evaluate.happy.score_kernels import sort_order, spaced
 
 TYPES = ("SNP", "INDEL")
 SUBTYPES: dict[str, tuple[str, ...]] = {

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from varcall.evaluate.matching import ContigMatch, JudgedRecord, Verdict
 from varcall.evaluate.options import LOOSE_MATCH_DISTANCE
 from varcall.evaluate.vcf_records import Record
+from varcall.evaluate.vcfeval.matching import ContigMatch, JudgedRecord, Verdict
 
 Genotype = tuple[int, ...]
 

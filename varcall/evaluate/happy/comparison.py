@@ -4,7 +4,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from varcall.evaluate.annotate import (
+from varcall.evaluate.comparator import compare
+from varcall.evaluate.evaluation import Inputs
+from varcall.evaluate.happy.annotate import (
     BOUNDARY,
     CONFIDENT,
     CONTAINED,
@@ -12,17 +14,15 @@ from varcall.evaluate.annotate import (
     annotate_contig,
     confident_variants,
 )
-from varcall.evaluate.comparator import compare
-from varcall.evaluate.evaluation import Inputs
-from varcall.evaluate.happy_rows import AnnotatedRecord, count_rows
-from varcall.evaluate.happy_rows import Row as TableRow
+from varcall.evaluate.happy.normalize_query import normalize_contig
+from varcall.evaluate.happy.rows import AnnotatedRecord, count_rows
+from varcall.evaluate.happy.rows import Row as TableRow
 from varcall.evaluate.intervals import EMPTY, Intervals
-from varcall.evaluate.matching import MatchOptions
-from varcall.evaluate.normalize_query import normalize_contig
 from varcall.evaluate.reference import Reference
 from varcall.evaluate.scores import score_of
-from varcall.evaluate.superloci import Row, contig_rows
 from varcall.evaluate.vcf_records import CallSet, Record
+from varcall.evaluate.vcfeval.matching import MatchOptions
+from varcall.evaluate.vcfeval.superloci import Row, contig_rows
 from varcall.formats.contig_names import some_names
 
 SEX_CONTIGS = frozenset({"X", "chrX", "Y", "chrY"})

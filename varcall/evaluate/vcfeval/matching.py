@@ -9,11 +9,12 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-from varcall.evaluate import path_search
-from varcall.evaluate.decompose import decompose_records
 from varcall.evaluate.intervals import Intervals
 from varcall.evaluate.reference import encode
-from varcall.evaluate.variants import (
+from varcall.evaluate.vcf_records import Record
+from varcall.evaluate.vcfeval import path_search
+from varcall.evaluate.vcfeval.decompose import decompose_records
+from varcall.evaluate.vcfeval.variants import (
     MAX_ALLELE_LENGTH,
     Allele,
     SkippedRecordError,
@@ -23,7 +24,6 @@ from varcall.evaluate.variants import (
     sample_variant,
     trim_variants,
 )
-from varcall.evaluate.vcf_records import Record
 
 logger = logging.getLogger(__name__)
 

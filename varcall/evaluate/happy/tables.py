@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from varcall import __version__
-from varcall.evaluate.happy_rows import COUNTS, Row
+from varcall.evaluate.happy.rows import COUNTS, Row
 from varcall.formats.text import as_utf8, write_text
 from varcall.output.atomic import AtomicOutput
 

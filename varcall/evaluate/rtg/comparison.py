@@ -14,10 +14,8 @@ import pysam
 from varcall.evaluate.comparator import Comparison, judged_side
 from varcall.evaluate.evaluation import Inputs
 from varcall.evaluate.intervals import EMPTY
-from varcall.evaluate.matching import ContigMatch, JudgedRecord, MatchOptions, Verdict
 from varcall.evaluate.options import LOOSE_MATCH_DISTANCE, EvalOptions
-from varcall.evaluate.rtg import Rtg, RtgRun
-from varcall.evaluate.superloci import Row, RowSide
+from varcall.evaluate.rtg.program import Rtg, RtgRun
 from varcall.evaluate.vcf_records import (
     COLUMN_NAMES,
     CallSet,
@@ -25,6 +23,8 @@ from varcall.evaluate.vcf_records import (
     parse_genotype,
     parse_record,
 )
+from varcall.evaluate.vcfeval.matching import ContigMatch, JudgedRecord, MatchOptions, Verdict
+from varcall.evaluate.vcfeval.superloci import Row, RowSide
 from varcall.formats.text import begins_with_mark, open_text
 
 TRUTH_FILES = {"tp-baseline.vcf": Verdict.MATCH, "fn.vcf": Verdict.MISMATCH}

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from pileup.accelerate import kernel
-from varcall.evaluate import path_kernels as kernels
-from varcall.evaluate.path_kernels import (
+from varcall.evaluate.vcfeval import path_kernels as kernels
+from varcall.evaluate.vcfeval.path_kernels import (
     ADDED_END,
     EXCLUDED_NODE,
     INCLUDED,

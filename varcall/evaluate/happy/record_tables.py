@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from varcall.evaluate.evaluation import Inputs
-from varcall.evaluate.happy import (
+from varcall.evaluate.happy.comparison import (
     HappyOptions,
     HappyResult,
     Subsets,
@@ -17,10 +17,10 @@ from varcall.evaluate.happy import (
     scored,
     tabulated,
 )
-from varcall.evaluate.matching import ContigMatch, JudgedRecord, Verdict
-from varcall.evaluate.superloci import RowSide, bare_side, contig_rows
-from varcall.evaluate.variants import is_snp
 from varcall.evaluate.vcf_records import CallSet, Record
+from varcall.evaluate.vcfeval.matching import ContigMatch, JudgedRecord, Verdict
+from varcall.evaluate.vcfeval.superloci import RowSide, bare_side, contig_rows
+from varcall.evaluate.vcfeval.variants import is_snp
 
 
 def _all_alts(record: Record) -> Record:

@@ -1,0 +1,1 @@
+"""hap.py's preparation, counting and files."""

@@ -1,0 +1,1 @@
+"""The same comparison made by a user's own `rtg`."""

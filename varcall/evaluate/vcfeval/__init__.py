@@ -1,0 +1,1 @@
+"""The comparison of two call sets by haplotypes, as `rtg vcfeval` makes it."""
