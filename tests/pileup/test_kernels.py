@@ -20,7 +20,8 @@ from pileup.kernels.library import count_errors, shown_lengths, tally_bases
 from pileup.kernels.observe import count_overlaps
 from pileup.kernels.scan import hash_sequence, shift_deletion, shift_insertion
 from pileup.kernels.walk import first_overlapping, longest_span, query_index
-from pileup.reference import (
+from pileup.spec import READ_ROWS
+from pileup.twins import (
     adjacent,
     draw,
     lengths,
@@ -31,10 +32,9 @@ from pileup.reference import (
     surroundings,
     tally,
 )
-from pileup.reference import count as counting
-from pileup.reference import spans as twin_spans
-from pileup.reference.alignment import Stretch, unpack_reads, unpack_sites
-from pileup.spec import READ_ROWS
+from pileup.twins import count as counting
+from pileup.twins import spans as twin_spans
+from pileup.twins.alignment import Stretch, unpack_reads, unpack_sites
 from tests.pileup.windows import EAGER, Window, random_window
 
 seeds = st.integers(0, 2**32 - 1)

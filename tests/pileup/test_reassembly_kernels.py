@@ -32,12 +32,12 @@ from pileup.kernels.haplotypes import (
 from pileup.kernels.reassemble import reassemble
 from pileup.kernels.respell import respell, trim_places
 from pileup.kernels.segments import collect_segments, longest_usable
-from pileup.reference import activity, align, combine, haplotypes
-from pileup.reference import assemble as graphs
-from pileup.reference import respell as spelling
-from pileup.reference import segments as parts
-from pileup.reference.alignment import Stretch, unpack_reads, unpack_reference
-from pileup.reference.reassemble import composed, mapped_places
+from pileup.twins import activity, align, combine, haplotypes
+from pileup.twins import assemble as graphs
+from pileup.twins import respell as spelling
+from pileup.twins import segments as parts
+from pileup.twins.alignment import Stretch, unpack_reads, unpack_reference
+from pileup.twins.reassemble import composed, mapped_places
 from tests.pileup.windows import random_batch, random_reference
 
 seeds = st.integers(0, 2**32 - 1)

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
-from pileup.reference.alignment import Stretch, unpack_reference
+from pileup.twins.alignment import Stretch, unpack_reference
 from varcall.evidence.candidates import CandidateThresholds, Scan, find_candidates, scan_window
 from varcall.evidence.observations import observe, pose_questions
 

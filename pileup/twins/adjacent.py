@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pileup.reference.alignment import Read
+from pileup.twins.alignment import Read
 
 
 def count_adjacent(

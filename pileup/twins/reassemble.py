@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from pileup.kernels.align import CLIPPED, INSERTED
-from pileup.reference.alignment import Read
+from pileup.twins.alignment import Read
 
 
 def mapped_places(read: Read) -> list[int]:

@@ -1,7 +1,7 @@
 """Twin of pileup.kernels.repeats: how far an indel can be shifted right."""
 
 from pileup.kernels.scan import MAX_SHIFT
-from pileup.reference.alignment import UNKNOWN_BASE, Alt, Site, Stretch
+from pileup.twins.alignment import UNKNOWN_BASE, Alt, Site, Stretch
 
 
 def rightmost(reference: Stretch, start: int, alt: Alt) -> int:

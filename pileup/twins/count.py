@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
-from pileup.reference.alignment import Read, Site
-from pileup.reference.observe import Observation
+from pileup.twins.alignment import Read, Site
+from pileup.twins.observe import Observation
 
 _REVERSE_FLAG = 16
 

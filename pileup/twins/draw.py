@@ -6,8 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.kernels.observe import OTHER, UNINFORMATIVE
-from pileup.reference.alignment import Alt, Read, Site, Stretch
-from pileup.reference.observe import Observation
 from pileup.spec import (
     ALLELE_ROWS,
     BASE_A,
@@ -39,6 +37,8 @@ from pileup.spec import (
     SUPPORT_UNKNOWN,
     WIDTH,
 )
+from pileup.twins.alignment import Alt, Read, Site, Stretch
+from pileup.twins.observe import Observation
 
 _BASE_PIXELS = (BASE_A, BASE_C, BASE_G, BASE_T, BASE_OTHER)
 _GROUPS = (SUPPORT_PUTATIVE, SUPPORT_OTHER, SUPPORT_REFERENCE, SUPPORT_UNKNOWN)

@@ -1,6 +1,6 @@
 """Twin of pileup.kernels.combine: haplotypes of two indels that no read shows together."""
 
-from pileup.reference.haplotypes import Edit, Spelling
+from pileup.twins.haplotypes import Edit, Spelling
 
 
 def indel_places(known: Spelling, spelled: Spelling) -> list[Edit]:

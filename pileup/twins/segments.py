@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from pileup.kernels.align import CLIP, GAP_EXTEND, GAP_OPEN
 from pileup.kernels.segments import MIN_KNOWN_QUALITY, SLACK
-from pileup.reference.align import pair_score
-from pileup.reference.alignment import UNKNOWN_BASE, Read, Stretch
+from pileup.twins.align import pair_score
+from pileup.twins.alignment import UNKNOWN_BASE, Read, Stretch
 
 
 @dataclass(frozen=True, slots=True)

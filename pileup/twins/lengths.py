@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from math import log
 
 from pileup.kernels.observe import NOT_SPANNING
-from pileup.reference.alignment import Stretch
-from pileup.reference.tally import Question
+from pileup.twins.alignment import Stretch
+from pileup.twins.tally import Question
 
 _STEP = 0.2
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from math import log
 
 from pileup.kernels.observe import UNINFORMATIVE
-from pileup.reference.alignment import Read, Site
-from pileup.reference.draw import asked_alleles
-from pileup.reference.observe import Observation
+from pileup.twins.alignment import Read, Site
+from pileup.twins.draw import asked_alleles
+from pileup.twins.observe import Observation
 
 GROUPS = ("putative", "other", "ref", "unknown")
 _PAIRED_FLAG, _PROPER_PAIR_FLAG, _REVERSE_FLAG = 1, 2, 16

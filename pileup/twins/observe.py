@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 
 from pileup.kernels.observe import NOT_SPANNING, OTHER, UNINFORMATIVE
 from pileup.kernels.walk import DELETED, OUTSIDE
-from pileup.reference.alignment import UNKNOWN_BASE, Read, Site, Stretch
-from pileup.reference.scan import Event
+from pileup.twins.alignment import UNKNOWN_BASE, Read, Site, Stretch
+from pileup.twins.scan import Event
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from pileup.kernels.activity import (
     PAD,
 )
 from pileup.kernels.scan import MAX_SHIFT
-from pileup.reference.alignment import UNKNOWN_BASE, Read, Stretch
-from pileup.reference.scan import left_align
+from pileup.twins.alignment import UNKNOWN_BASE, Read, Stretch
+from pileup.twins.scan import left_align
 
 
 def mismatches(read: Read, reference: Stretch, min_base_quality: int) -> list[int]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from pileup.kernels.haplotypes import MAX_KEPT, MAX_LENGTH, MAX_LOSS, MIN_GAIN
-from pileup.reference.alignment import Read, Stretch
+from pileup.twins.alignment import Read, Stretch
 
 Spelling = tuple[int, ...]
 # An edit replaces the reference [low, high) with other bases.

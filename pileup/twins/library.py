@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from pileup.reference.alignment import UNKNOWN_BASE, Read, Stretch
+from pileup.twins.alignment import UNKNOWN_BASE, Read, Stretch
 
 Run = tuple[int, int, int]
 """A homopolymer: start, end (0-based half-open, on the contig) and base."""

@@ -4,8 +4,8 @@ from collections.abc import Iterable, Sequence
 
 from pileup.kernels.observe import UNINFORMATIVE
 from pileup.kernels.surroundings import FAR, NEAR
-from pileup.reference.alignment import UNKNOWN_BASE, Site, Stretch
-from pileup.reference.observe import Observation
+from pileup.twins.alignment import UNKNOWN_BASE, Site, Stretch
+from pileup.twins.observe import Observation
 
 
 def fraction(observations: Iterable[Observation]) -> float:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pileup.kernels.scan import MAX_SHIFT
-from pileup.reference.alignment import UNKNOWN_BASE, Read, Stretch
+from pileup.twins.alignment import UNKNOWN_BASE, Read, Stretch
 
 
 @dataclass(frozen=True, slots=True)
