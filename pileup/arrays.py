@@ -220,7 +220,8 @@ class ShownArrays(NamedTuple):
     read
         int32, index of the read.
     allele
-        int8, 0 REF, 1.. the site's ALTs, OTHER or UNINFORMATIVE (pileup.kernels.observe).
+        int8, 0 REF, 1.. the site's ALTs, OTHER or UNINFORMATIVE
+        (pileup.kernels.candidates.observe).
     quality
         uint8, the lowest base quality that speaks for the allele.
     delta

@@ -4,7 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
-from pileup.kernels.draw import draw_images
+from pileup.kernels.image.draw import draw_images
 from pileup.spec import CHANNELS, HEIGHT, WIDTH
 
 

@@ -1,1 +1,1 @@
-"""Each kernel once more, as plain loops that a reader can follow; tests hold the two equal."""
+"""Slow, readable twins of the kernels: what each kernel means, in plain Python, for the tests."""

@@ -1,8 +1,9 @@
-"""Twin of pileup.kernels.activity: which positions unsettle which reads."""
+"""Twin of kernels.reassembly.activity: which positions unsettle which reads."""
 
 from collections.abc import Iterator, Sequence
 
-from pileup.kernels.activity import (
+from pileup.kernels.candidates.scan import MAX_SHIFT
+from pileup.kernels.reassembly.activity import (
     BORDER,
     CLIP_SPREAD,
     CLUSTER_REACH,
@@ -13,7 +14,6 @@ from pileup.kernels.activity import (
     MIN_CLIP,
     PAD,
 )
-from pileup.kernels.scan import MAX_SHIFT
 from pileup.twins.alignment import UNKNOWN_BASE, Read, Stretch
 from pileup.twins.scan import left_align
 

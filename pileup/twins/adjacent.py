@@ -1,4 +1,4 @@
-"""Twin of pileup.kernels.adjacent: whether the same reads show two neighbouring SNVs."""
+"""Twin of kernels.candidates.adjacent: whether the same reads show two neighbouring SNVs."""
 
 from collections.abc import Sequence
 

@@ -1,9 +1,9 @@
-"""Twin of pileup.kernels.align: the best score of an alignment, and the score of a given one."""
+"""Twin of kernels.reassembly.align: best score of an alignment, score of a given one."""
 
 from collections.abc import Sequence
 from functools import cache
 
-from pileup.kernels.align import CLIP, CLIPPED, INSERTED, OUTSIDE, READ_SCORES, UNKNOWN
+from pileup.kernels.reassembly.align import CLIP, CLIPPED, INSERTED, OUTSIDE, READ_SCORES, UNKNOWN
 
 Scores = tuple[int, int, int, int]
 _NEVER = -(10**9)

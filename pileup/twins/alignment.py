@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import INDEL, ReadArrays, ReferenceArrays, SiteArrays
-from pileup.kernels.walk import DELETED, OUTSIDE
+from pileup.kernels.reads.walk import DELETED, OUTSIDE
 
 UNKNOWN_BASE = 4
 _CIGAR_LETTERS = "MIDNSHP=X"

@@ -1,4 +1,4 @@
-"""Twin of pileup.kernels.assemble: a de Bruijn graph as a dictionary of tuples."""
+"""Twin of kernels.reassembly.assemble: a de Bruijn graph as a dictionary of tuples."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence

@@ -1,4 +1,4 @@
-"""Twin of pileup.kernels.combine: haplotypes of two indels that no read shows together."""
+"""Twin of kernels.reassembly.combine: haplotypes of two indels that no read shows together."""
 
 from pileup.twins.haplotypes import Edit, Spelling
 

@@ -1,4 +1,4 @@
-"""Twin of pileup.kernels.count: witnesses of every allele by strand."""
+"""Twin of kernels.candidates.count: witnesses of every allele by strand."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,11 +1,11 @@
-"""Twin of pileup.kernels.draw: one pileup image, pixel by pixel."""
+"""Twin of kernels.image.draw: one pileup image, pixel by pixel."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.kernels.observe import OTHER, UNINFORMATIVE
+from pileup.kernels.candidates.observe import OTHER, UNINFORMATIVE
 from pileup.spec import (
     ALLELE_ROWS,
     BASE_A,

@@ -1,8 +1,8 @@
-"""Twin of pileup.kernels.haplotypes: what reads spell, and which spellings win."""
+"""Twin of kernels.reassembly.haplotypes: what reads spell, and which spellings win."""
 
 from collections.abc import Iterator, Sequence
 
-from pileup.kernels.haplotypes import MAX_KEPT, MAX_LENGTH, MAX_LOSS, MIN_GAIN
+from pileup.kernels.reassembly.haplotypes import MAX_KEPT, MAX_LENGTH, MAX_LOSS, MIN_GAIN
 from pileup.twins.alignment import Read, Stretch
 
 Spelling = tuple[int, ...]

@@ -1,9 +1,9 @@
-"""Twin of pileup.kernels.lengths: what spanning reads say of the length of an indel's repeat."""
+"""Twin of kernels.candidates.lengths: what spanning reads say of a repeat's length."""
 
 from collections.abc import Sequence
 from math import log
 
-from pileup.kernels.observe import NOT_SPANNING
+from pileup.kernels.candidates.observe import NOT_SPANNING
 from pileup.twins.alignment import Stretch
 from pileup.twins.tally import Question
 

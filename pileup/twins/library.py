@@ -1,4 +1,4 @@
-"""Twin of pileup.kernels.library: counts behind a library profile."""
+"""Twin of kernels.reads.library: counts behind a library profile."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence

@@ -1,10 +1,10 @@
-"""Twin of pileup.kernels.observe: which allele each read shows at each site."""
+"""Twin of kernels.candidates.observe: which allele each read shows at each site."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pileup.kernels.observe import NOT_SPANNING, OTHER, UNINFORMATIVE
-from pileup.kernels.walk import DELETED, OUTSIDE
+from pileup.kernels.candidates.observe import NOT_SPANNING, OTHER, UNINFORMATIVE
+from pileup.kernels.reads.walk import DELETED, OUTSIDE
 from pileup.twins.alignment import UNKNOWN_BASE, Read, Site, Stretch
 from pileup.twins.scan import Event
 

@@ -1,8 +1,8 @@
-"""Twin of pileup.kernels.reassemble: where the bases of a moved read come to lie."""
+"""Twin of kernels.reassembly.reassemble: where the bases of a moved read come to lie."""
 
 from collections.abc import Sequence
 
-from pileup.kernels.align import CLIPPED, INSERTED
+from pileup.kernels.reassembly.align import CLIPPED, INSERTED
 from pileup.twins.alignment import Read
 
 

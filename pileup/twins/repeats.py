@@ -1,6 +1,6 @@
-"""Twin of pileup.kernels.repeats: how far an indel can be shifted right."""
+"""Twin of kernels.candidates.repeats: how far an indel can be shifted right."""
 
-from pileup.kernels.scan import MAX_SHIFT
+from pileup.kernels.candidates.scan import MAX_SHIFT
 from pileup.twins.alignment import UNKNOWN_BASE, Alt, Site, Stretch
 
 

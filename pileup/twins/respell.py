@@ -1,9 +1,9 @@
-"""Twin of pileup.kernels.respell: from the place of each base to start, end and CIGAR."""
+"""Twin of kernels.reassembly.respell: from the place of each base to start, end and CIGAR."""
 
 from collections.abc import Sequence
 from itertools import groupby
 
-from pileup.kernels.align import CLIPPED
+from pileup.kernels.reassembly.align import CLIPPED
 
 
 def respelled(

@@ -1,10 +1,10 @@
-"""Twin of pileup.kernels.scan: base counts by position, and left-aligned indel events."""
+"""Twin of kernels.candidates.scan: base counts by position, and left-aligned indel events."""
 
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from pileup.kernels.scan import MAX_SHIFT
+from pileup.kernels.candidates.scan import MAX_SHIFT
 from pileup.twins.alignment import UNKNOWN_BASE, Read, Stretch
 
 

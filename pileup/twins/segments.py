@@ -1,10 +1,10 @@
-"""Twin of pileup.kernels.segments: the parts of reads in one region."""
+"""Twin of kernels.reassembly.segments: the parts of reads in one region."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pileup.kernels.align import CLIP, GAP_EXTEND, GAP_OPEN
-from pileup.kernels.segments import MIN_KNOWN_QUALITY, SLACK
+from pileup.kernels.reassembly.align import CLIP, GAP_EXTEND, GAP_OPEN
+from pileup.kernels.reassembly.segments import MIN_KNOWN_QUALITY, SLACK
 from pileup.twins.align import pair_score
 from pileup.twins.alignment import UNKNOWN_BASE, Read, Stretch
 

@@ -1,4 +1,4 @@
-"""Twin of pileup.kernels.spans: the order of keys."""
+"""Twin of kernels.spans: the order of keys."""
 
 from collections.abc import Sequence
 

@@ -1,9 +1,9 @@
-"""Twin of pileup.kernels.surroundings: other candidates nearby, and the reference around."""
+"""Twin of kernels.candidates.surroundings: other candidates nearby, and the reference around."""
 
 from collections.abc import Iterable, Sequence
 
-from pileup.kernels.observe import UNINFORMATIVE
-from pileup.kernels.surroundings import FAR, NEAR
+from pileup.kernels.candidates.observe import UNINFORMATIVE
+from pileup.kernels.candidates.surroundings import FAR, NEAR
 from pileup.twins.alignment import UNKNOWN_BASE, Site, Stretch
 from pileup.twins.observe import Observation
 

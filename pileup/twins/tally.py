@@ -1,10 +1,10 @@
-"""Twin of pileup.kernels.tally: sums over the witnesses of a question."""
+"""Twin of kernels.candidates.tally: sums over the witnesses of a question."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log
 
-from pileup.kernels.observe import UNINFORMATIVE
+from pileup.kernels.candidates.observe import UNINFORMATIVE
 from pileup.twins.alignment import Read, Site
 from pileup.twins.draw import asked_alleles
 from pileup.twins.observe import Observation

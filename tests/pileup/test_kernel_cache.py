@@ -219,7 +219,9 @@ def test_the_content_is_told_apart() -> None:
 MODULE = """
 from pileup.accelerate import kernel
 from pileup.kernel_cache import content_digest
-from pileup.kernels import draw, records, reassemble
+from pileup.kernels.image import draw
+from pileup.kernels.reads import records
+from pileup.kernels.reassembly import reassemble
 
 def named(value):
     return value in {"a", "b", "c", "d", "e"}

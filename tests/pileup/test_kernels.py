@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 
 from pileup.arrays import QuestionArrays, ReferenceArrays
 from pileup.encode import encode
-from pileup.kernels import lengths as length_kernels
 from pileup.kernels import spans
-from pileup.kernels import surroundings as surrounding_kernels
-from pileup.kernels import tally as tally_kernels
-from pileup.kernels.adjacent import count_adjacent
-from pileup.kernels.count import count_alleles
-from pileup.kernels.draw import mix
-from pileup.kernels.library import count_errors, shown_lengths, tally_bases
-from pileup.kernels.observe import count_overlaps
-from pileup.kernels.scan import hash_sequence, shift_deletion, shift_insertion
-from pileup.kernels.walk import first_overlapping, longest_span, query_index
+from pileup.kernels.candidates import lengths as length_kernels
+from pileup.kernels.candidates import surroundings as surrounding_kernels
+from pileup.kernels.candidates import tally as tally_kernels
+from pileup.kernels.candidates.adjacent import count_adjacent
+from pileup.kernels.candidates.count import count_alleles
+from pileup.kernels.candidates.observe import count_overlaps
+from pileup.kernels.candidates.scan import hash_sequence, shift_deletion, shift_insertion
+from pileup.kernels.image.draw import mix
+from pileup.kernels.reads.library import count_errors, shown_lengths, tally_bases
+from pileup.kernels.reads.walk import first_overlapping, longest_span, query_index
 from pileup.spec import READ_ROWS
 from pileup.twins import (
     adjacent,

@@ -6,18 +6,18 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays, ReferenceArrays
-from pileup.assembly_arrays import ActivityArrays, AssemblyRules
-from pileup.kernels import activity as activity_kernels
-from pileup.kernels.align import (
+from pileup.kernels.reassembly import activity as activity_kernels
+from pileup.kernels.reassembly.align import (
     READ_SCORES,
     SPELLING_SCORES,
     align_gapped,
     align_ungapped,
     place_haplotype,
 )
-from pileup.kernels.assemble import K_STEP, MAX_K, MAX_PATHS, MIN_K, assemble
-from pileup.kernels.combine import combine_indels
-from pileup.kernels.haplotypes import (
+from pileup.kernels.reassembly.arrays import ActivityArrays, AssemblyRules
+from pileup.kernels.reassembly.assemble import K_STEP, MAX_K, MAX_PATHS, MIN_K, assemble
+from pileup.kernels.reassembly.combine import combine_indels
+from pileup.kernels.reassembly.haplotypes import (
     MAX_LENGTH,
     MAX_SPELLINGS,
     empty_haplotypes,
@@ -29,9 +29,9 @@ from pileup.kernels.haplotypes import (
     vote,
     with_flanks,
 )
-from pileup.kernels.reassemble import reassemble
-from pileup.kernels.respell import respell, trim_places
-from pileup.kernels.segments import collect_segments, longest_usable
+from pileup.kernels.reassembly.reassemble import reassemble
+from pileup.kernels.reassembly.respell import respell, trim_places
+from pileup.kernels.reassembly.segments import collect_segments, longest_usable
 from pileup.twins import activity, align, combine, haplotypes
 from pileup.twins import assemble as graphs
 from pileup.twins import respell as spelling

@@ -14,9 +14,9 @@ from pileup.arrays import (
     ReferenceArrays,
     SiteArrays,
 )
-from pileup.kernels.adjacent import count_adjacent
-from pileup.kernels.repeats import indel_extents
-from pileup.kernels.scan import MAX_SHIFT, count_indels, scan_reads
+from pileup.kernels.candidates.adjacent import count_adjacent
+from pileup.kernels.candidates.repeats import indel_extents
+from pileup.kernels.candidates.scan import MAX_SHIFT, count_indels, scan_reads
 from varcall import options
 
 _LETTERS = bytes.maketrans(bytes(range(5)), b"ACGTN")

@@ -13,7 +13,7 @@ from pileup.arrays import (
     ShownArrays,
     SiteArrays,
 )
-from pileup.kernels import lengths, surroundings, tally
+from pileup.kernels.candidates import lengths, surroundings, tally
 from varcall.evidence.candidates import Scan
 from varcall.reads.library_profile import LibraryProfile
 

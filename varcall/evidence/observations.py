@@ -12,7 +12,7 @@ from pileup.arrays import (
     ShownArrays,
     SiteArrays,
 )
-from pileup.kernels.observe import count_overlaps, observe_sites
+from pileup.kernels.candidates.observe import count_overlaps, observe_sites
 
 
 def observe(

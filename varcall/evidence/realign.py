@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from pileup.arrays import ReadArrays, ReferenceArrays
-from pileup.assembly_arrays import ActivityArrays, AssemblyRules
-from pileup.kernels.activity import (
+from pileup.kernels.reassembly.activity import (
     BORDER,
     MAX_ACTIVE,
     MERGE,
@@ -22,8 +21,9 @@ from pileup.kernels.activity import (
     find_usable,
     mark_activity,
 )
-from pileup.kernels.reassemble import reassemble
-from pileup.kernels.respell import reorder, respell, trim_places
+from pileup.kernels.reassembly.arrays import ActivityArrays, AssemblyRules
+from pileup.kernels.reassembly.reassemble import reassemble
+from pileup.kernels.reassembly.respell import reorder, respell, trim_places
 from varcall.reads.batch import ReadBatch
 
 MAX_READ_LENGTH = 500

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
 from pileup.encode import encode
-from pileup.kernels.surroundings import FAR
+from pileup.kernels.candidates.surroundings import FAR
 from varcall.evidence.candidates import (
     REFERENCE_MARGIN,
     CandidateThresholds,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pileup.arrays import INDEL
-from pileup.kernels.observe import UNINFORMATIVE
+from pileup.kernels.candidates.observe import UNINFORMATIVE
 from varcall.evidence.window import Evidence
 
 Signature = tuple[int, ...]

@@ -12,14 +12,14 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.kernels.records import N_REASONS, OVER_DEPTH
+from pileup.kernels.reads.records import N_REASONS, OVER_DEPTH
 from varcall.errors import InputError
 from varcall.inputs.open import Inputs
 from varcall.inputs.regions import Region
 
 _log = logging.getLogger(__name__)
 
-# In the order of the reason numbers of pileup.kernels.records.
+# In the order of the reason numbers of pileup.kernels.reads.records.
 REASONS = (
     "unmapped",
     "secondary",

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays
-from pileup.kernels.records import (
+from pileup.kernels.reads.records import (
     N_REASONS,
 )
 from varcall.options import DEFAULT_EXCLUDE_FLAGS, DEFAULT_MIN_MAPQ
@@ -37,7 +37,7 @@ class ReadCounts:
     placed, mapped
         All of them, and those that are mapped.
     skipped
-        int64, those that are not used, by the reason numbers of `pileup.kernels.records`.
+        int64, those that are not used, by the reason numbers of `pileup.kernels.reads.records`.
     """
 
     placed: int = 0

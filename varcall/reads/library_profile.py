@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays
-from pileup.kernels.library import count_errors, shown_lengths, tally_bases
+from pileup.kernels.reads.library import count_errors, shown_lengths, tally_bases
 from varcall.inputs.occupied import occupied_spans_of
 from varcall.inputs.open import Inputs
 from varcall.inputs.reference import Reference

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays, ReadGroupNames, RecordArrays, RecordRules, RecordSpan
-from pileup.kernels.records import (
+from pileup.kernels.reads.records import (
     BEFORE,
     DONE,
     LISTED,

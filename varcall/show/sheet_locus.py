@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.kernels.count import count_alleles
+from pileup.kernels.candidates.count import count_alleles
 from varcall.evaluate.vcf_records import Record
 from varcall.evidence.features import FEATURES
 from varcall.evidence.window import Evidence

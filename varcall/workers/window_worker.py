@@ -14,7 +14,7 @@ from models.engine import Engine, load_engine
 from models.engines.deferred import DeferredEngine
 from models.prompt import PromptContext
 from models.registry import BUNDLED_SHA256, weights_path
-from pileup.kernels.count import count_alleles
+from pileup.kernels.candidates.count import count_alleles
 from varcall.evidence.candidates import CandidateThresholds, spell_alts
 from varcall.evidence.realign import RealignOptions, realign
 from varcall.evidence.window import (

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pileup.kernels.observe import NOT_SPANNING, OTHER, UNINFORMATIVE
+from pileup.kernels.candidates.observe import NOT_SPANNING, OTHER, UNINFORMATIVE
 from tests.builders import random_sequence
 from tests.varcall.evidence.loci import Locus, sequence_with
 from varcall.evidence.observations import pose_questions

@@ -7,7 +7,7 @@ import numpy as np
 import pysam
 
 from pileup.arrays import ReadArrays
-from pileup.kernels.records import (
+from pileup.kernels.reads.records import (
     BEYOND_CONTIG,
     DUPLICATE,
     LOW_MAPQ,

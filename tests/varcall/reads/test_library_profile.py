@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pileup.arrays import ReadArrays
-from pileup.kernels.library import count_errors, shown_lengths, tally_bases
+from pileup.kernels.reads.library import count_errors, shown_lengths, tally_bases
 from tests.builders import (
     DUPLICATE,
     PAIRED,

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.kernels.library import shown_lengths
+from pileup.kernels.reads.library import shown_lengths
 from varcall.simulate.repeats import find_tracts
 from varcall.simulate.report.bases import (
     AlignedBases,

@@ -3,9 +3,9 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
-from pileup.assembly_arrays import HaplotypeArrays
-from pileup.kernels.align import align_ungapped
-from pileup.kernels.scan import hash_sequence
+from pileup.kernels.candidates.scan import hash_sequence
+from pileup.kernels.reassembly.align import align_ungapped
+from pileup.kernels.reassembly.arrays import HaplotypeArrays
 from pileup.kernels.spans import copy_into
 
 # Room for the spellings of a region, and for the bases of one.

@@ -3,8 +3,8 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
-from pileup.kernels.align import place_haplotype
-from pileup.kernels.haplotypes import MAX_LENGTH, NO_FRAGMENT, add_spelling
+from pileup.kernels.reassembly.align import place_haplotype
+from pileup.kernels.reassembly.haplotypes import MAX_LENGTH, NO_FRAGMENT, add_spelling
 from pileup.kernels.spans import are_known, copy_into
 
 # DeepVariant tries every k from 10 to 101 (realigner.py); steps of 5 cost a fifth of that, and k

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
-from pileup.kernels.scan import MAX_SHIFT, shift_deletion, shift_insertion
+from pileup.kernels.candidates.scan import MAX_SHIFT, shift_deletion, shift_insertion
 
 # Differences of one read at most this far apart are one cluster.
 CLUSTER_REACH = 12

@@ -4,7 +4,7 @@ import numpy as np
 
 from pileup.accelerate import kernel, part
 from pileup.arrays import SUBSTITUTION
-from pileup.kernels.walk import (
+from pileup.kernels.reads.walk import (
     DELETED,
     first_base_from,
     first_overlapping,

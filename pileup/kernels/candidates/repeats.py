@@ -2,7 +2,7 @@
 
 from pileup.accelerate import kernel
 from pileup.arrays import SUBSTITUTION
-from pileup.kernels.scan import MAX_SHIFT
+from pileup.kernels.candidates.scan import MAX_SHIFT
 
 
 @kernel

@@ -1,7 +1,7 @@
 """Whether the same reads show two neighbouring SNVs."""
 
 from pileup.accelerate import kernel
-from pileup.kernels.walk import first_overlapping, longest_span, query_index
+from pileup.kernels.reads.walk import first_overlapping, longest_span, query_index
 
 
 @kernel

@@ -4,7 +4,7 @@ import numpy as np
 
 from pileup.accelerate import kernel, part
 from pileup.arrays import INDEL
-from pileup.kernels.draw import support_level
+from pileup.kernels.image.draw import support_level
 
 _REVERSE_FLAG = 16
 # PROPER_PAIR (2) has no meaning without PAIRED (1), SAM 1.4.2: its absence there says nothing.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
-from pileup.kernels.align import (
+from pileup.kernels.reassembly.align import (
     BAND,
     CLIPPED,
     INSERTED,
@@ -11,9 +11,9 @@ from pileup.kernels.align import (
     align_gapped,
     place_haplotype,
 )
-from pileup.kernels.assemble import MAX_PATHS, add_paths, assemble
-from pileup.kernels.combine import combine_indels, common_end, common_start
-from pileup.kernels.haplotypes import (
+from pileup.kernels.reassembly.assemble import MAX_PATHS, add_paths, assemble
+from pileup.kernels.reassembly.combine import combine_indels, common_end, common_start
+from pileup.kernels.reassembly.haplotypes import (
     MAX_LENGTH,
     empty_haplotypes,
     lay_segment,
@@ -25,7 +25,7 @@ from pileup.kernels.haplotypes import (
     vote,
     with_flanks,
 )
-from pileup.kernels.segments import MAX_SEGMENTS, collect_segments, longest_usable
+from pileup.kernels.reassembly.segments import MAX_SEGMENTS, collect_segments, longest_usable
 from pileup.kernels.spans import are_known, copy_into
 
 # A read is unexplained where it scores this much less than a perfect one (more than two

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel
-from pileup.kernels.align import INSERTED
+from pileup.kernels.reassembly.align import INSERTED
 from pileup.kernels.spans import copy_into
 
 _HARD_CLIP = 5

@@ -4,7 +4,7 @@ import numpy as np
 
 from pileup.accelerate import kernel, part
 from pileup.arrays import INDEL
-from pileup.kernels.observe import NOT_SPANNING
+from pileup.kernels.candidates.observe import NOT_SPANNING
 
 # A stutter step changes the length by one more unit with this probability.
 _STEP = 0.2

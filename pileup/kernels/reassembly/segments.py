@@ -3,10 +3,10 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
-from pileup.assembly_arrays import SegmentArrays
-from pileup.kernels.align import CLIP, GAP_EXTEND, GAP_OPEN, MATCH, pair_score
+from pileup.kernels.reads.walk import first_overlapping, query_index
+from pileup.kernels.reassembly.align import CLIP, GAP_EXTEND, GAP_OPEN, MATCH, pair_score
+from pileup.kernels.reassembly.arrays import SegmentArrays
 from pileup.kernels.spans import order_of
-from pileup.kernels.walk import first_overlapping, query_index
 
 # A read that ends at most this far beyond a region may have been pulled there by a wrong diagonal.
 SLACK = 12

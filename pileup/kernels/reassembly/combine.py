@@ -3,7 +3,12 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
-from pileup.kernels.haplotypes import MAX_CANDIDATES, MAX_LENGTH, NO_FRAGMENT, add_spelling
+from pileup.kernels.reassembly.haplotypes import (
+    MAX_CANDIDATES,
+    MAX_LENGTH,
+    NO_FRAGMENT,
+    add_spelling,
+)
 from pileup.kernels.spans import copy_into
 
 

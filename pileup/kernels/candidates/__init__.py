@@ -1,0 +1,1 @@
+"""Candidates found, and what the reads say of them."""

@@ -1,0 +1,1 @@
+"""Reads parsed, counted and walked along."""

@@ -1,0 +1,1 @@
+"""Local reassembly: where the mapper was unsure, which haplotypes are there, which reads move."""
