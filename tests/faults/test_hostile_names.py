@@ -107,7 +107,7 @@ def test_s2_names_of_callers_in_plots(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_s2_names_in_pictures(name: str) -> None:
     pytest.importorskip("matplotlib")
-    from pileup.show import Label, render
+    from pileup.image.annotated import Label, render
 
     label = Label(contig=name, start=100, ref="A", alts=("C",), sample=name)
     assert render(np.zeros((HEIGHT, WIDTH, 3), np.uint8), label).startswith(b"\x89PNG")

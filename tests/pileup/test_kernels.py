@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pileup.arrays import QuestionArrays, ReferenceArrays
-from pileup.encode import encode
+from pileup.image.encode import encode
 from pileup.kernels import spans
 from pileup.kernels.candidates import lengths as length_kernels
 from pileup.kernels.candidates import surroundings as surrounding_kernels

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
-from pileup.encode import encode
+from pileup.image.encode import encode
 from pileup.kernels.candidates.surroundings import FAR
 from varcall.evidence.candidates import (
     REFERENCE_MARGIN,

@@ -75,7 +75,7 @@ def run_show(options: ShowOptions) -> list[Path]:
         The picture cannot be written, or matplotlib is missing.
     """
     with report_packages():
-        from pileup.show import Label, render
+        from pileup.image.annotated import Label, render
     _check_files(options)
     check_writable(options.output)
     inputs = open_inputs(

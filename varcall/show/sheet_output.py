@@ -13,7 +13,7 @@ from varcall.output.html import inline_png, render_template, report_packages
 from varcall.show.sheet_locus import Judged, SheetLocus
 
 if TYPE_CHECKING:
-    from pileup.show import Label
+    from pileup.image.annotated import Label
 
 _PAGES = (".html", ".htm")
 _PICTURE = ".png"
@@ -95,7 +95,7 @@ def write_sheet(output: Path, heading: Heading, loci: Iterable[SheetLocus]) -> P
 
 
 def _write_png(output: Path, loci: Iterable[SheetLocus]) -> Path:
-    from pileup.tiles import stack_tiles
+    from pileup.image.tiles import stack_tiles
 
     tiles = [tile for locus in loci for tile in _tiles(locus)]
     with AtomicOutput(output) as file:
@@ -105,7 +105,7 @@ def _write_png(output: Path, loci: Iterable[SheetLocus]) -> Path:
 
 def _tiles(locus: SheetLocus) -> Iterator[bytes]:
     """Draw the text of a locus, then its pictures with their answers."""
-    from pileup.tiles import render_note, render_tile
+    from pileup.image.tiles import render_note, render_tile
 
     called = [
         f"called {item.pos:,} {item.ref}>{item.alts} {item.filter} QUAL {item.qual} "
@@ -136,7 +136,7 @@ def _copies(item: Judged) -> str:
 
 
 def _label(locus: SheetLocus, item: Judged) -> "Label":
-    from pileup.show import Label
+    from pileup.image.annotated import Label
 
     question = item.asked.question
     return Label(
@@ -161,7 +161,7 @@ def _write_page(output: Path, heading: Heading, loci: Iterable[SheetLocus]) -> P
 
 def _entry(number: int, locus: SheetLocus) -> dict[str, Any]:
     """What the template shows of a locus; pictures are drawn here, so that images can go."""
-    from pileup.tiles import render_tile
+    from pileup.image.tiles import render_tile
 
     return {
         "number": number,
@@ -202,7 +202,7 @@ def _with_pictures(
 
     Names are numbers and positions alone: a contig may be called anything.
     """
-    from pileup.show import render
+    from pileup.image.annotated import render
 
     for number, locus in enumerate(loci, 1):
         for count, item in enumerate(locus.judged, 1):

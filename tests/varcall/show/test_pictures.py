@@ -32,7 +32,7 @@ def locus(tmp_path_factory: pytest.TempPathFactory) -> Locus:
 @pytest.fixture
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     """Collect the labels instead of drawing."""
-    from pileup import show as picture
+    from pileup.image import annotated as picture
 
     labels: list[object] = []
 
@@ -117,7 +117,7 @@ def test_an_output_that_cannot_be_written(locus: Locus, tmp_path: Path) -> None:
 
 
 def test_without_matplotlib(locus: Locus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delitem(sys.modules, "pileup.show", raising=False)
+    monkeypatch.delitem(sys.modules, "pileup.image.annotated", raising=False)
     for name in [name for name in sys.modules if name.split(".")[0] == "matplotlib"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "matplotlib", None)

@@ -14,7 +14,7 @@ from matplotlib.gridspec import GridSpec
 from matplotlib.image import imread, imsave
 from numpy.typing import NDArray
 
-from pileup.show import INK, Label, draw_channels
+from pileup.image.annotated import INK, Label, draw_channels
 
 _DPI = 80
 # Inches: a tile is as wide as a page column, its picture as high as two channels need.

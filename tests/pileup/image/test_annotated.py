@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
-from pileup.show import Label, render
+from pileup.image.annotated import Label, render
 from pileup.spec import HEIGHT, WIDTH
 from tests.varcall.evidence.loci import Locus, sequence_with
 

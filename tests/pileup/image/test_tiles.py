@@ -5,9 +5,9 @@ from io import BytesIO
 import numpy as np
 from matplotlib.image import imread
 
-from pileup.show import Label
+from pileup.image.annotated import Label
+from pileup.image.tiles import render_note, render_tile, stack_tiles
 from pileup.spec import HEIGHT, WIDTH
-from pileup.tiles import render_note, render_tile, stack_tiles
 
 LABEL = Label("chr1", 300, "CA", ("C",))
 EMPTY = np.zeros((HEIGHT, WIDTH, 3), np.uint8)

@@ -1,0 +1,1 @@
+"""Pileup images, for the model and for people."""
