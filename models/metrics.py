@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.batch import Batch
-from models.caller import VariantCaller
+from models.network.caller import VariantCaller
 
 
 @dataclass(frozen=True, slots=True)

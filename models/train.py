@@ -20,12 +20,12 @@ from torch.nn import functional
 from models import prompt
 from models.batch import Batch, BatchFactory
 from models.calibrate import fit_calibration, reliability_table
-from models.caller import VariantCaller, build_caller
 from models.card import ModelCard
 from models.checkpoint import COUNTS, TENSORS, Progress, load_checkpoint, save_checkpoint
 from models.errors import ModelError
-from models.memory import keep_freed_memory
 from models.metrics import Predictions, predict, summarise
+from models.network.caller import VariantCaller, build_caller
+from models.network.memory import keep_freed_memory
 from models.recipe import Recipe
 from models.registry import model_config
 from models.weights import load_weights, save_weights

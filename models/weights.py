@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from models.caller import VariantCaller, build_caller
 from models.card import ModelCard
 from models.errors import ModelError
+from models.network.caller import VariantCaller, build_caller
 from models.triage import Triage
 from models.weights_file import check_suffix, read_weights, unusable
 

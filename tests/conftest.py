@@ -9,8 +9,8 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
-from models.caller import build_caller
 from models.card import ModelCard
+from models.network.caller import build_caller
 from models.registry import model_config
 from models.weights import save_weights
 from pileup.spec import SPEC

@@ -8,13 +8,13 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from models.caller import VariantCaller
 from models.card import ModelCard
 from models.config import IMAGE_SHAPE
 from models.engines.arrays import check_arrays
 from models.engines.base import KnownWeights
 from models.errors import ModelError
-from models.memory import keep_freed_memory
+from models.network.caller import VariantCaller
+from models.network.memory import keep_freed_memory
 from models.prompt import PREFIX_TOKENS
 from models.weights import load_weights
 

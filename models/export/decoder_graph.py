@@ -166,8 +166,8 @@ def _answer(card: ModelCard, tensors: Tensors) -> Linear:
 def _question_mask(config: ModelConfig) -> Array:
     """Return what is added to scores among words, image tokens and soft tokens, [rows, rows].
 
-    As in `models.decoder`: a row sees what stands before it and its own block, and image and
-    features each have half the say of all words at first.
+    As in `models.network.decoder`: a row sees what stands before it and its own block, and image
+    and features each have half the say of all words at first.
     """
     place, say = [_WORD_COLUMNS], [np.zeros(len(_WORD_COLUMNS))]
     for token, n in ((IMAGE_TOKEN, config.image_tokens), (FEATURES_TOKEN, config.soft_tokens)):

@@ -97,7 +97,7 @@ class Tensors:
     def conv_norm(
         self, name: str, outputs: int, inputs: int, size: int, stride: int
     ) -> Convolution:
-        """Return a `models.image_encoder.ConvNorm`."""
+        """Return a `models.network.image_encoder.ConvNorm`."""
         norm = self.batch_norm(f"{name}.norm", outputs)
         weight = self.take(f"{name}.conv.weight", outputs, inputs, size, size)
         return Convolution(norm.of(weight), norm.shift, (stride, stride), size // 2)

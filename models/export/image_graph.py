@@ -121,7 +121,7 @@ def _blocks(config: ModelConfig, tensors: Tensors) -> list[_Block]:
 
 
 def _residual(graph: GraphBuilder, x: _Map, block: _Block) -> _Map:
-    """Two 3x3 convolutions around a shortcut, as `models.image_encoder.ResidualBlock` does."""
+    """Two 3x3 convolutions around a shortcut, as in the encoder's `ResidualBlock`."""
     blank = _blank_residual(x.blank, block)
     rows, asked = blank.shape[1], x.blank.shape[1]
     # Either convolution carries a drawn row one row further down, and spoils as many at the cut.

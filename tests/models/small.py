@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from models.batch import Batch
-from models.caller import VariantCaller, build_caller
 from models.card import ModelCard
+from models.network.caller import VariantCaller, build_caller
 from models.prompt import PromptContext, write_tokens
 from models.registry import model_config
 

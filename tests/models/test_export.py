@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 import torch
 
-from models.caller import build_caller
 from models.card import Calibration, ModelCard
 from models.config import ModelConfig
 from models.errors import ModelError
 from models.export import Exporter
 from models.export.decoder_graph import QUESTION_TOKENS, TEXT_LENGTH
 from models.export.onnx_format import GraphBuilder
-from models.image_encoder import ImageEncoder
+from models.network.caller import build_caller
+from models.network.image_encoder import ImageEncoder
 from tests.models import small
 from tests.models.back_ends import needs
 

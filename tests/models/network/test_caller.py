@@ -3,7 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.caller import VariantCaller
+from models.network.caller import VariantCaller
 from models.prompt import CONTEXT_COLUMNS, HEAD_LENGTH, PREFIX_TOKENS, UNKNOWN_TOKEN
 from tests.models import small
 

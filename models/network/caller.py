@@ -4,9 +4,9 @@ import torch
 from torch import Tensor, nn
 
 from models.config import ModelConfig
-from models.decoder import Prefix, PromptDecoder
-from models.feature_encoder import FeatureEncoder
-from models.image_encoder import ImageEncoder
+from models.network.decoder import Prefix, PromptDecoder
+from models.network.feature_encoder import FeatureEncoder
+from models.network.image_encoder import ImageEncoder
 
 
 class VariantCaller(nn.Module):
