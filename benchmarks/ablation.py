@@ -30,11 +30,11 @@ from torch.nn import functional
 from benchmarks import hidden
 from benchmarks.results import append
 from models.batch import Batch
+from models.feature_model.triage import Triage
 from models.metrics import Predictions, predict
 from models.recipe import Recipe
 from models.train import TrainJob, train
 from models.train_triage import TriageRecipe
-from models.triage import Triage
 from models.weights import load_weights
 from pileup.spec import SPEC
 from varcall.evidence.features import FEATURES

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from models import prompt
 from models.config import ModelConfig
 from models.errors import ModelError
+from models.feature_model.triage import TriageSettings
 from models.quality_map import QualityMap
-from models.triage import TriageSettings
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from models.card import ModelCard
 from models.errors import ModelError
+from models.feature_model.triage import Triage
 from models.network.caller import VariantCaller, build_caller
-from models.triage import Triage
 from models.weights_file import check_suffix, read_weights, unusable
 
 

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from models.card import ModelCard
 from models.errors import ModelError
+from models.feature_model.trees import PREFIX, Trees
+from models.feature_model.triage import Triage, TriageSettings
 from models.registry import weights_path
-from models.trees import PREFIX, Trees
-from models.triage import Triage, TriageSettings
 
 SUFFIX = ".safetensors"
 LARGEST_HEADER = 1 << 20

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from models.card import ModelCard
 from models.errors import ModelError
+from models.feature_model.triage import softmax
 from models.quality_map import KNOTS, QualityMap
-from models.triage import softmax
 from models.weights import load_weights, save_weights
 from tests.models import small
 

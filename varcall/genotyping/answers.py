@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from models.card import ModelCard
 from models.engine import Engine, load_engine
+from models.feature_model.triage import Triage
 from models.prompt import PromptContext
 from models.quality_map import QualityMap
 from models.rounding import rounded
-from models.triage import Triage
 from models.weights_file import load_triage
 from pileup.spec import SPEC
 from varcall.errors import ModelError

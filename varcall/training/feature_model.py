@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
+from models.feature_model.trees import Trees
+from models.feature_model.triage import Triage, TriageSettings
 from models.train_triage import TriageRecipe, fit_trees
-from models.trees import Trees
-from models.triage import Triage, TriageSettings
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.features import FEATURES
 from varcall.output.atomic import AtomicOutput

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from models.feature_model.trees import Trees
+from models.feature_model.triage import Triage, TriageSettings, log_of
 from models.prompt import PromptContext
 from models.quality_map import KNOTS, QualityMap
-from models.trees import Trees
-from models.triage import Triage, TriageSettings, log_of
 from varcall.genotyping.answers import Answerer
 
 MAP = QualityMap(KNOTS, (10.0, 13.0, 18.0, 32.0), (10.0, 20.0, 29.0, 32.0))

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
-from models.trees import Trees
+from models.feature_model.trees import Trees
 
 _LEAST_PROBABILITY = 1e-6
 

@@ -80,7 +80,7 @@ class Trees:
     def scores(self, features: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the sums of the trees' leaves, float64 [n, 3], of features float32 [n, k]."""
         # Numba, and with it `pileup`, is only needed to answer.
-        from models.tree_kernels import add_trees
+        from models.feature_model.tree_kernels import add_trees
 
         scores = np.zeros((len(features), 3))
         add_trees(features, *self._masks, scores)

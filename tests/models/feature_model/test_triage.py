@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import ModelError
-from models.triage import Triage, TriageSettings, pool, softmax
+from models.feature_model.triage import Triage, TriageSettings, pool, softmax
 
 lightgbm = pytest.importorskip("lightgbm")
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import ModelError
-from models.trees import MOST_LEAVES, Trees
+from models.feature_model.trees import MOST_LEAVES, Trees
 
 N_FEATURES = 4
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.trees import DE_BRUIJN
+from models.feature_model.trees import DE_BRUIJN
 from pileup.accelerate import kernel
 
 _ROWS = 128

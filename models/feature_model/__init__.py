@@ -1,0 +1,1 @@
+"""Boosted trees on measured features, and how far they are trusted."""
