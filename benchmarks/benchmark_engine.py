@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import pytest
 
 from benchmarks.conftest import Count, Questions
-from models.engine import cpu_multiplies_bf16, load_engine
+from models.inference.engine import cpu_multiplies_bf16, load_engine
 from models.weights_file import load_triage
 from varcall.options import DEFAULT_BATCH_SIZE, DEFAULT_MODEL
 
@@ -36,7 +36,7 @@ def benchmark_engine(count: Count, engine: str, precision: str, questions: Quest
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def benchmark_cuda(count: Count, precision: str, questions: Questions) -> None:
     """Answer one batch of questions on a GPU, copies to and fro in it."""
-    from models.engines.torch import has_cuda
+    from models.inference.torch import has_cuda
 
     if not has_cuda():
         pytest.skip("there is no CUDA device")

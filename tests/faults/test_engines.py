@@ -5,7 +5,7 @@ from pathlib import Path
 import pysam
 import pytest
 
-from models.engine import cpu_multiplies_bf16
+from models.inference.engine import cpu_multiplies_bf16
 from tests.models.back_ends import EXPORTED, needs
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants

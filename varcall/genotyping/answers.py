@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import ModelCard
-from models.engine import Engine, load_engine
 from models.feature_model.triage import Triage
+from models.inference.engine import Engine, load_engine
+from models.inference.rounding import rounded
 from models.prompt import PromptContext
 from models.quality_map import QualityMap
-from models.rounding import rounded
 from models.weights_file import load_triage
 from pileup.spec import SPEC
 from varcall.errors import ModelError

@@ -26,7 +26,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.rounding import SMALLEST
+from models.inference.rounding import SMALLEST
 from varcall.evidence.alleles import trim
 from varcall.options import DEFAULT_MIN_QUAL
 from varcall.output.vcf import LOW_QUAL, NO_CALL, PASS, REF_CALL, VariantRecord

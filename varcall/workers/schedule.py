@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from models.engine import load_cuda_engine, may_use_cuda
+from models.inference.engine import load_cuda_engine, may_use_cuda
 from varcall.inputs.regions import Region
 from varcall.workers.bundles import bundle_windows
 from varcall.workers.pool import run_in_order

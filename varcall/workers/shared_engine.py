@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from models.card import ModelCard
 from models.config import IMAGE_SHAPE, ModelConfig
-from models.engine import Engine
-from models.engines.base import KnownWeights
 from models.errors import ModelError
+from models.inference.base import KnownWeights
+from models.inference.engine import Engine
 from models.registry import weights_path
 from models.weights_file import read_weights
 from varcall.errors import WorkerError

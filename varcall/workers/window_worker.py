@@ -10,8 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engine import Engine, load_engine
-from models.engines.deferred import DeferredEngine
+from models.inference.deferred import DeferredEngine
+from models.inference.engine import Engine, load_engine
 from models.prompt import PromptContext
 from models.registry import BUNDLED_SHA256, weights_path
 from pileup.kernels.candidates.count import count_alleles

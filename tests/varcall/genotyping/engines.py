@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import ModelCard
-from models.engine import Engine, load_engine
 from models.errors import ModelError
+from models.inference.engine import Engine, load_engine
 
 
 class Broken:

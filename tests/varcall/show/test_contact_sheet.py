@@ -134,7 +134,7 @@ def test_the_call_and_the_answer(
     monkeypatch.setattr("varcall.show.contact_sheet.Worker", lambda plan: Caller())
     vcf = write_vcf(tmp_path, f"{SNV + 1} {SEQUENCE[SNV]} {ALT} 0/1")
     page = sheet(locus, vcf, tmp_path / "out.html", model="any")
-    assert "<b>0.7489</b>" in page  # 0.75, rounded as models.rounding does
+    assert "<b>0.7489</b>" in page  # 0.75, rounded as models.inference.rounding does
     assert "201 A&gt;C, RefCall, QUAL 3, GT 0/0, GQ 7, DP 18, AD 9,9" in page
 
 

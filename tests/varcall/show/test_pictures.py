@@ -140,5 +140,5 @@ def test_the_answer(
     engine = SimpleNamespace(card=None, predict=predict)
     monkeypatch.setattr(looking, "load_answerer", lambda name: Answerer(engine, None))
     run_show(options(locus, "chr1:201", tmp_path / "a.png", model="any"))
-    # Answers are rounded before use (models.rounding).
+    # Answers are rounded before use (models.inference.rounding).
     assert drawn[0].answer == pytest.approx((0.25, 0.5, 0.25), abs=1e-3)

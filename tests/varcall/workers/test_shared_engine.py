@@ -10,8 +10,8 @@ from threading import Barrier, Thread
 import numpy as np
 import pytest
 
-from models.engine import load_engine
 from models.errors import ModelError
+from models.inference.engine import load_engine
 from models.weights import save_weights
 from tests.models import small
 from tests.processes import ends_with_its_processes, needs_proc

@@ -10,9 +10,9 @@ from torch.nn import functional
 
 from models.card import ModelCard
 from models.config import IMAGE_SHAPE
-from models.engines.arrays import check_arrays
-from models.engines.base import KnownWeights
 from models.errors import ModelError
+from models.inference.arrays import check_arrays
+from models.inference.base import KnownWeights
 from models.network.caller import VariantCaller
 from models.network.memory import keep_freed_memory
 from models.prompt import PREFIX_TOKENS
@@ -120,7 +120,7 @@ def has_cuda() -> bool:
 
 
 def build(path: Path, sha256: str | None, device: str, precision: str, threads: int) -> TorchEngine:
-    """Build the engine for "cpu", "cuda" or "cuda:N"; `models.engine.load_engine` is the front.
+    """Build the engine for "cpu", "cuda" or "cuda:N"; use `models.inference.engine.load_engine`.
 
     Raises
     ------

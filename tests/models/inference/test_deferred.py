@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.engine import Engine, load_engine
-from models.engines.deferred import DeferredEngine
 from models.errors import ModelError
+from models.inference.deferred import DeferredEngine
+from models.inference.engine import Engine, load_engine
 from models.weights import save_weights
 from tests.models import small
 

@@ -6,7 +6,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from models.engines.graph import Arrays, GraphEngine
+from models.inference.graph import Arrays, GraphEngine
 from models.weights_file import read_weights
 
 _ERRORS_ONLY = 3
@@ -26,14 +26,14 @@ class _Session:
         self._inputs = [value.name for value in self._session.get_inputs()]
 
     def run(self, own: Arrays, text: Arrays) -> list[NDArray[np.float32]]:
-        """Return the outputs; see `models.engines.graph.Network`."""
+        """Return the outputs; see `models.inference.graph.Network`."""
         feed = dict(zip(self._inputs, (*own, *text), strict=True))
         outputs: list[NDArray[np.float32]] = self._session.run(None, feed)
         return outputs
 
 
 def build(path: Path, sha256: str | None, threads: int) -> GraphEngine:
-    """Build the engine of a weights file; `models.engine.load_engine` is the front.
+    """Build the engine of a weights file; `models.inference.engine.load_engine` is the front.
 
     Raises
     ------

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engines.base import KnownWeights
+from models.inference.base import KnownWeights
 from models.weights_file import read_weights
 
 if TYPE_CHECKING:
-    from models.engine import Engine
+    from models.inference.engine import Engine
 
 
 class DeferredEngine(KnownWeights):

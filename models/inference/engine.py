@@ -198,14 +198,14 @@ class _Choice:
         path, sha256 = weights_path(self.path_or_name)
         # Each back end costs up to seconds to import: only the chosen one is.
         if engine == "onnx":
-            from models.engines import onnx
+            from models.inference import onnx
 
             return onnx.build(path, sha256, self.threads)
         if engine == "openvino":
-            from models.engines import openvino
+            from models.inference import openvino
 
             return openvino.build(path, sha256, self.precision, self.threads)
-        from models.engines import torch
+        from models.inference import torch
 
         return torch.build(path, sha256, self.device, self.precision, self.threads)
 
@@ -233,7 +233,7 @@ def _check_names(device: str, precision: str, engine: str) -> None:
 
 
 def _has_cuda() -> bool:
-    from models.engines import torch
+    from models.inference import torch
 
     return torch.has_cuda()
 

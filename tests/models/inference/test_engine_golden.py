@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from models.engine import load_engine
+from models.inference.engine import load_engine
 from models.prompt import PromptContext, write_tokens
 from tests.models.back_ends import EXPORTED
 from varcall.evidence.features import N_FEATURES

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.errors import ModelError
-from models.rounding import SMALLEST, STEP, rounded
+from models.inference.rounding import SMALLEST, STEP, rounded
 
 LOGS = st.lists(st.floats(-12, 0), min_size=3, max_size=3)
 

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from models.card import Calibration
-from models.engine import Engine, load_engine
-from models.engines.torch import BATCH, TorchEngine
 from models.errors import ModelError
+from models.inference.engine import Engine, load_engine
+from models.inference.torch import BATCH, TorchEngine
 from models.weights import load_weights, save_weights
 from tests.models import small
 from tests.models.back_ends import EXPORTED, needs
@@ -124,7 +124,7 @@ def test_it_answers_without_varcall(path: Path) -> None:
     program = (
         "import sys; sys.modules['varcall'] = None; sys.modules['pileup'] = None\n"
         "import numpy as np\n"
-        "from models.engine import load_engine\n"
+        "from models.inference.engine import load_engine\n"
         "from models.prompt import PromptContext, write_tokens\n"
         f"engine = load_engine({str(path)!r}, 'cpu', engine='torch')\n"
         "answers = engine.predict(np.zeros((1, 224, 224, 3), np.uint8),\n"
@@ -132,7 +132,7 @@ def test_it_answers_without_varcall(path: Path) -> None:
         f"    np.zeros((1, {small.N_FEATURES}), np.float32))\n"
         "assert abs(answers.sum() - 1) < 1e-5\n"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-c", program], check=True, cwd=root)
 
 
@@ -140,10 +140,10 @@ def test_it_answers_without_varcall(path: Path) -> None:
 def test_exported_engines_do_not_import_torch(path: Path, engine: str) -> None:
     program = (
         "import sys; sys.modules['torch'] = None\n"
-        "from models.engine import load_engine\n"
+        "from models.inference.engine import load_engine\n"
         f"load_engine({str(path)!r}, engine={engine!r})\n"
     )
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     subprocess.run([sys.executable, "-c", program], check=True, cwd=root)
 
 
@@ -166,7 +166,7 @@ def test_neither_engine_nor_precision_depends_on_the_cpu(
 ) -> None:
     some = tuple(x[:4] for x in asked)
     chosen = type(load_engine(path, "cpu", "fp32"))
-    monkeypatch.setattr("models.engine.cpu_multiplies_bf16", lambda: has_bf16)
+    monkeypatch.setattr("models.inference.engine.cpu_multiplies_bf16", lambda: has_bf16)
     assert type(load_engine(path, "cpu")) is chosen
     stated, unstated = (
         load_engine(path, "cpu", precision, engine=name).predict(*some)
@@ -178,14 +178,14 @@ def test_neither_engine_nor_precision_depends_on_the_cpu(
 def test_auto_takes_the_next_engine_when_one_is_missing(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.engine.find_spec", lambda package: None)
+    monkeypatch.setattr("models.inference.engine.find_spec", lambda package: None)
     assert isinstance(load_engine(path, "cpu"), TorchEngine)
 
 
 def test_auto_takes_the_next_engine_when_one_is_broken(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("models.engine.find_spec", lambda package: object())
+    monkeypatch.setattr("models.inference.engine.find_spec", lambda package: object())
     _remove(monkeypatch, "openvino")
     _remove(monkeypatch, "onnx")
     assert isinstance(load_engine(path, "cpu"), TorchEngine)
@@ -195,7 +195,7 @@ def test_auto_takes_the_next_engine_when_one_is_broken(
 def test_auto_takes_the_next_engine_when_the_answer_is_no_probability(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("models.engine._PROBE_TOLERANCE", 0.0)
+    monkeypatch.setattr("models.inference.engine._PROBE_TOLERANCE", 0.0)
     assert isinstance(load_engine(path, "cpu"), TorchEngine)
 
 
@@ -203,10 +203,10 @@ def _remove(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
     """Let importing an engine fail as it does where its package is absent."""
     package = {"openvino": "openvino", "onnx": "onnxruntime"}[engine]
     monkeypatch.setitem(sys.modules, package, None)
-    monkeypatch.delitem(sys.modules, f"models.engines.{engine}", raising=False)
+    monkeypatch.delitem(sys.modules, f"models.inference.{engine}", raising=False)
     import models.engines
 
-    monkeypatch.delattr(models.engines, engine, raising=False)
+    monkeypatch.delattr(models.inference, engine, raising=False)
 
 
 @needs("onnxruntime")

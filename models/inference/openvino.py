@@ -6,7 +6,7 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from models.engines.graph import Arrays, GraphEngine
+from models.inference.graph import Arrays, GraphEngine
 from models.weights_file import read_weights
 
 _PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
@@ -28,7 +28,7 @@ class _Request:
         self._text: Arrays | None = None
 
     def run(self, own: Arrays, text: Arrays) -> list[NDArray[np.float32]]:
-        """Return the outputs; see `models.engines.graph.Network`."""
+        """Return the outputs; see `models.inference.graph.Network`."""
         _copy(self._inputs[: len(own)], own)
         if text is not self._text:
             _copy(self._inputs[len(own) :], text)
@@ -43,7 +43,7 @@ def _copy(memories: Arrays, arrays: Arrays) -> None:
 
 
 def build(path: Path, sha256: str | None, precision: str, threads: int) -> GraphEngine:
-    """Build the engine of a weights file; `models.engine.load_engine` is the front.
+    """Build the engine of a weights file; `models.inference.engine.load_engine` is the front.
 
     Raises
     ------

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.engines.arrays import check_arrays
-from models.engines.base import KnownWeights
 from models.errors import ModelError
 from models.export import Exporter
 from models.export.decoder_graph import QUESTION_TOKENS, TEXT_LENGTH
 from models.export.image_graph import PANEL_ROWS
+from models.inference.arrays import check_arrays
+from models.inference.base import KnownWeights
 from models.weights_file import WeightsFile, unusable
 
 Arrays = Sequence[NDArray[Any]]

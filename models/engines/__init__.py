@@ -1,1 +1,0 @@
-"""The back ends of `models.engine`; each is imported only when it is chosen."""

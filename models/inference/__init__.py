@@ -1,0 +1,1 @@
+"""Questions answered, whatever library runs the network; a library is imported when chosen."""
