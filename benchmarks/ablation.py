@@ -1,7 +1,7 @@
 """Train the same recipe with one thing left out at a time, and compare on held-out examples.
 
 Usage: python -m benchmarks.ablation --data EXAMPLES [...] --held-out EXAMPLES --run FOLDER
-           [--recipe models/recipes/tiny.toml] [--examples 24000] [--only NAME ...]
+           [--recipe models/training/recipes/tiny.toml] [--examples 24000] [--only NAME ...]
            [--begin-with WEIGHTS --learning-rate 3e-4]
 
 `--run` is the folder of a `varcall train` on the same data (or an empty one: they are fitted
@@ -29,12 +29,12 @@ from torch.nn import functional
 
 from benchmarks import hidden
 from benchmarks.results import append
-from models.batch import Batch
 from models.feature_model.triage import Triage
-from models.metrics import Predictions, predict
-from models.recipe import Recipe
-from models.train import TrainJob, train
-from models.train_triage import TriageRecipe
+from models.training.batch import Batch
+from models.training.feature_model import TriageRecipe
+from models.training.metrics import Predictions, predict
+from models.training.recipe import Recipe
+from models.training.train import TrainJob, train
 from models.weights import load_weights
 from pileup.spec import SPEC
 from varcall.evidence.features import FEATURES
@@ -188,7 +188,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, required=True, nargs="+", help="varcall examples")
     parser.add_argument("--held-out", type=Path, required=True)
     parser.add_argument("--run", type=Path, required=True, help="folder of a training on the data")
-    parser.add_argument("--recipe", type=Path, default=Path("models/recipes/tiny.toml"))
+    parser.add_argument("--recipe", type=Path, default=Path("models/training/recipes/tiny.toml"))
     parser.add_argument("--examples", type=int, default=24_000, help="seen by each variant")
     parser.add_argument("--begin-with", type=Path, help="weights to go on from")
     parser.add_argument("--learning-rate", type=float, help="instead of the recipe's")

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.batch import Batch
 from models.prompt import CONTEXT_COLUMNS, UNKNOWN_TOKEN
+from models.training.batch import Batch
 from pileup.spec import HEADER_ROWS, PANEL_HEIGHT, READ_ROWS
 from varcall.evidence.features import FEATURES
 

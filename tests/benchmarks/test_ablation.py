@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from benchmarks.ablation import losses, row, variants
-from models.metrics import Predictions
+from models.training.metrics import Predictions
 
 
 def _answers(probabilities: list[list[float]], labels: list[int]) -> Predictions:

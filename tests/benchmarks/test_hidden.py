@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from benchmarks import hidden
-from models.batch import Batch
 from models.prompt import CONTEXT_COLUMNS, PROMPT_LENGTH, UNKNOWN_TOKEN
+from models.training.batch import Batch
 from pileup.spec import HEADER_ROWS, HEIGHT, PANEL_HEIGHT, READ_ROWS, WIDTH
 from varcall.evidence.features import FEATURES
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from models.errors import ModelError
-from models.recipe import Recipe
-from models.train_triage import TriageRecipe
+from models.training.feature_model import TriageRecipe
+from models.training.recipe import Recipe
 from tests.varcall.output.test_vcf import record, write
 from varcall.errors import InputError
 from varcall.evaluate.intervals import read_bed as read_bed_rows

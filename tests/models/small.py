@@ -7,11 +7,11 @@ import numpy as np
 import torch
 from torch import nn
 
-from models.batch import Batch
 from models.card import ModelCard
 from models.network.caller import VariantCaller, build_caller
 from models.prompt import PromptContext, write_tokens
 from models.registry import model_config
+from models.training.batch import Batch
 
 N_FEATURES = 6
 CONFIG = replace(

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.batch import Batch
 from models.feature_model.triage import Triage
 from models.prompt import PromptContext
+from models.training.batch import Batch
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.realign import RealignOptions
 from varcall.evidence.window import DEFAULT_REALIGN, Evidence, gather

@@ -12,7 +12,7 @@ from safetensors.numpy import load, save
 
 from models.feature_model.trees import Trees
 from models.feature_model.triage import Triage, TriageSettings
-from models.train_triage import TriageRecipe, fit_trees
+from models.training.feature_model import TriageRecipe, fit_trees
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.features import FEATURES
 from varcall.output.atomic import AtomicOutput

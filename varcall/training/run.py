@@ -5,10 +5,10 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
-from models.recipe import Recipe
-from models.train import FILES, WEIGHTS, TrainJob
-from models.train import train as train_model
-from models.train_triage import TriageRecipe, attach
+from models.training.feature_model import TriageRecipe, attach
+from models.training.recipe import Recipe
+from models.training.train import FILES, WEIGHTS, TrainJob
+from models.training.train import train as train_model
 from models.weights import write_whole
 from models.weights_file import read_weights
 from pileup.spec import SPEC
@@ -24,7 +24,7 @@ T = TypeVar("T", Sampling, TriageRecipe)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOptions:
-    """Options of `varcall train`; see `models.train.TrainJob`.
+    """Options of `varcall train`; see `models.training.train.TrainJob`.
 
     A folder named twice in `data` is drawn from twice as often.
     """

@@ -21,13 +21,13 @@ def questions(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def triage() -> Triage:
-    from models.train_triage import TriageRecipe, fit_trees
+    from models.training.feature_model import TriageRecipe, fit_trees
 
     return fit_trees(*questions(3000, 1), TriageRecipe(rounds=20))
 
 
 def test_trees_answer_as_lightgbm_does() -> None:
-    from models.train_triage import _flatten
+    from models.training.feature_model import _flatten
 
     features, labels = questions(2000, 2)
     booster = lightgbm.train(
@@ -41,7 +41,7 @@ def test_trees_answer_as_lightgbm_does() -> None:
 
 
 def test_more_leaves_than_can_be_asked_are_refused() -> None:
-    from models.train_triage import TriageRecipe
+    from models.training.feature_model import TriageRecipe
 
     with pytest.raises(ModelError, match="num_leaves is 33; it can be 2 to 32"):
         TriageRecipe(num_leaves=33)
@@ -56,7 +56,7 @@ def test_answers_do_not_depend_on_their_company(triage: Triage) -> None:
 
 
 def test_settings_are_fitted_to_what_is_right(triage: Triage) -> None:
-    from models.train_triage import fit_settings
+    from models.training.feature_model import fit_settings
 
     features, labels = questions(2000, 4)
     useless = np.full((2000, 3), 1 / 3, np.float32)
@@ -75,7 +75,7 @@ def test_settings_are_fitted_to_what_is_right(triage: Triage) -> None:
 
 
 def test_trees_that_are_always_wrong_have_no_say(triage: Triage) -> None:
-    from models.train_triage import fit_settings
+    from models.training.feature_model import fit_settings
 
     features, _ = questions(60, 4)
     wrong = triage.predict(features).argmin(1)
@@ -98,7 +98,7 @@ def test_sure_trees_answer_alone(triage: Triage) -> None:
 
 
 def test_everything_fitted_goes_into_the_weights_file(tmp_path: Path) -> None:
-    from models.train_triage import TriageRecipe, attach, fit_trees
+    from models.training.feature_model import TriageRecipe, attach, fit_trees
     from models.weights import save_weights
     from models.weights_file import read_weights
     from tests.models import small

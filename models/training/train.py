@@ -18,16 +18,16 @@ from torch.multiprocessing.spawn import spawn
 from torch.nn import functional
 
 from models import prompt
-from models.batch import Batch, BatchFactory
-from models.calibrate import fit_calibration, reliability_table
 from models.card import ModelCard
-from models.checkpoint import COUNTS, TENSORS, Progress, load_checkpoint, save_checkpoint
 from models.errors import ModelError
-from models.metrics import Predictions, predict, summarise
 from models.network.caller import VariantCaller, build_caller
 from models.network.memory import keep_freed_memory
-from models.recipe import Recipe
 from models.registry import model_config
+from models.training.batch import Batch, BatchFactory
+from models.training.calibrate import fit_calibration, reliability_table
+from models.training.checkpoint import COUNTS, TENSORS, Progress, load_checkpoint, save_checkpoint
+from models.training.metrics import Predictions, predict, summarise
+from models.training.recipe import Recipe
 from models.weights import load_weights, save_weights
 
 LOG = "train.jsonl"

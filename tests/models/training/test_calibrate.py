@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 import torch
 
-from models.calibrate import fit_calibration, fit_quality_map, reliability_table
 from models.card import Calibration
 from models.errors import ModelError
-from models.metrics import Predictions, summarise
 from models.quality_map import KNOTS, QualityMap
+from models.training.calibrate import fit_calibration, fit_quality_map, reliability_table
+from models.training.metrics import Predictions, summarise
 
 
 def overconfident(factor: float, n: int = 4000) -> Predictions:

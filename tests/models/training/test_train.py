@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch.multiprocessing.spawn import spawn
 
-from models import registry, train
+from models import registry
 from models.errors import ModelError
-from models.recipe import Recipe
 from models.registry import ModelSize
-from models.train import LOG, TrainJob
+from models.training import train
+from models.training.recipe import Recipe
+from models.training.train import LOG, TrainJob
 from models.weights import load_weights
 from tests.models import small
 from tests.models.small import ToyBatches

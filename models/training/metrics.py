@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from models.batch import Batch
 from models.network.caller import VariantCaller
+from models.training.batch import Batch
 
 
 @dataclass(frozen=True, slots=True)

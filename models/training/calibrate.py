@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.card import Calibration
-from models.metrics import Predictions
 from models.quality_map import KNOTS, QualityMap
+from models.training.metrics import Predictions
 
 _ITERATIONS = 100
 TEMPERATURES = (0.5, 5.0)

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from models.batch import Batch, BatchFactory
-from models.calibrate import fit_calibration, fit_quality_map
 from models.errors import ModelError
 from models.feature_model.trees import MOST_LEAVES, Trees
 from models.feature_model.triage import Triage, log_of, pool, softmax
-from models.metrics import predict
+from models.training.batch import Batch, BatchFactory
+from models.training.calibrate import fit_calibration, fit_quality_map
+from models.training.metrics import predict
 from models.weights import load_weights, save_weights
 
 # Probabilities from which on the trees may be called sure, the boldest first.

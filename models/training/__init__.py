@@ -1,0 +1,1 @@
+"""Both models fitted, calibrated and measured."""
