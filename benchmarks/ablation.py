@@ -35,7 +35,7 @@ from models.training.feature_model import TriageRecipe
 from models.training.metrics import Predictions, predict
 from models.training.recipe import Recipe
 from models.training.train import TrainJob, train
-from models.weights import load_weights
+from models.weights.model_weights import load_weights
 from pileup.spec import SPEC
 from varcall.evidence.features import FEATURES
 from varcall.evidence.window import DEFAULT_REALIGN

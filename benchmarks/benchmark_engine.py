@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks.conftest import Count, Questions
 from models.inference.engine import cpu_multiplies_bf16, load_engine
-from models.weights_file import load_triage
+from models.weights.weights_file import load_triage
 from varcall.options import DEFAULT_BATCH_SIZE, DEFAULT_MODEL
 
 PACKAGES = {"torch": "torch", "openvino": "openvino", "onnx": "onnxruntime"}

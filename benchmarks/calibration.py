@@ -24,7 +24,7 @@ from benchmarks.calibration_plot import Point, plot
 from benchmarks.results import append, markdown_table
 from benchmarks.slices import DATA, SLICES, stage
 from models.registry import weights_path
-from models.weights_file import read_weights
+from models.weights.weights_file import read_weights
 from varcall.evaluate.metrics import wilson
 from varcall.genotyping.answers import load_answerer
 from varcall.options import DEFAULT_MODEL

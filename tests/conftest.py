@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from models.card import ModelCard
 from models.network.caller import build_caller
 from models.registry import model_config
-from models.weights import save_weights
+from models.weights.model_weights import save_weights
 from pileup.spec import SPEC
 from varcall.evidence.features import FEATURES, N_FEATURES
 from varcall.simulate import SimulatedSample, simulate_demo

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.inference.base import KnownWeights
-from models.weights_file import read_weights
+from models.weights.weights_file import read_weights
 
 if TYPE_CHECKING:
     from models.inference.engine import Engine

@@ -15,7 +15,7 @@ from models.export.decoder_graph import QUESTION_TOKENS, TEXT_LENGTH
 from models.export.image_graph import PANEL_ROWS
 from models.inference.arrays import check_arrays
 from models.inference.base import KnownWeights
-from models.weights_file import WeightsFile, unusable
+from models.weights.weights_file import WeightsFile, unusable
 
 Arrays = Sequence[NDArray[Any]]
 

@@ -7,7 +7,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from models.inference.graph import Arrays, GraphEngine
-from models.weights_file import read_weights
+from models.weights.weights_file import read_weights
 
 _ERRORS_ONLY = 3
 

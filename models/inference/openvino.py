@@ -7,7 +7,7 @@ import openvino
 from numpy.typing import NDArray
 
 from models.inference.graph import Arrays, GraphEngine
-from models.weights_file import read_weights
+from models.weights.weights_file import read_weights
 
 _PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
 

@@ -16,7 +16,7 @@ from models.inference.base import KnownWeights
 from models.network.caller import VariantCaller
 from models.network.memory import keep_freed_memory
 from models.prompt import PREFIX_TOKENS
-from models.weights import load_weights
+from models.weights.model_weights import load_weights
 
 BATCH = 32
 """Rows the network always sees at once: with one shape, a row's answer has one bit pattern.

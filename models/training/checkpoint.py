@@ -11,7 +11,7 @@ from safetensors.torch import load, save
 from torch import Tensor, nn
 
 from models.errors import ModelError
-from models.weights import write_whole
+from models.weights.model_weights import write_whole
 
 TENSORS = "checkpoint.safetensors"
 COUNTS = "checkpoint.json"

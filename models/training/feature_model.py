@@ -17,7 +17,7 @@ from models.feature_model.triage import Triage, log_of, pool, softmax
 from models.training.batch import Batch, BatchFactory
 from models.training.calibrate import fit_calibration, fit_quality_map
 from models.training.metrics import predict
-from models.weights import load_weights, save_weights
+from models.weights.model_weights import load_weights, save_weights
 
 # Probabilities from which on the trees may be called sure, the boldest first.
 _SURE_STEPS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)

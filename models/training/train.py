@@ -28,7 +28,7 @@ from models.training.calibrate import fit_calibration, reliability_table
 from models.training.checkpoint import COUNTS, TENSORS, Progress, load_checkpoint, save_checkpoint
 from models.training.metrics import Predictions, predict, summarise
 from models.training.recipe import Recipe
-from models.weights import load_weights, save_weights
+from models.weights.model_weights import load_weights, save_weights
 
 LOG = "train.jsonl"
 WEIGHTS = "weights.safetensors"

@@ -11,7 +11,7 @@ from models.card import ModelCard
 from models.errors import ModelError
 from models.feature_model.triage import softmax
 from models.quality_map import KNOTS, QualityMap
-from models.weights import load_weights, save_weights
+from models.weights.model_weights import load_weights, save_weights
 from tests.models import small
 
 BENT = QualityMap(KNOTS, (10.0, 12.0, 18.5, 32.0), (10.0, 19.0, 29.0, 32.0))

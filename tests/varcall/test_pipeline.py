@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from models.errors import ModelError as NoModel
-from models.weights import load_weights, save_weights
+from models.weights.model_weights import load_weights, save_weights
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from tests.varcall.genotyping.engines import on_cpu
 from varcall.errors import InputError, ModelError, OutputError

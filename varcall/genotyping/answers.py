@@ -13,7 +13,7 @@ from models.inference.engine import Engine, load_engine
 from models.inference.rounding import rounded
 from models.prompt import PromptContext
 from models.quality_map import QualityMap
-from models.weights_file import load_triage
+from models.weights.weights_file import load_triage
 from pileup.spec import SPEC
 from varcall.errors import ModelError
 from varcall.evidence.features import FEATURES

@@ -9,8 +9,8 @@ from models.training.feature_model import TriageRecipe, attach
 from models.training.recipe import Recipe
 from models.training.train import FILES, WEIGHTS, TrainJob
 from models.training.train import train as train_model
-from models.weights import write_whole
-from models.weights_file import read_weights
+from models.weights.model_weights import write_whole
+from models.weights.weights_file import read_weights
 from pileup.spec import SPEC
 from varcall.errors import InputError, UsageError
 from varcall.evidence.features import FEATURES

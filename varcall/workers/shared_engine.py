@@ -18,7 +18,7 @@ from models.errors import ModelError
 from models.inference.base import KnownWeights
 from models.inference.engine import Engine
 from models.registry import weights_path
-from models.weights_file import read_weights
+from models.weights.weights_file import read_weights
 from varcall.errors import WorkerError
 from varcall.workers.pool import interrupts_held
 

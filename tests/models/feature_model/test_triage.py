@@ -99,8 +99,8 @@ def test_sure_trees_answer_alone(triage: Triage) -> None:
 
 def test_everything_fitted_goes_into_the_weights_file(tmp_path: Path) -> None:
     from models.training.feature_model import TriageRecipe, attach, fit_trees
-    from models.weights import save_weights
-    from models.weights_file import read_weights
+    from models.weights.model_weights import save_weights
+    from models.weights.weights_file import read_weights
     from tests.models import small
 
     rng = np.random.default_rng(7)

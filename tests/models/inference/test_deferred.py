@@ -8,7 +8,7 @@ import pytest
 from models.errors import ModelError
 from models.inference.deferred import DeferredEngine
 from models.inference.engine import Engine, load_engine
-from models.weights import save_weights
+from models.weights.model_weights import save_weights
 from tests.models import small
 
 

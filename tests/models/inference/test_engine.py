@@ -12,7 +12,7 @@ from models.card import Calibration
 from models.errors import ModelError
 from models.inference.engine import Engine, load_engine
 from models.inference.torch import BATCH, TorchEngine
-from models.weights import load_weights, save_weights
+from models.weights.model_weights import load_weights, save_weights
 from tests.models import small
 from tests.models.back_ends import EXPORTED, needs
 

@@ -14,7 +14,7 @@ from models.registry import ModelSize
 from models.training import train
 from models.training.recipe import Recipe
 from models.training.train import LOG, TrainJob
-from models.weights import load_weights
+from models.weights.model_weights import load_weights
 from tests.models import small
 from tests.models.small import ToyBatches
 

@@ -12,7 +12,7 @@ import pytest
 
 from models.errors import ModelError
 from models.inference.engine import load_engine
-from models.weights import save_weights
+from models.weights.model_weights import save_weights
 from tests.models import small
 from tests.processes import ends_with_its_processes, needs_proc
 from tests.varcall.genotyping.engines import Broken, die, nothing, refuse

@@ -59,7 +59,7 @@ def read_weights(path: Path, sha256: str | None = None) -> WeightsFile:
     Parameters
     ----------
     path
-        A file that `models.weights.save_weights` wrote.
+        A file that `models.weights.model_weights.save_weights` wrote.
     sha256
         The hash the file must have, if it is known.
 

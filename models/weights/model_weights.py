@@ -1,4 +1,4 @@
-"""Weights of a torch model, in and out; `models.weights_file` is what reads the file."""
+"""Weights of a torch model, in and out; `models.weights.weights_file` is what reads the file."""
 
 import hashlib
 import os
@@ -16,7 +16,7 @@ from models.card import ModelCard
 from models.errors import ModelError
 from models.feature_model.triage import Triage
 from models.network.caller import VariantCaller, build_caller
-from models.weights_file import check_suffix, read_weights, unusable
+from models.weights.weights_file import check_suffix, read_weights, unusable
 
 
 def save_weights(

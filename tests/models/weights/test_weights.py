@@ -9,7 +9,7 @@ from models import prompt
 from models.card import Calibration
 from models.errors import ModelError
 from models.registry import weights_path
-from models.weights import load_weights, save_weights
+from models.weights.model_weights import load_weights, save_weights
 from tests.models import small
 
 
