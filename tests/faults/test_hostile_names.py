@@ -20,7 +20,7 @@ NAMES = [SCRIPT, "$\\frac$", "$x$", "_x", "a\\b", "%s{x}", "a;rm -rf"]
 
 
 def templates(root: Path) -> list[str]:
-    return sorted(path.name for path in (root / "varcall" / "templates").glob("*"))
+    return sorted(path.name for path in (root / "varcall" / "output" / "templates").glob("*"))
 
 
 class Hostile:
@@ -61,7 +61,7 @@ def test_s2_every_page_escapes_every_value(root: Path) -> None:
     assert templates(root)
     shown = 0
     for name in templates(root):
-        tree = environment.parse((root / "varcall" / "templates" / name).read_text())
+        tree = environment.parse((root / "varcall" / "output" / "templates" / name).read_text())
         values = dict.fromkeys(meta.find_undeclared_variables(tree), Hostile())
         page = render_template(name, **values)
         shown += page.count("&lt;script&gt;")
@@ -85,7 +85,7 @@ def test_s2_pages_are_made_in_one_place_that_escapes(root: Path) -> None:
             is_maker = re.search(r"\b(Environment|Template)\(", source) is not None
             assert is_maker == (path.name == "html.py"), path
     for name in templates(root):
-        text = (root / "varcall" / "templates" / name).read_text()
+        text = (root / "varcall" / "output" / "templates" / name).read_text()
         assert not re.search(r"\|\s*safe\b|autoescape", text), name
 
 

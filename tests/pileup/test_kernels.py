@@ -59,10 +59,10 @@ def twin_observations(window: Window) -> list[list[observe.Observation]]:
 
 
 def test_every_kernel_file_has_a_twin(root) -> None:
-    kernels = {path.name for path in (root / "pileup" / "kernels").glob("*.py")}
-    readable = {path.name for path in (root / "pileup" / "reference").glob("*.py")}
+    kernels = {path.name for path in (root / "pileup" / "kernels").rglob("*.py")}
+    twins = {path.name for path in (root / "pileup" / "twins").glob("*.py")}
     # The twin of `records` is htslib (tests/varcall/reads/htslib_reads.py).
-    assert kernels - {"walk.py", "records.py"} == readable - {"alignment.py"}
+    assert kernels - {"walk.py", "records.py", "arrays.py"} == twins - {"alignment.py"}
 
 
 @given(seeds, counts)

@@ -19,7 +19,7 @@ def report_packages() -> Iterator[None]:
 
 
 def render_template(name: str, **values: object) -> str:
-    """Fill a template of varcall/templates; all text is escaped (names in files may be hostile).
+    """Fill a template; all text is escaped (names in files may be hostile).
 
     Raises
     ------
@@ -29,7 +29,7 @@ def render_template(name: str, **values: object) -> str:
     with report_packages():
         from jinja2 import Environment, PackageLoader, StrictUndefined
     environment = Environment(
-        loader=PackageLoader("varcall"),
+        loader=PackageLoader("varcall", "output/templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -204,7 +204,7 @@ def _remove(monkeypatch: pytest.MonkeyPatch, engine: str) -> None:
     package = {"openvino": "openvino", "onnx": "onnxruntime"}[engine]
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, f"models.inference.{engine}", raising=False)
-    import models.engines
+    import models.inference
 
     monkeypatch.delattr(models.inference, engine, raising=False)
 

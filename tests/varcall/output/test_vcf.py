@@ -358,7 +358,7 @@ def test_header_names_what_made_it():
 @pytest.mark.parametrize("kind", "vzub")
 def test_standard_output(kind, tmp_path):
     script = (
-        "from tests.varcall import test_vcf as t\n"
+        "from tests.varcall.output import test_vcf as t\n"
         f"t.write('-', output_type=t.OutputType({kind!r}))\n"
     )
     done = subprocess.run(
