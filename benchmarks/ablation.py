@@ -38,7 +38,8 @@ from models.training.train import TrainJob, train
 from models.weights.model_weights import load_weights
 from pileup.spec import SPEC
 from varcall.evidence.features import FEATURES
-from varcall.evidence.window import DEFAULT_REALIGN
+from varcall.evidence.realign import RealignOptions
+from varcall.evidence.window import EvidenceOptions
 from varcall.training.examples import ExampleStream, Sampling
 from varcall.training.feature_model import feature_models
 from varcall.training.run import example_files, recipe_table
@@ -154,8 +155,8 @@ class Bench:
     def _stream(
         self, paths: tuple[Path, ...], sampling: Sampling | None, realign: bool
     ) -> ExampleStream:
-        options = DEFAULT_REALIGN if realign else None
-        return ExampleStream(paths, self.recipe.batch_size, sampling, self.halves, realign=options)
+        options = EvidenceOptions(realign=RealignOptions() if realign else None)
+        return ExampleStream(paths, self.recipe.batch_size, sampling, self.halves, evidence=options)
 
     def _hard(self, batch: Batch) -> Batch:
         chosen = ~self.triage.is_sure(self.triage.predict(batch.features))

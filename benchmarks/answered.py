@@ -7,10 +7,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from models.prompt import PromptContext
 from pileup.arrays import INDEL
-from varcall.evidence.candidates import CandidateThresholds
-from varcall.genotyping.answers import Answerer
+from varcall.genotyping.answers import CallingModel
 from varcall.reads.library_profile import LibraryProfile
 from varcall.training.examples import make_examples
 from varcall.training.spans import Span, load_span
@@ -58,7 +56,7 @@ def as_measured(profile: LibraryProfile) -> LibraryProfile:
 
 
 def answer_span(
-    span: Span, answerer: Answerer, share: float = 1.0, told: Told = as_measured
+    span: Span, model: CallingModel, share: float = 1.0, told: Told = as_measured
 ) -> Answered:
     """Answer the examples of a span.
 
@@ -69,18 +67,17 @@ def answer_span(
     told
         What the model is told of the library, given its profile.
     """
-    profile = told(span.profile)
-    examples = make_examples(replace(span, profile=profile), share, 0, CandidateThresholds())
-    context = PromptContext.from_profile(replace(profile, depth=profile.depth * share))
-    given = answerer.answer(examples.evidence, context, examples.features)
-    kinds = examples.evidence.sites.kind[examples.evidence.questions.site]
+    examples = make_examples(replace(span, profile=told(span.profile)), share, 0)
+    questions = examples.questions
+    given = model.answer(questions)
+    kinds = questions.evidence.sites.kind[questions.site]
     return Answered(given.probabilities.astype(np.float64), examples.labels, kinds == INDEL)
 
 
-def answer_folder(folder: Path, answerer: Answerer, shares: Sequence[float]) -> Answered:
+def answer_folder(folder: Path, model: CallingModel, shares: Sequence[float]) -> Answered:
     """Answer the examples of a folder of `varcall examples`, at each of some shares of depth."""
     spans = map(load_span, sorted(folder.glob("*.safetensors")))
-    return joined([answer_span(span, answerer, share) for span in spans for share in shares])
+    return joined([answer_span(span, model, share) for span in spans for share in shares])
 
 
 def joined(parts: Iterable[Answered]) -> Answered:

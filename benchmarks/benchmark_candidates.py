@@ -3,35 +3,29 @@
 import numpy as np
 import pytest
 
-from benchmarks.conftest import Count, Window
-from varcall.evidence.candidates import CandidateThresholds
+from benchmarks.conftest import Count
 from varcall.evidence.realign import RealignOptions, realign
-from varcall.evidence.window import DEFAULT_REALIGN, Evidence, gather
+from varcall.evidence.window import Evidence, EvidenceOptions, WindowReads, gather
 from varcall.reads.library_profile import LibraryProfile
 
 
 @pytest.mark.parametrize(
     "options",
-    [pytest.param(DEFAULT_REALIGN, id="reassembled"), pytest.param(None, id="as mapped")],
+    [pytest.param(RealignOptions(), id="reassembled"), pytest.param(None, id="as mapped")],
 )
 def benchmark_candidates(
-    count: Count, options: RealignOptions | None, loaded: list[Window]
+    count: Count, options: RealignOptions | None, loaded: list[WindowReads]
 ) -> None:
     """Find the candidates of all windows and look them up in the reads."""
 
     def find() -> int:
-        sites = 0
-        for window in loaded:
-            start, end = window.region.start, window.region.end
-            thresholds = CandidateThresholds()
-            found = gather(window.reads, window.reference, start, end, thresholds, options)
-            sites += len(np.unique(found.questions.site))
-        return sites
+        found = [gather(window, EvidenceOptions(realign=options)) for window in loaded]
+        return sum(len(np.unique(item.questions.site)) for item in found)
 
     count("candidates", find)
 
 
-def benchmark_reassembly(count: Count, loaded: list[Window]) -> None:
+def benchmark_reassembly(count: Count, loaded: list[WindowReads]) -> None:
     """Look again at the reads where the mapper was unsure."""
     count("reads", lambda: sum(len(realign(w.reads, w.reference)) for w in loaded))
 

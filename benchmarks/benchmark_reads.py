@@ -7,11 +7,9 @@ import pytest
 
 from benchmarks.conftest import Count
 from benchmarks.cram import as_cram
-from varcall.evidence.window import load_window
+from varcall.evidence.window import EvidenceReader
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region
-from varcall.reads.batch import ReadFilter
-from varcall.reads.open import open_reads
 
 
 @pytest.mark.parametrize("form", ["bam", "cram"])
@@ -24,8 +22,7 @@ def benchmark_reads(
         inputs = replace(open_inputs(cram, inputs.reference), regions=inputs.regions)
 
     def load() -> int:
-        with open_reads(inputs) as source:
-            groups = inputs.read_groups
-            return sum(len(load_window(source, span, ReadFilter(), groups)) for span in spans)
+        with EvidenceReader(inputs) as reader:
+            return sum(len(reader.load(span).reads) for span in spans)
 
     count("reads", load)

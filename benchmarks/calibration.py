@@ -26,7 +26,7 @@ from benchmarks.slices import DATA, SLICES, stage
 from models.registry import weights_path
 from models.weights.weights_file import read_weights
 from varcall.evaluate.metrics import wilson
-from varcall.genotyping.answers import load_answerer
+from varcall.genotyping.answers import load_calling_model
 from varcall.options import DEFAULT_MODEL
 from varcall.training.examples import CALIBRATION_SHARES
 from varcall.training.make_examples import ExamplesOptions, run_examples
@@ -144,11 +144,11 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="SVG or PNG to draw")
     parser.add_argument("--no-append", action="store_true", help="print only")
     arguments = parser.parse_args()
-    answerer = load_answerer(arguments.model)
-    found = {HELD_OUT: bins(answer_folder(arguments.held_out, answerer, CALIBRATION_SHARES))}
+    model = load_calling_model(arguments.model)
+    found = {HELD_OUT: bins(answer_folder(arguments.held_out, model, CALIBRATION_SHARES))}
     if DATA.is_dir():
         with tempfile.TemporaryDirectory(prefix="varcall-calibration-") as folder:
-            found[REAL] = bins(answer_folder(cut_real(Path(folder)), answerer, (1.0,)))
+            found[REAL] = bins(answer_folder(cut_real(Path(folder)), model, (1.0,)))
     text = "".join(f"{name}:\n\n{table(items)}\n" for name, items in found.items())
     print(f"\n{text}")
     if arguments.plot:

@@ -11,18 +11,12 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.slices import DATA, SLICES, stage
-from models.prompt import PromptContext
-from pileup.arrays import ReferenceArrays
-from varcall.evidence.candidates import CandidateThresholds
-from varcall.evidence.window import Evidence, gather, load_window, reference_of
-from varcall.genotyping.questions import question_tokens
+from varcall.evidence.window import Evidence, EvidenceReader, WindowReads, gather
+from varcall.genotyping.questions import Questions, questions_about
 from varcall.inputs.open import Inputs, open_inputs
-from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region, windows
 from varcall.options import DEFAULT_WINDOW
-from varcall.reads.batch import ReadBatch, ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
-from varcall.reads.open import open_reads
 from varcall.simulate import simulate_demo
 
 Count = Callable[[str, Callable[[], int]], None]
@@ -30,26 +24,17 @@ Count = Callable[[str, Callable[[], int]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Window:
-    """One window as a worker has it when its reads are loaded."""
-
-    region: Region
-    reads: ReadBatch
-    reference: ReferenceArrays
-
-
-@dataclass(frozen=True, slots=True)
-class Questions:
-    """What an engine is asked."""
+class EngineInput:
+    """What an engine is given."""
 
     images: NDArray[np.uint8]
     tokens: NDArray[np.int32]
     features: NDArray[np.float32]
 
-    def repeated(self, n: int) -> "Questions":
+    def repeated(self, n: int) -> "EngineInput":
         """Return n questions, these over and over."""
         rows = np.arange(n) % len(self.tokens)
-        return Questions(self.images[rows], self.tokens[rows], self.features[rows])
+        return EngineInput(self.images[rows], self.tokens[rows], self.features[rows])
 
 
 @pytest.fixture
@@ -82,15 +67,10 @@ def spans(inputs: Inputs) -> tuple[Region, ...]:
 
 
 @pytest.fixture(scope="session")
-def loaded(inputs: Inputs, spans: tuple[Region, ...]) -> list[Window]:
+def loaded(inputs: Inputs, spans: tuple[Region, ...]) -> list[WindowReads]:
     """All windows with their reads and reference."""
-    found = []
-    with Reference(inputs.reference) as reference, open_reads(inputs) as source:
-        for span in spans:
-            reads = load_window(source, span, ReadFilter(), inputs.read_groups)
-            if len(reads):
-                found.append(Window(span, reads, reference_of(reads, reference)))
-    return found
+    with EvidenceReader(inputs) as reader:
+        return [window for span in spans if len((window := reader.load(span)).reads)]
 
 
 @pytest.fixture(scope="session")
@@ -100,20 +80,22 @@ def profile(inputs: Inputs) -> LibraryProfile:
 
 
 @pytest.fixture(scope="session")
-def evidence(loaded: list[Window]) -> list[Evidence]:
+def evidence(loaded: list[WindowReads]) -> list[Evidence]:
     """What the reads of every window show."""
-    return [
-        gather(w.reads, w.reference, w.region.start, w.region.end, CandidateThresholds())
-        for w in loaded
-    ]
+    return [gather(window) for window in loaded]
 
 
 @pytest.fixture(scope="session")
-def questions(evidence: list[Evidence], profile: LibraryProfile) -> Questions:
+def questions(evidence: list[Evidence], profile: LibraryProfile) -> list[Questions]:
+    """The questions of every window."""
+    return [questions_about(item, profile) for item in evidence]
+
+
+@pytest.fixture(scope="session")
+def engine_input(questions: list[Questions]) -> EngineInput:
     """All questions of the sample, with their pictures."""
-    context = PromptContext.from_profile(profile)
-    return Questions(
-        np.concatenate([item.images() for item in evidence]),
-        np.concatenate([question_tokens(item, context) for item in evidence]),
-        np.concatenate([item.features(profile) for item in evidence]),
+    return EngineInput(
+        np.concatenate([item.images() for item in questions]),
+        np.concatenate([item.tokens() for item in questions]),
+        np.concatenate([item.features for item in questions]),
     )

@@ -32,7 +32,7 @@ from benchmarks.exact_match import Counts
 from benchmarks.haplotype_match import haplotype_counts
 from benchmarks.results import append, markdown_table
 from benchmarks.slices import DATA, SLICES, StagedSlice, stage
-from varcall.genotyping.answers import Answerer, load_answerer
+from varcall.genotyping.answers import CallingModel, load_calling_model
 from varcall.inputs.open import open_inputs
 from varcall.inputs.regions import windows
 from varcall.options import DEFAULT_MODEL, CallOptions
@@ -131,14 +131,14 @@ def library(profile: LibraryProfile) -> str:
     return LIBRARIES[(rate >= LITTLE_BELOW) + (rate >= STRONG_FROM)]
 
 
-def answer_held_out(folders: Sequence[Path], answerer: Answerer) -> Iterator[list[str]]:
+def answer_held_out(folders: Sequence[Path], model: CallingModel) -> Iterator[list[str]]:
     """Yield the rows of the table of held-out examples."""
     spans = sorted(path for folder in folders for path in folder.glob("*.safetensors"))
     answers: dict[tuple[str, str], list[Answered]] = {}
     for path in spans:
         span = load_span(path)
         for name, told in WAYS.items():
-            given = answer_span(span, answerer, told=told)
+            given = answer_span(span, model, told=told)
             answers.setdefault((library(span.profile), name), []).append(given)
     for kind in LIBRARIES:
         for name in WAYS:
@@ -172,7 +172,7 @@ def main() -> None:
         titles = ["libraries", "profile"]
         for kind in ("indel", "SNV and MNV"):
             titles += [f"{kind} questions", "wrong of 1,000", "false/missed"]
-        held_out = list(answer_held_out(arguments.held_out, load_answerer(arguments.model)))
+        held_out = list(answer_held_out(arguments.held_out, load_calling_model(arguments.model)))
         text += markdown_table(titles, held_out)
     print(f"\n{text}")
     if not arguments.no_append:

@@ -246,3 +246,8 @@ class QuestionArrays(NamedTuple):
 
     site: NDArray[np.int32]
     alleles: NDArray[np.uint8]
+
+
+def asked_alts(mask: int) -> tuple[int, ...]:
+    """Return which ALTs of its site, counted from 0, a mask of `QuestionArrays.alleles` means."""
+    return tuple(bit for bit in range(8) if mask >> bit & 1)

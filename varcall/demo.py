@@ -84,26 +84,19 @@ def run_demo(options: DemoOptions) -> DemoResult:
     )
     simulated = time.perf_counter()
     calls = options.output / _CALLS
-    call_variants(
-        CallOptions(
-            reads=sample.bam,
-            reference=sample.reference,
-            output=str(calls),
-            model=options.model,
-            threads=options.threads,
-        )
+    call = CallOptions(
+        reads=sample.bam,
+        reference=sample.reference,
+        output=str(calls),
+        model=options.model,
+        threads=options.threads,
     )
+    call_variants(call)
     called = time.perf_counter()
     counts = evaluate(sample.truth, calls, sample.reference, confident=sample.bed).counts
     logger.info("simulated in %.1f s, called in %.1f s", simulated - started, called - simulated)
     (picture,) = run_show(
-        ShowOptions(
-            reads=sample.bam,
-            reference=sample.reference,
-            position=_first_het(calls),
-            output=options.output / _PICTURE,
-            model=options.model,
-        )
+        ShowOptions(call, position=_first_het(calls), output=options.output / _PICTURE)
     )
     return DemoResult(sample, calls, counts, picture)
 

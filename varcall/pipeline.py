@@ -16,7 +16,8 @@ from functools import partial
 from models.registry import weights_path
 from varcall.call_files import check_call_files
 from varcall.evidence.candidates import CandidateThresholds
-from varcall.evidence.window import DEFAULT_REALIGN
+from varcall.evidence.realign import RealignOptions
+from varcall.evidence.window import EvidenceOptions
 from varcall.genotyping.genotype import GenotypeOptions
 from varcall.inputs.completeness import ReadTally
 from varcall.inputs.open import Inputs, open_inputs
@@ -106,17 +107,20 @@ def plan_worker(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -
     """Return what the workers of a run are told."""
     return WorkerPlan(
         inputs=inputs,
-        read_filter=ReadFilter(
-            min_mapq=options.min_mapq,
-            exclude_flags=options.exclude_flags,
-            max_reads_per_tile=max(1, options.max_depth * TILE // max(1, profile.read_length)),
-        ),
-        thresholds=CandidateThresholds(
-            min_base_quality=options.min_base_quality,
-            snv_min_count=options.min_alt_count_snv,
-            snv_min_fraction=options.min_alt_fraction_snv,
-            indel_min_count=options.min_alt_count_indel,
-            indel_min_fraction=options.min_alt_fraction_indel,
+        evidence=EvidenceOptions(
+            read_filter=ReadFilter(
+                min_mapq=options.min_mapq,
+                exclude_flags=options.exclude_flags,
+                max_reads_per_tile=max(1, options.max_depth * TILE // max(1, profile.read_length)),
+            ),
+            realign=RealignOptions() if options.realign else None,
+            thresholds=CandidateThresholds(
+                min_base_quality=options.min_base_quality,
+                snv_min_count=options.min_alt_count_snv,
+                snv_min_fraction=options.min_alt_fraction_snv,
+                indel_min_count=options.min_alt_count_indel,
+                indel_min_fraction=options.min_alt_fraction_indel,
+            ),
         ),
         profile=profile,
         model=options.model,
@@ -124,7 +128,6 @@ def plan_worker(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -
         device=options.device,
         precision=options.precision,
         batch_size=options.batch_size,
-        realign=DEFAULT_REALIGN if options.realign else None,
         triage=options.triage,
         ploidy=options.ploidy,
         haploid_contigs=frozenset(options.haploid_contigs),

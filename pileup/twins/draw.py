@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from pileup.arrays import asked_alts
 from pileup.kernels.candidates.observe import OTHER, UNINFORMATIVE
 from pileup.spec import (
     ALLELE_ROWS,
@@ -63,7 +64,7 @@ def support_pixel(allele: int, asked: Sequence[int]) -> int:
 
 def asked_alleles(mask: int) -> tuple[int, ...]:
     """Return the allele numbers (1, 2, ...) of a question's bit mask."""
-    return tuple(bit + 1 for bit in range(8) if mask >> bit & 1)
+    return tuple(alt + 1 for alt in asked_alts(mask))
 
 
 def choose_rows(

@@ -7,14 +7,12 @@ import pytest
 
 from tests.builders import UNMAPPED, ReadsBuilder, random_sequence, write_reference
 from varcall.errors import InputError
-from varcall.evidence.window import load_window
+from varcall.evidence.window import EvidenceReader
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants
-from varcall.reads.batch import ReadFilter
 from varcall.reads.library_profile import measure_profile
-from varcall.reads.open import open_reads
 
 LENGTH = 3000
 SEQ = random_sequence(100, 7)
@@ -62,8 +60,8 @@ def test_f26_reads_behind_the_end_are_left_out(
 @pytest.mark.parametrize("kind", ["bam", "cram"])
 def test_f26_reads_that_hang_over_the_end_are_used(tmp_path: Path, kind: str) -> None:
     inputs = write(tmp_path, kind, [2950, 2999, 3000])
-    with open_reads(inputs) as source:
-        batch = load_window(source, Region("chr1", 2900, LENGTH), ReadFilter())
+    with EvidenceReader(inputs) as reader:
+        batch = reader.load(Region("chr1", 2900, LENGTH)).reads
     hanging = batch.arrays.read_start[batch.arrays.read_end > LENGTH]
     assert hanging.tolist() == [2950, 2999]
     assert measure_profile(inputs).read_length == 100
@@ -72,8 +70,8 @@ def test_f26_reads_that_hang_over_the_end_are_used(tmp_path: Path, kind: str) ->
 def test_f26_unmapped_reads_behind_the_end(tmp_path: Path) -> None:
     """The way of bwa to say that a read hangs over."""
     inputs = write(tmp_path, "bam", [3010], flag=UNMAPPED)
-    with open_reads(inputs) as source:
-        counts = load_window(source, Region("chr1", 0, LENGTH), ReadFilter()).counts
+    with EvidenceReader(inputs) as reader:
+        counts = reader.load(Region("chr1", 0, LENGTH)).reads.counts
     assert (counts.placed, counts.mapped) == (147, 146)
     assert counts.skipped.sum() == 1
 

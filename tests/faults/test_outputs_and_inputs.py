@@ -43,7 +43,7 @@ OPTIONS = {
     "show": {
         "input": "reads reference vcf index model",
         "output": "output",
-        "neither": "position alt kind sample",
+        "neither": "position alt kind sample haploid_contigs",
     },
     "merge": {"input": "inputs", "output": "output", "neither": "output_type"},
     "eval": {

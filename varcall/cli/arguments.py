@@ -43,3 +43,33 @@ AllowOtherReference = Annotated[
 Threads = Annotated[
     int, typer.Option("-t", "--threads", "-@", help="Worker processes, a hard cap.")
 ]
+MinMapq = Annotated[
+    int, typer.Option("-q", "--min-mapq", help="Skip reads mapped with less confidence.")
+]
+MinBaseQuality = Annotated[
+    int,
+    typer.Option("-Q", "--min-base-quality", "--min-baseq", help="Skip bases of a lower quality."),
+]
+ExcludeFlags = Annotated[
+    int, typer.Option("-F", "--exclude-flags", help="Skip reads with any of these SAM flags.")
+]
+MaxDepth = Annotated[
+    int, typer.Option("-d", "--max-depth", help="Use about so many reads at a position.")
+]
+MinAltCountSnv = Annotated[int, typer.Option(help="Minimum reads supporting an SNV.")]
+MinAltCountIndel = Annotated[int, typer.Option(help="Minimum reads supporting an indel.")]
+MinAltFractionSnv = Annotated[float, typer.Option(help="Minimum share of reads with an SNV.")]
+MinAltFractionIndel = Annotated[float, typer.Option(help="Minimum share of reads with an indel.")]
+Ploidy = Annotated[int, typer.Option(help="Ploidy of the sample: 1 or 2.")]
+HaploidContigs = Annotated[
+    str, typer.Option(help="Comma list of contigs to call as haploid.", show_default=False)
+]
+Model = Annotated[
+    str, typer.Option("-m", "--model", help="Bundled model's name, or a .safetensors path.")
+]
+Realign = Annotated[bool, typer.Option(help="Reassemble reads where the mapper was unsure.")]
+
+
+def comma_list(text: str) -> tuple[str, ...]:
+    """Split a comma list; nothing for an empty text."""
+    return tuple(name for name in text.split(",") if name)

@@ -8,15 +8,28 @@ import typer
 from varcall import options as defaults
 from varcall.cli.arguments import (
     AllowOtherReference,
+    ExcludeFlags,
+    HaploidContigs,
     Index,
+    MaxDepth,
+    MinAltCountIndel,
+    MinAltCountSnv,
+    MinAltFractionIndel,
+    MinAltFractionSnv,
+    MinBaseQuality,
+    MinMapq,
+    Model,
     NoWriteIndex,
     OutputType,
+    Ploidy,
+    Realign,
     Reference,
     Regions,
     RegionsFile,
     Sample,
     Threads,
     VcfOutput,
+    comma_list,
 )
 from varcall.errors import UsageError
 
@@ -43,53 +56,28 @@ def call(
     sample_name: Annotated[
         str | None, typer.Option(help="Name written into the output, instead of SM.")
     ] = None,
-    min_mapq: Annotated[
-        int, typer.Option("-q", "--min-mapq", help="Skip reads mapped with less confidence.")
-    ] = defaults.DEFAULT_MIN_MAPQ,
-    min_base_quality: Annotated[
-        int,
-        typer.Option(
-            "-Q", "--min-base-quality", "--min-baseq", help="Skip bases of a lower quality."
-        ),
-    ] = defaults.DEFAULT_MIN_BASE_QUALITY,
-    exclude_flags: Annotated[
-        int, typer.Option("-F", "--exclude-flags", help="Skip reads with any of these SAM flags.")
-    ] = defaults.DEFAULT_EXCLUDE_FLAGS,
-    max_depth: Annotated[
-        int, typer.Option("-d", "--max-depth", help="Use about so many reads at a position.")
-    ] = defaults.DEFAULT_MAX_DEPTH,
-    min_alt_count_snv: Annotated[
-        int, typer.Option(help="Reads that must show an SNV.")
-    ] = defaults.DEFAULT_MIN_ALT_COUNT,
-    min_alt_count_indel: Annotated[
-        int, typer.Option(help="Reads that must show an indel.")
-    ] = defaults.DEFAULT_MIN_ALT_COUNT,
-    min_alt_fraction_snv: Annotated[
-        float, typer.Option(help="Share of reads that must show an SNV.")
-    ] = defaults.DEFAULT_MIN_ALT_FRACTION_SNV,
-    min_alt_fraction_indel: Annotated[
-        float, typer.Option(help="Share of reads that must show an indel.")
-    ] = defaults.DEFAULT_MIN_ALT_FRACTION_INDEL,
+    min_mapq: MinMapq = defaults.DEFAULT_MIN_MAPQ,
+    min_base_quality: MinBaseQuality = defaults.DEFAULT_MIN_BASE_QUALITY,
+    exclude_flags: ExcludeFlags = defaults.DEFAULT_EXCLUDE_FLAGS,
+    max_depth: MaxDepth = defaults.DEFAULT_MAX_DEPTH,
+    min_alt_count_snv: MinAltCountSnv = defaults.DEFAULT_MIN_ALT_COUNT,
+    min_alt_count_indel: MinAltCountIndel = defaults.DEFAULT_MIN_ALT_COUNT,
+    min_alt_fraction_snv: MinAltFractionSnv = defaults.DEFAULT_MIN_ALT_FRACTION_SNV,
+    min_alt_fraction_indel: MinAltFractionIndel = defaults.DEFAULT_MIN_ALT_FRACTION_INDEL,
     min_qual: Annotated[
         float, typer.Option(help="Mark records of a lower QUAL as LowQual.")
     ] = defaults.DEFAULT_MIN_QUAL,
     write_gl: Annotated[bool, typer.Option("--write-gl", help="Write GL beside PL.")] = False,
-    ploidy: Annotated[int, typer.Option(help="Ploidy of the sample: 1 or 2.")] = 2,
-    haploid_contigs: Annotated[
-        str, typer.Option(help="Comma list of contigs to call as haploid.", show_default=False)
-    ] = "",
-    model: Annotated[
-        str, typer.Option("-m", "--model", help="Bundled model's name, or a .safetensors path.")
-    ] = defaults.DEFAULT_MODEL,
+    ploidy: Ploidy = 2,
+    haploid_contigs: HaploidContigs = "",
+    model: Model = defaults.DEFAULT_MODEL,
     engine: Annotated[str, typer.Option(help="|".join(defaults.ENGINES) + ".")] = "auto",
     device: Annotated[str, typer.Option(help="auto|cpu|cuda[:N].")] = "auto",
     precision: Annotated[str, typer.Option(help="|".join(defaults.PRECISIONS) + ".")] = "auto",
     batch_size: Annotated[
         int, typer.Option(help="Images the model sees at a time.")
     ] = defaults.DEFAULT_BATCH_SIZE,
-    realign: Annotated[
-        bool, typer.Option(help="Reassemble reads where the mapper was unsure.")
-    ] = True,
+    realign: Realign = True,
     triage: Annotated[bool, typer.Option(help="Answer easy questions without a picture.")] = True,
     window: Annotated[
         int, typer.Option(help="Reference bases a worker processes at a time.")
@@ -145,7 +133,7 @@ def call(
         min_qual=min_qual,
         write_gl=write_gl,
         ploidy=ploidy,
-        haploid_contigs=tuple(name for name in haploid_contigs.split(",") if name),
+        haploid_contigs=comma_list(haploid_contigs),
         model=model,
         engine=engine,
         device=device,

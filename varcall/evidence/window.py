@@ -1,6 +1,13 @@
-"""Everything known of the candidates of one window, before the model is asked."""
+"""One window from reads to evidence: all that is known of its candidates before the model is asked.
 
-from dataclasses import dataclass, replace
+Calling, showing, training and the benchmarks all come this way, so that none of them sees another
+picture of the same reads.
+"""
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,6 +15,7 @@ from numpy.typing import NDArray
 from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
 from pileup.image.encode import encode
 from pileup.kernels.candidates.surroundings import FAR
+from varcall.clock import Clock, no_clock
 from varcall.evidence.candidates import (
     REFERENCE_MARGIN,
     CandidateThresholds,
@@ -19,11 +27,12 @@ from varcall.evidence.candidates import (
 from varcall.evidence.features import measure
 from varcall.evidence.observations import observe, pose_questions
 from varcall.evidence.realign import REACH, RealignOptions, realign
+from varcall.inputs.open import Inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
 from varcall.reads.batch import ReadBatch, ReadFilter
 from varcall.reads.library_profile import LibraryProfile
-from varcall.reads.loader import RecordReads
+from varcall.reads.open import open_reads
 
 # Candidates are known this far beyond a window: those that overlap one of its own are genotyped
 # with it (`varcall.genotyping.overlaps`).
@@ -32,7 +41,48 @@ KNOWN_BEYOND = 300
 # the same neighbours whatever the window: a repeat an indel shifts along (400), a neighbour (100),
 # a deletion (100) and some; and the regions whose reassembly may move those reads.
 WINDOW_MARGIN = KNOWN_BEYOND + 700 + REACH
-DEFAULT_REALIGN = RealignOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceOptions:
+    """What counts as evidence.
+
+    Attributes
+    ----------
+    read_filter
+        Which reads are used at all.
+    realign
+        When reads are reassembled; None takes them as the mapper aligned them.
+    thresholds
+        What makes a candidate.
+    """
+
+    read_filter: ReadFilter = field(default_factory=ReadFilter)
+    realign: RealignOptions | None = field(default_factory=RealignOptions)
+    thresholds: CandidateThresholds = field(default_factory=CandidateThresholds)
+
+
+DEFAULT_EVIDENCE = EvidenceOptions()
+
+
+@dataclass(frozen=True, slots=True)
+class WindowReads:
+    """The reads of a window as the mapper aligned them, and the reference under them.
+
+    Attributes
+    ----------
+    start, end
+        The window, 0-based half-open.
+    reads
+        All that overlap [start - WINDOW_MARGIN, end + WINDOW_MARGIN).
+    reference
+        Reaches beyond all reads.
+    """
+
+    start: int
+    end: int
+    reads: ReadBatch
+    reference: ReferenceArrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,59 +128,95 @@ class Evidence:
         return spell_alleles(self.sites, site, self.scan.reference)
 
 
-def reference_span(reads: ReadBatch) -> tuple[int, int]:
-    """Return the stretch of reference (0-based half-open) that a batch of reads needs."""
-    start, end = reads.start, reads.end
-    if len(reads):
-        start = min(start, int(reads.arrays.read_start.min()))
-        end = max(end, int(reads.arrays.read_end.max()))
-    return start - REFERENCE_MARGIN, end + REFERENCE_MARGIN
-
-
 def reference_of(batch: ReadBatch, reference: Reference) -> ReferenceArrays:
     """Fetch the reference that a batch of reads needs."""
-    start, end = reference_span(batch)
+    start, end = batch.start, batch.end
+    if len(batch):
+        start = min(start, int(batch.arrays.read_start.min()))
+        end = max(end, int(batch.arrays.read_end.max()))
+    start, end = start - REFERENCE_MARGIN, end + REFERENCE_MARGIN
     return ReferenceArrays(reference.fetch(batch.contig, start, end), start)
 
 
-def load_window(
-    source: RecordReads,
-    window: Region,
-    read_filter: ReadFilter,
-    read_groups: frozenset[str] | None = None,
-) -> ReadBatch:
-    """Load the reads of a window and of WINDOW_MARGIN on both sides; counts are the window's."""
-    low, high = max(0, window.start - WINDOW_MARGIN), window.end + WINDOW_MARGIN
-    own = window.start, window.end
-    return source.load(window.contig, low, high, read_filter, read_groups, own)
-
-
 def gather(
-    batch: ReadBatch,
-    reference: ReferenceArrays,
-    start: int,
-    end: int,
-    thresholds: CandidateThresholds,
-    realign_options: RealignOptions | None = DEFAULT_REALIGN,
+    window: WindowReads,
+    options: EvidenceOptions = DEFAULT_EVIDENCE,
+    clock: Clock = no_clock,
 ) -> Evidence:
-    """Find the candidates that start in [start, end) and look them up in the realigned reads.
+    """Find the candidates that start in a window and look them up in the realigned reads.
 
     Parameters
     ----------
-    batch
-        All reads that overlap [start - WINDOW_MARGIN, end + WINDOW_MARGIN).
-    reference
-        What `reference_of` fetches.
-    realign_options
-        None takes the reads as the mapper aligned them.
+    clock
+        Times the stages "realign" and "candidates".
     """
-    if realign_options is not None:
-        batch = realign(batch, reference, realign_options)
-    reads = batch.arrays
-    scan = scan_window(reads, reference, thresholds)
-    beyond = KNOWN_BEYOND + FAR
-    sites = find_candidates(reads, scan, start - beyond, end + beyond, thresholds)
-    shown = observe(reads, scan.events, reference, sites, thresholds.min_base_quality)
-    nothing = QuestionArrays(np.zeros(0, np.int32), np.zeros(0, np.uint8))
-    owned = (sites.start >= start) & (sites.start < end)
-    return Evidence(reads, scan, sites, shown, nothing).asking(owned)
+    start, end, reference, thresholds = (
+        window.start, window.end, window.reference, options.thresholds,
+    )  # fmt: skip
+    with clock("realign"):
+        batch = window.reads
+        if options.realign is not None:
+            batch = realign(batch, reference, options.realign)
+    with clock("candidates"):
+        reads = batch.arrays
+        scan = scan_window(reads, reference, thresholds)
+        beyond = KNOWN_BEYOND + FAR
+        sites = find_candidates(reads, scan, start - beyond, end + beyond, thresholds)
+        shown = observe(reads, scan.events, reference, sites, thresholds.min_base_quality)
+        nothing = QuestionArrays(np.zeros(0, np.int32), np.zeros(0, np.uint8))
+        owned = (sites.start >= start) & (sites.start < end)
+        return Evidence(reads, scan, sites, shown, nothing).asking(owned)
+
+
+class EvidenceReader:
+    """Reads windows of one sample; opens its own files, as they may not cross processes.
+
+    Parameters
+    ----------
+    inputs
+        Checked reads and reference.
+    options
+        What counts as evidence.
+
+    Raises
+    ------
+    InputError
+        The files cannot be opened.
+    """
+
+    def __init__(self, inputs: Inputs, options: EvidenceOptions = DEFAULT_EVIDENCE) -> None:
+        self.reference = Reference(inputs.reference)
+        self._read_groups = inputs.read_groups
+        self._options = options
+        # Whoever does not close the reader, as a worker that lives as long as its process, leaves
+        # that to the stack when it is collected.
+        self._files = ExitStack()
+        self._files.enter_context(self.reference)
+        self._source = self._files.enter_context(open_reads(inputs))
+
+    def load(self, window: Region) -> WindowReads:
+        """Load a window (0-based half-open) and WINDOW_MARGIN on both sides; counts are its own."""
+        low, high = max(0, window.start - WINDOW_MARGIN), window.end + WINDOW_MARGIN
+        own = window.start, window.end
+        read_filter = self._options.read_filter
+        batch = self._source.load(window.contig, low, high, read_filter, self._read_groups, own)
+        return WindowReads(window.start, window.end, batch, reference_of(batch, self.reference))
+
+    def gather(self, window: WindowReads, clock: Clock = no_clock) -> Evidence:
+        """Find the candidates of a window that was loaded, and look them up in its reads."""
+        return gather(window, self._options, clock)
+
+    def read(self, window: Region) -> Evidence:
+        """Load a window and gather its evidence."""
+        return self.gather(self.load(window))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._files.close()

@@ -1,7 +1,5 @@
 """The answers to a window's questions: the feature model's where it is sure, else with pictures."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,22 +9,14 @@ from models.card import ModelCard
 from models.feature_model.triage import Triage
 from models.inference.engine import Engine, load_engine
 from models.inference.rounding import rounded
-from models.prompt import PromptContext
 from models.quality_map import QualityMap
 from models.weights.weights_file import load_triage
 from pileup.spec import SPEC
+from varcall.clock import Clock, no_clock
 from varcall.errors import ModelError
 from varcall.evidence.features import FEATURES
-from varcall.evidence.window import Evidence
-from varcall.genotyping.questions import question_tokens
+from varcall.genotyping.questions import Questions
 from varcall.options import DEFAULT_BATCH_SIZE
-
-Clock = Callable[[str], AbstractContextManager[None]]
-
-
-def no_clock(_: str) -> AbstractContextManager[None]:
-    """Time nothing."""
-    return nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +28,8 @@ class Answers:
 
 
 @dataclass(frozen=True, slots=True)
-class Answerer:
-    """Who is asked.
+class CallingModel:
+    """The model that answers: its feature model where that is sure, its network elsewhere.
 
     Attributes
     ----------
@@ -61,73 +51,61 @@ class Answerer:
     every_picture: bool = False
     batch_size: int = DEFAULT_BATCH_SIZE
 
-    def answer(
-        self,
-        evidence: Evidence,
-        context: PromptContext,
-        features: NDArray[np.float32],
-        clock: Clock = no_clock,
-    ) -> Answers:
+    def answer(self, questions: Questions, clock: Clock = no_clock) -> Answers:
         """Answer all questions of a window.
 
         Parameters
         ----------
-        features
-            float32 [q, n_features] of `evidence.features`.
         clock
-            Takes the name of a stage and times what is done inside.
+            Times the stages "triage", "prompts", "images" and "model".
         """
-        everything = np.arange(len(features))
+        everything = np.arange(len(questions))
         if self.triage is None:
-            pictured = self._ask(evidence, context, features, everything, clock)
+            pictured = self._ask(questions, everything, clock)
             return Answers(self.quality_map.apply(pictured), everything)
         with clock("triage"):
-            answers = self.triage.predict(features)
+            answers = self.triage.predict(questions.features)
             unsure = everything if self.every_picture else everything[~self.triage.is_sure(answers)]
-        pictured = self._ask(evidence, context, features, unsure, clock)
+        pictured = self._ask(questions, unsure, clock)
         answers[unsure] = self.triage.pool(pictured, answers[unsure])
         return Answers(self.quality_map.apply(answers), unsure)
 
     def _ask(
-        self,
-        evidence: Evidence,
-        context: PromptContext,
-        features: NDArray[np.float32],
-        asked: NDArray[np.int64],
-        clock: Clock,
+        self, questions: Questions, asked: NDArray[np.int64], clock: Clock
     ) -> NDArray[np.float32]:
         answers = np.empty((len(asked), 3), np.float32)
         for first in range(0, len(asked), self.batch_size):
             batch = slice(first, first + self.batch_size)
             chosen = asked[batch]
             with clock("prompts"):
-                tokens = question_tokens(evidence, context, chosen)
+                tokens = questions.tokens(chosen)
             with clock("images"):
-                images = evidence.images(chosen)
+                images = questions.images(chosen)
             with clock("model"):
-                answers[batch] = rounded(self.engine.predict(images, tokens, features[chosen]))
+                features = questions.features[chosen]
+                answers[batch] = rounded(self.engine.predict(images, tokens, features))
         return answers
 
 
-def load_answerer(model: str) -> Answerer:
+def load_calling_model(model: str) -> CallingModel:
     """Load bundled weights by name, or a weights file, into one single-threaded process.
 
     Raises
     ------
     ModelError
-        As `load_engine` and `answerer_of` do.
+        As `load_engine` and `calling_model` do.
     """
-    return answerer_of(load_engine(model), model)
+    return calling_model(load_engine(model), model)
 
 
-def answerer_of(
+def calling_model(
     engine: Engine,
     model: str,
     *,
     every_picture: bool = False,
     batch_size: int = DEFAULT_BATCH_SIZE,
-) -> Answerer:
-    """Return who is asked, given the engine that has the model's weights.
+) -> CallingModel:
+    """Return the model, given the engine that has its weights.
 
     Raises
     ------
@@ -136,7 +114,7 @@ def answerer_of(
     """
     check_model(engine.card, model)
     quality_map = engine.card.quality_map
-    return Answerer(engine, load_triage(model), quality_map, every_picture, batch_size)
+    return CallingModel(engine, load_triage(model), quality_map, every_picture, batch_size)
 
 
 def check_model(card: ModelCard, name: str) -> None:

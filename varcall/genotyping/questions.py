@@ -1,26 +1,100 @@
-"""The prompts of a window's questions."""
+"""The questions of a window as the model is asked them: words, measured features, pictures."""
+
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.prompt import PromptContext, write_tokens
+from pileup.arrays import asked_alts
 from varcall.evidence.alleles import trim
 from varcall.evidence.window import Evidence
+from varcall.reads.library_profile import LibraryProfile
+
+Chosen = slice | NDArray[np.int64]
 
 
-def question_tokens(
-    evidence: Evidence,
-    context: PromptContext,
-    chosen: slice | NDArray[np.int64] = slice(None),
-) -> NDArray[np.int32]:
-    """Write the prompts of the chosen questions of a window: int32 [q, PROMPT_LENGTH]."""
-    refs = []
-    alts = []
-    questions = evidence.questions
-    for site, mask in zip(questions.site[chosen], questions.alleles[chosen], strict=True):
-        ref, site_alts = evidence.alleles(int(site))
-        asked = [alt for bit, alt in enumerate(site_alts) if int(mask) >> bit & 1]
-        _, ref, putative = trim(0, ref, asked)
-        refs.append(ref)
-        alts.append(putative)
-    return write_tokens(context, refs, alts)
+@dataclass(frozen=True, slots=True)
+class AskedAlleles:
+    """The alleles that one question is about.
+
+    Attributes
+    ----------
+    site
+        The number of their site among the evidence's.
+    start
+        The site's start, 0-based.
+    ref, alts
+        REF and the one or two ALTs without the bases that they share.
+    site_alts
+        The same ALTs as the site's record spells them.
+    """
+
+    site: int
+    start: int
+    ref: str
+    alts: tuple[str, ...]
+    site_alts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """The q questions of some evidence, and the sample that they are asked of.
+
+    Attributes
+    ----------
+    evidence
+        Whose `questions` these are.
+    context
+        What the prompt says of the sample.
+    features
+        float32 [q, N_FEATURES], in the order of `varcall.evidence.features.FEATURES`.
+    """
+
+    evidence: Evidence
+    context: PromptContext
+    features: NDArray[np.float32]
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    @property
+    def site(self) -> NDArray[np.int32]:
+        """The site that each question is about, int32 [q]."""
+        return self.evidence.questions.site
+
+    def about(self, chosen: Chosen) -> "Questions":
+        """Return the chosen questions only."""
+        return replace(self, evidence=self.evidence.about(chosen), features=self.features[chosen])
+
+    def alleles(self, index: int) -> AskedAlleles:
+        """Return the alleles that a question is about."""
+        evidence = self.evidence
+        site = int(evidence.questions.site[index])
+        ref, site_alts = evidence.alleles(site)
+        asked = [site_alts[alt] for alt in asked_alts(int(evidence.questions.alleles[index]))]
+        _, short_ref, alts = trim(0, ref, asked)
+        return AskedAlleles(site, int(evidence.sites.start[site]), short_ref, alts, tuple(asked))
+
+    def tokens(self, chosen: Chosen = slice(None)) -> NDArray[np.int32]:
+        """Write the prompts of the chosen questions: int32 [n, PROMPT_LENGTH]."""
+        asked = [self.alleles(index) for index in np.arange(len(self))[chosen].tolist()]
+        return write_tokens(self.context, [a.ref for a in asked], [a.alts for a in asked])
+
+    def images(self, chosen: Chosen = slice(None)) -> NDArray[np.uint8]:
+        """Draw the pictures of the chosen questions: uint8 [n, 224, 224, 3]."""
+        return self.evidence.images(chosen)
+
+
+def questions_about(evidence: Evidence, profile: LibraryProfile, ploidy: int = 2) -> Questions:
+    """Return the questions of some evidence, as they are asked of a sample.
+
+    Parameters
+    ----------
+    profile
+        The sample's library.
+    ploidy
+        Of the contig that the evidence is of, in this sample.
+    """
+    context = PromptContext.from_profile(profile, ploidy=ploidy)
+    return Questions(evidence, context, evidence.features(profile))

@@ -14,7 +14,7 @@ from varcall.formats.contig_names import unknown_contig
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import SHARED
 from varcall.log import Progress
-from varcall.options import DEFAULT_MODEL, CallOptions
+from varcall.options import CallOptions
 from varcall.output.checks import (
     check_outputs,
     model_inputs,
@@ -22,7 +22,6 @@ from varcall.output.checks import (
     reference_inputs,
     vcf_inputs,
 )
-from varcall.pipeline import plan_worker
 from varcall.show.sheet_locus import SheetLocus, look_at
 from varcall.show.sheet_output import (
     MAX_PNG_LOCI,
@@ -47,8 +46,8 @@ class ContactSheetOptions:
 
     Attributes
     ----------
-    reads, index, reference, allow_other_reference, sample
-        As in `varcall.options.CallOptions`.
+    call
+        The reads, and how `varcall call` would call them; its output and regions count for nothing.
     vcf
         The loci, with genotypes (of the first sample), indexed.
     output
@@ -57,20 +56,13 @@ class ContactSheetOptions:
         Loci shown at most, the first ones.
     kind
         "snp" or "indel": only these; None takes both.
-    model
-        Weights that answer; None takes the bundled ones, or no answer where there are none.
     """
 
-    reads: Path
-    reference: Path
+    call: CallOptions
     vcf: Path
     output: Path = Path("loci.html")
     limit: int = DEFAULT_LIMIT
     kind: str | None = None
-    index: Path | None = None
-    allow_other_reference: bool = False
-    sample: str | None = None
-    model: str | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -90,26 +82,27 @@ def run_contact_sheet(options: ContactSheetOptions) -> Path:
     OutputError
         The sheet cannot be written, or a package that draws it is missing.
     """
+    call = options.call
     check_outputs(
         sheet_outputs(options.output),
         [
-            *reads_inputs(options.reads, options.index),
-            *reference_inputs(options.reference),
+            *reads_inputs(call.reads, call.index),
+            *reference_inputs(call.reference),
             *vcf_inputs("the VCF of --vcf", options.vcf),
-            *model_inputs(options.model or DEFAULT_MODEL),
+            *model_inputs(call.model),
         ],
     )
     check_output(options.output)
     records = _records(options)
     inputs = open_inputs(
-        options.reads,
-        options.reference,
-        index=options.index,
-        sample=options.sample,
-        allow_other_reference=options.allow_other_reference,
+        call.reads,
+        call.reference,
+        index=call.index,
+        sample=call.sample,
+        allow_other_reference=call.allow_other_reference,
     )
     chosen = _in_order(records, inputs, options)
-    with open_viewer(inputs, options.model) as viewer:
+    with open_viewer(call, inputs) as viewer:
         loci = _looked_at(viewer, chosen, options)
         return write_sheet(options.output, Heading(options.vcf, inputs.sample, len(records)), loci)
 
@@ -155,14 +148,8 @@ def _in_order(
 def _looked_at(
     viewer: Viewer, records: Sequence[tuple[str, Record]], options: ContactSheetOptions
 ) -> Iterator[SheetLocus]:
-    caller = None if viewer.model is None else _default_caller(viewer, options, viewer.model)
+    caller = Worker(viewer.plan)
     with Progress(len(records)) as progress:
         for contig, record in records:
             yield look_at(viewer, caller, contig, record, options.vcf)
             progress.advance(f"{contig}:{record.start + 1}")
-
-
-def _default_caller(viewer: Viewer, options: ContactSheetOptions, model: str) -> Worker:
-    """Return what calls as ``varcall call`` does by default."""
-    call = CallOptions(reads=options.reads, reference=options.reference, model=model)
-    return Worker(plan_worker(call, viewer.inputs, viewer.profile))

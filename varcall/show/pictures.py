@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from varcall.errors import InputError, UsageError
-from varcall.evidence.window import Evidence
+from varcall.genotyping.questions import Questions
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region, split_region_list
-from varcall.options import DEFAULT_MODEL
+from varcall.options import CallOptions
 from varcall.output.atomic import AtomicOutput, check_writable
 from varcall.output.checks import (
     check_outputs,
@@ -22,7 +23,7 @@ from varcall.output.checks import (
     reference_inputs,
 )
 from varcall.output.html import report_packages
-from varcall.show.viewer import Question, distances, open_viewer, questions_of
+from varcall.show.viewer import distances, open_viewer, questions_of
 
 logger = logging.getLogger(__name__)
 
@@ -36,27 +37,20 @@ class ShowOptions:
 
     Attributes
     ----------
-    reads, index, reference, allow_other_reference, sample
-        As in `varcall.options.CallOptions`.
+    call
+        The reads, and how `varcall call` would call them; its output and regions count for nothing.
     position
         `contig:pos`, 1-based.
     output
         PNG to write; `NAME.1.png`, `NAME.2.png`, ... where there are several questions.
     alt
         The ALT to ask about, or two with a comma; None asks about all, and about all pairs.
-    model
-        Weights that answer; None takes the bundled ones, or no answer where there are none.
     """
 
-    reads: Path
-    reference: Path
+    call: CallOptions
     position: str
     output: Path = Path("locus.png")
     alt: str | None = None
-    index: Path | None = None
-    allow_other_reference: bool = False
-    sample: str | None = None
-    model: str | None = None
 
     def __post_init__(self) -> None:
         """Check the values."""
@@ -78,26 +72,27 @@ def run_show(options: ShowOptions) -> list[Path]:
         from pileup.image.annotated import Label, render
     _check_files(options)
     check_writable(options.output)
+    call = options.call
     inputs = open_inputs(
-        options.reads,
-        options.reference,
-        index=options.index,
-        sample=options.sample,
+        call.reads,
+        call.reference,
+        index=call.index,
+        sample=call.sample,
         regions=(options.position,),
-        allow_other_reference=options.allow_other_reference,
+        allow_other_reference=call.allow_other_reference,
     )
     place = _single_position(inputs, options.position)
     start, end = max(0, place.start - SEARCH_DISTANCE), place.end + SEARCH_DISTANCE
-    with open_viewer(inputs, options.model) as viewer:
-        evidence = viewer.look(Region(place.contig, start, end))
-        asked = viewer.ask(evidence, _chosen(evidence, place, options))
+    with open_viewer(call, inputs) as viewer:
+        questions = viewer.look(Region(place.contig, start, end))
+        asked = viewer.ask(questions, _chosen(questions, place, options))
     paths = list(_paths(options.output, len(asked)))
     for item, path in zip(asked, paths, strict=True):
         label = Label(
             contig=place.contig,
-            start=item.question.start,
-            ref=item.question.ref,
-            alts=item.question.alts,
+            start=item.alleles.start,
+            ref=item.alleles.ref,
+            alts=item.alleles.alts,
             sample=inputs.sample,
             prompt=item.prompt,
             answer=item.answer,
@@ -108,16 +103,16 @@ def run_show(options: ShowOptions) -> list[Path]:
 
 
 def _check_files(options: ShowOptions) -> None:
-    output = options.output
+    call, output = options.call, options.output
     check_outputs(
         [
             *file_outputs("--output", output),
             *present_outputs("--output", output.parent, f"{output.stem}.", f"*{output.suffix}"),
         ],
         [
-            *reads_inputs(options.reads, options.index),
-            *reference_inputs(options.reference),
-            *model_inputs(options.model or DEFAULT_MODEL),
+            *reads_inputs(call.reads, call.index),
+            *reference_inputs(call.reference),
+            *model_inputs(call.model),
         ],
     )
 
@@ -131,34 +126,36 @@ def _single_position(inputs: Inputs, text: str) -> Region:
     return Region(region.contig, region.start, region.start + 1)
 
 
-def _chosen(evidence: Evidence, place: Region, options: ShowOptions) -> list[Question]:
-    """Return the questions of the nearest candidate, or those that --alt names."""
-    sites = np.unique(evidence.questions.site)
+def _chosen(questions: Questions, place: Region, options: ShowOptions) -> NDArray[np.int64]:
+    """Return which questions are about the nearest candidate, or about what --alt names."""
+    evidence = questions.evidence
+    sites = np.unique(questions.site)
     if not len(sites):
         covering = (evidence.reads.read_start <= place.start) & (
             evidence.reads.read_end > place.start
         )
         raise InputError(
             f"there is no candidate within {SEARCH_DISTANCE} bp of "
-            f"{place.contig}:{place.start + 1} in {options.reads} ({int(covering.sum())} usable "
-            f"reads cover it): give the POS of an allele that at least two reads show"
+            f"{place.contig}:{place.start + 1} in {options.call.reads} ({int(covering.sum())} "
+            f"usable reads cover it): give the POS of an allele that at least two reads show"
         )
     distance = distances(evidence, sites, place.start)
     if distance.min() > 0:
         nearest = evidence.sites.start[sites[distance.argmin()]]
         logger.info("the nearest candidate is at %s:%d", place.contig, nearest + 1)
-    questions = questions_of(evidence, sites[distance == distance.min()])
+    nearest_ones = questions_of(questions, sites[distance == distance.min()])
     if options.alt is None:
-        return questions
+        return nearest_ones
     wanted = set(options.alt.upper().split(","))
-    named = [question for question in questions if set(question.site_alts) == wanted]
-    if not named:
-        known = dict.fromkeys(alt for question in questions for alt in question.site_alts)
+    alts = [questions.alleles(index).site_alts for index in nearest_ones.tolist()]
+    named = [set(site_alts) == wanted for site_alts in alts]
+    if not any(named):
+        known = dict.fromkeys(alt for site_alts in alts for alt in site_alts)
         raise InputError(
             f"no candidate at {place.contig}:{place.start + 1} has the ALT {options.alt}: "
             f"choose one of, or two of one site of, {', '.join(known)}"
         )
-    return named
+    return nearest_ones[named]
 
 
 def _paths(output: Path, count: int) -> Iterator[Path]:

@@ -12,6 +12,7 @@ from pileup.kernels.candidates.count import count_alleles
 from varcall.evaluate.vcf_records import Record
 from varcall.evidence.features import FEATURES
 from varcall.evidence.window import Evidence
+from varcall.genotyping.questions import Questions
 from varcall.inputs.regions import Region
 from varcall.show.viewer import Asked, Viewer, distances, questions_of
 from varcall.training.labels import label_questions, read_truth
@@ -48,8 +49,8 @@ class Judged:
     @property
     def told(self) -> dict[str, float]:
         """The features that matter, by name."""
-        question = self.asked.question
-        is_indel = any(len(alt) != len(question.ref) for alt in question.alts)
+        alleles = self.asked.alleles
+        is_indel = any(len(alt) != len(alleles.ref) for alt in alleles.alts)
         names = (*TOLD, *TOLD_OF_INDELS) if is_indel else TOLD
         values = dict(zip(FEATURES, self.asked.features.tolist(), strict=True))
         return {name: values[name] for name in names}
@@ -121,9 +122,9 @@ class SheetLocus:
     def pictures(self) -> tuple[Judged, ...]:
         """The questions whose images are shown: the VCF's alleles first, singles before pairs."""
         ordered = sorted(
-            self.judged, key=lambda item: (not item.copies, len(item.asked.question.alts))
+            self.judged, key=lambda item: (not item.copies, len(item.asked.alleles.alts))
         )
-        wanted = [item for item in ordered if item.copies or len(item.asked.question.alts) == 1]
+        wanted = [item for item in ordered if item.copies or len(item.asked.alleles.alts) == 1]
         return tuple(wanted[:MAX_PICTURES])
 
 
@@ -131,26 +132,26 @@ def _brief(allele: str) -> str:
     return allele if len(allele) <= 24 else f"{allele[:6]}…{allele[-6:]} ({len(allele)} bp)"
 
 
-def look_at(
-    viewer: Viewer, caller: Worker | None, contig: str, record: Record, vcf: Path
-) -> SheetLocus:
+def look_at(viewer: Viewer, caller: Worker, contig: str, record: Record, vcf: Path) -> SheetLocus:
     """Look at a record's locus.
 
     Parameters
     ----------
     caller
-        Calls what is around; None where there is no model.
+        Calls what is around.
     vcf
         The indexed file that the record is from; its first sample's genotype counts.
     """
     low, high = max(0, record.start - NEAR), record.end + NEAR
-    evidence = viewer.look(Region(contig, low, high))
+    questions = viewer.look(Region(contig, low, high))
+    evidence = questions.evidence
     copies = _copies(viewer, evidence, contig, record, vcf)
     found = np.zeros(0, np.int64) if copies is None else np.flatnonzero(copies > 0)
-    shown = _shown_sites(evidence, record, found)
+    shown = _shown_sites(questions, record, found)
+    chosen = questions_of(questions, shown)
     judged = [
-        Judged(asked, None if copies is None else int(copies[asked.question.index]))
-        for asked in viewer.ask(evidence, questions_of(evidence, shown))
+        Judged(asked, None if copies is None else int(copies[index]))
+        for index, asked in zip(chosen.tolist(), viewer.ask(questions, chosen), strict=True)
     ]
     return SheetLocus(
         contig=contig,
@@ -160,7 +161,7 @@ def look_at(
         judged=tuple(judged),
         counts=tuple(_counts(evidence, shown)),
         seen=_seen(evidence, record),
-        called=() if caller is None else tuple(_called(caller, contig, record)),
+        called=tuple(_called(caller, contig, record)),
     )
 
 
@@ -194,12 +195,14 @@ def _copies(
     return np.where(labels.certain, labels.copies, -1)
 
 
-def _shown_sites(evidence: Evidence, record: Record, found: NDArray[np.int64]) -> NDArray[np.int32]:
+def _shown_sites(
+    questions: Questions, record: Record, found: NDArray[np.int64]
+) -> NDArray[np.int32]:
     """Return the sites with the VCF's alleles, or the nearest ones."""
     if len(found):
-        return np.unique(evidence.questions.site[found])
-    sites = np.unique(evidence.questions.site)
-    order = np.argsort(distances(evidence, sites, record.start), kind="stable")
+        return np.unique(questions.site[found])
+    sites = np.unique(questions.site)
+    order = np.argsort(distances(questions.evidence, sites, record.start), kind="stable")
     return np.sort(sites[order[:MAX_NEAREST]])
 
 

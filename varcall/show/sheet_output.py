@@ -125,8 +125,6 @@ def _tiles(locus: SheetLocus) -> Iterator[bytes]:
 
 
 def _answer(item: Judged) -> str:
-    if not item.asked.answer:
-        return "no model was asked"
     said = ", ".join(f"P({copies}) {p:.4f}" for copies, p in enumerate(item.asked.answer))
     return said if item.copies is None else f"{said}; the VCF says {_copies(item)}"
 
@@ -138,12 +136,12 @@ def _copies(item: Judged) -> str:
 def _label(locus: SheetLocus, item: Judged) -> "Label":
     from pileup.image.annotated import Label
 
-    question = item.asked.question
+    alleles = item.asked.alleles
     return Label(
         contig=locus.contig,
-        start=question.start,
-        ref=question.ref,
-        alts=question.alts,
+        start=alleles.start,
+        ref=alleles.ref,
+        alts=alleles.alts,
         prompt=item.asked.prompt,
         answer=item.asked.answer,
     )
@@ -179,7 +177,7 @@ def _entry(number: int, locus: SheetLocus) -> dict[str, Any]:
             {
                 "title": _label(locus, item).title,
                 "answer": item.asked.answer,
-                "best": max(item.asked.answer, default=0.0),
+                "best": max(item.asked.answer),
                 "copies": _copies(item),
             }
             for item in locus.judged

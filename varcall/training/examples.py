@@ -11,12 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature_model.triage import Triage
-from models.prompt import PromptContext
 from models.training.batch import Batch
-from varcall.evidence.candidates import CandidateThresholds
-from varcall.evidence.realign import RealignOptions
-from varcall.evidence.window import DEFAULT_REALIGN, Evidence, gather
-from varcall.genotyping.questions import question_tokens
+from varcall.evidence.window import DEFAULT_EVIDENCE, EvidenceOptions, gather
+from varcall.genotyping.questions import Questions, questions_about
 from varcall.training.labels import label_questions
 from varcall.training.spans import Span, load_span
 
@@ -26,11 +23,9 @@ CALIBRATION_SHARES = (1.0, 0.6, 0.35)
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """The labelled questions of a span; images are drawn on demand."""
+    """The labelled questions of a span: `labels` (int64 [q]) are the copies there are."""
 
-    evidence: Evidence
-    tokens: NDArray[np.int32]
-    features: NDArray[np.float32]
+    questions: Questions
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -41,8 +36,7 @@ def make_examples(
     span: Span,
     kept_share: float,
     seed: int,
-    thresholds: CandidateThresholds,
-    realign: RealignOptions | None = DEFAULT_REALIGN,
+    options: EvidenceOptions = DEFAULT_EVIDENCE,
 ) -> Examples:
     """Label the candidates of a span, seen at a share of its depth.
 
@@ -51,28 +45,23 @@ def make_examples(
     kept_share
         Share of the fragments to keep, 0 to 1; which ones follows from `seed` alone.
     """
-    profile = span.profile
-    reads = span.reads
+    profile, window = span.profile, span.window
     if kept_share < 1:
         rng = np.random.default_rng(seed)
+        reads = window.reads
         fragment = reads.arrays.fragment
         n_fragments = int(fragment.max(initial=-1)) + 1
-        reads = reads.subset((rng.random(n_fragments) < kept_share)[fragment])
+        kept = (rng.random(n_fragments) < kept_share)[fragment]
+        window = replace(window, reads=reads.subset(kept))
         profile = replace(profile, depth=profile.depth * kept_share)
-    evidence = gather(reads, span.reference, span.start, span.end, thresholds, realign)
-    labels = label_questions(evidence.sites, evidence.questions, span.truth, span.reference)
+    evidence = gather(window, options)
+    labels = label_questions(evidence.sites, evidence.questions, span.truth, window.reference)
     starts = evidence.sites.start[evidence.questions.site]
     inside = np.zeros(len(starts), bool)
     for low, high in span.confident:
         inside |= (starts >= low) & (starts < high)
     chosen = np.flatnonzero(labels.certain & inside)
-    evidence = evidence.about(chosen)
-    return Examples(
-        evidence=evidence,
-        tokens=question_tokens(evidence, PromptContext.from_profile(profile)),
-        features=evidence.features(profile),
-        labels=labels.copies[chosen],
-    )
+    return Examples(questions_about(evidence.about(chosen), profile), labels.copies[chosen])
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,16 +103,15 @@ def draw_examples(
     path: Path,
     rng: np.random.Generator,
     sampling: Sampling,
-    thresholds: CandidateThresholds,
-    realign: RealignOptions | None = DEFAULT_REALIGN,
+    options: EvidenceOptions = DEFAULT_EVIDENCE,
 ) -> tuple[Examples, NDArray[np.int64]]:
     """Make the examples of a span at a depth drawn for it; return them and which to keep."""
     span = load_span(path)
     depth = max(span.profile.depth, sampling.min_depth)
     wanted = float(np.exp(rng.uniform(np.log(sampling.min_depth), np.log(depth))))
     share = 1.0 if rng.random() < sampling.full_depth_share else wanted / depth
-    examples = make_examples(span, share, int(rng.integers(1 << 62)), thresholds, realign)
-    masks = examples.evidence.questions.alleles
+    examples = make_examples(span, share, int(rng.integers(1 << 62)), options)
+    masks = examples.questions.evidence.questions.alleles
     is_pair = (masks & (masks - 1)) != 0
     kept = rng.random(len(examples)) < np.where(is_pair, sampling.pair_share, 1.0)
     kept &= (examples.labels == 0) | (rng.random(len(examples)) < sampling.variant_share)
@@ -154,8 +142,7 @@ class ExampleStream:
     sampling: Sampling | None
     triage: tuple[Triage, Triage] | None = None
     shares: tuple[float, ...] = (1.0,)
-    thresholds: CandidateThresholds = field(default_factory=CandidateThresholds)
-    realign: RealignOptions | None = DEFAULT_REALIGN
+    evidence: EvidenceOptions = field(default_factory=EvidenceOptions)
 
     def __call__(self, rank: int, world_size: int, seed: int, skip: int) -> Iterator[Batch]:
         """Yield batches; worker `rank` of `world_size` sees its own order.
@@ -170,13 +157,14 @@ class ExampleStream:
                 yield from self._ordered(path, share)
 
     def _ordered(self, path: Path, share: float) -> Iterator[Batch]:
-        examples = make_examples(load_span(path), share, 0, self.thresholds, self.realign)
+        examples = make_examples(load_span(path), share, 0, self.evidence)
+        questions = examples.questions
         for first in range(0, len(examples), self.batch_size):
             chosen = np.arange(first, min(first + self.batch_size, len(examples)))
             yield Batch(
-                images=examples.evidence.images(chosen),
-                tokens=examples.tokens[chosen],
-                features=examples.features[chosen],
+                images=questions.images(chosen),
+                tokens=questions.tokens(chosen),
+                features=questions.features[chosen],
                 labels=examples.labels[chosen],
                 weights=np.ones(len(chosen), np.float32),
             )
@@ -189,8 +177,9 @@ class ExampleStream:
                 if not order:
                     order = list(rng.permutation(len(self.paths)))
                 path = self.paths[order.pop()]
-                examples, kept = draw_examples(path, rng, sampling, self.thresholds, self.realign)
-                kept = kept[self._is_wanted(path, examples.features[kept], rng, sampling)]
+                examples, kept = draw_examples(path, rng, sampling, self.evidence)
+                features = examples.questions.features[kept]
+                kept = kept[self._is_wanted(path, features, rng, sampling)]
                 pool += [(examples, int(index)) for index in kept]
             # Swap-and-pop keeps the draw O(1); the pool holds reads, so it stays small.
             batch = []
@@ -217,9 +206,9 @@ class ExampleStream:
 
 def _stack(batch: Sequence[tuple[Examples, int]]) -> Batch:
     return Batch(
-        images=np.concatenate([e.evidence.images(np.array([i])) for e, i in batch]),
-        tokens=np.stack([e.tokens[i] for e, i in batch]),
-        features=np.stack([e.features[i] for e, i in batch]),
+        images=np.concatenate([e.questions.images(np.array([i])) for e, i in batch]),
+        tokens=np.concatenate([e.questions.tokens(np.array([i])) for e, i in batch]),
+        features=np.stack([e.questions.features[i] for e, i in batch]),
         labels=np.array([e.labels[i] for e, i in batch], np.int64),
         weights=np.ones(len(batch), np.float32),
     )

@@ -13,7 +13,6 @@ from safetensors.numpy import load, save
 from models.feature_model.trees import Trees
 from models.feature_model.triage import Triage, TriageSettings
 from models.training.feature_model import TriageRecipe, fit_trees
-from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.features import FEATURES
 from varcall.output.atomic import AtomicOutput
 from varcall.training.examples import Sampling, draw_examples, half_of
@@ -56,8 +55,8 @@ class _Measurer:
         parts = []
         for draw in range(DRAWS):
             rng = np.random.default_rng([self._plan.seed, zlib.crc32(os.fsencode(path.name)), draw])
-            examples, kept = draw_examples(path, rng, self._plan.sampling, CandidateThresholds())
-            parts.append((examples.features[kept], examples.labels[kept]))
+            examples, kept = draw_examples(path, rng, self._plan.sampling)
+            parts.append((examples.questions.features[kept], examples.labels[kept]))
         features, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
         return FeatureTable(features, labels, np.full(len(labels), half_of(path), np.uint8))
 

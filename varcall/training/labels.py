@@ -9,7 +9,7 @@ import numpy as np
 import pysam
 from numpy.typing import NDArray
 
-from pileup.arrays import QuestionArrays, ReferenceArrays, SiteArrays
+from pileup.arrays import QuestionArrays, ReferenceArrays, SiteArrays, asked_alts
 from varcall.errors import InputError
 from varcall.evidence.alleles import Allele, decompose, left_align, split
 from varcall.evidence.candidates import spell, spell_alleles
@@ -121,7 +121,7 @@ def label_questions(
     sure = np.ones(len(questions.site), bool)
     for index in range(len(questions.site)):
         first = int(sites.alt_offset[questions.site[index]])
-        asked = [first + bit for bit in range(8) if int(questions.alleles[index]) >> bit & 1]
+        asked = [first + alt for alt in asked_alts(int(questions.alleles[index]))]
         copies[index] = min(2, int(present[:, asked].sum()))
         sure[index] = bool(certain[asked].all())
     return Labels(copies, sure)

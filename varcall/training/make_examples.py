@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from varcall.errors import InputError, UsageError
+from varcall.evidence.window import EvidenceReader
 from varcall.inputs.open import open_inputs
-from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region, merge_regions, read_bed, windows
 from varcall.output.checks import (
     Input,
@@ -20,7 +20,6 @@ from varcall.output.checks import (
     vcf_inputs,
 )
 from varcall.reads.library_profile import measure_profile
-from varcall.reads.open import open_reads
 from varcall.training.spans import SPAN_SUFFIX, cut_span, save_span, span_name
 from varcall.workers.pool import run_in_order
 
@@ -145,16 +144,13 @@ class _Cutter:
             confident = merge_regions(known, inputs.contigs)
         profile = measure_profile(inputs)
         written = 0
-        with (
-            Reference(inputs.reference) as reference,
-            open_reads(inputs) as source,
-        ):
+        with EvidenceReader(inputs) as reader:
             for window in windows(inputs.regions, options.span):
                 inside = _clip(confident, window)
                 if not inside:
                     continue
-                span = cut_span(source, reference, sample.truth, profile, window, inside)
-                if len(span.reads):
+                span = cut_span(reader, sample.truth, profile, window, inside)
+                if len(span.window.reads):
                     save_span(span, options.output / span_name(sample.reads, window))
                     written += 1
         return written

@@ -18,13 +18,11 @@ from safetensors.numpy import load, save
 from pileup.arrays import ReadArrays, ReferenceArrays
 from varcall.errors import InputError
 from varcall.evidence.alleles import Allele
-from varcall.evidence.window import WINDOW_MARGIN, load_window, reference_of
-from varcall.inputs.reference import Reference
+from varcall.evidence.window import WINDOW_MARGIN, EvidenceReader, WindowReads
 from varcall.inputs.regions import Region
 from varcall.output.atomic import AtomicOutput
-from varcall.reads.batch import ReadBatch, ReadFilter
+from varcall.reads.batch import ReadBatch
 from varcall.reads.library_profile import LibraryProfile
-from varcall.reads.loader import RecordReads
 from varcall.training.labels import TruthRecord, read_truth
 
 FORMAT_VERSION = 1
@@ -37,41 +35,33 @@ _ARRAYS = (*ReadArrays._fields, "reference")
 class Span:
     """The reads, reference and truth of one stretch of a sample.
 
-    Candidates that start in one of `confident` (0-based half-open, inside [start, end)) become
-    examples; reads reach WINDOW_MARGIN beyond both ends.
+    Candidates that start in one of `confident` (0-based half-open, inside the window) become
+    examples.
     """
 
-    start: int
-    end: int
-    reads: ReadBatch
-    reference: ReferenceArrays
+    window: WindowReads
     profile: LibraryProfile
     truth: tuple[TruthRecord, ...]
     confident: tuple[tuple[int, int], ...]
 
 
 def cut_span(
-    source: RecordReads,
-    reference: Reference,
+    reader: EvidenceReader,
     truth: Path,
     profile: LibraryProfile,
     window: Region,
     confident: Sequence[tuple[int, int]],
 ) -> Span:
     """Read everything that the examples of a window need."""
-    contig = window.contig
+    contig, reference = window.contig, reader.reference
     length = reference.length(contig)
     low, high = max(0, window.start - WINDOW_MARGIN), min(window.end + WINDOW_MARGIN, length)
-    reads = load_window(source, window, ReadFilter())
 
     def fetch(start: int, end: int) -> str:
         return reference.fetch_string(contig, max(0, start), min(end, length))
 
     return Span(
-        start=window.start,
-        end=window.end,
-        reads=reads,
-        reference=reference_of(reads, reference),
+        window=reader.load(window),
         profile=profile,
         truth=tuple(read_truth(truth, contig, low, high, fetch)),
         confident=tuple(confident),
@@ -80,18 +70,19 @@ def cut_span(
 
 def save_span(span: Span, path: Path) -> None:
     """Write a span as safetensors; the file appears whole or not at all."""
+    window, reads = span.window, span.window.reads
     about = {
         "version": FORMAT_VERSION,
-        "contig": span.reads.contig,
-        "fetched": [span.reads.start, span.reads.end],
-        "start": span.start,
-        "end": span.end,
-        "reference_start": span.reference.start,
+        "contig": reads.contig,
+        "fetched": [reads.start, reads.end],
+        "start": window.start,
+        "end": window.end,
+        "reference_start": window.reference.start,
         "profile": asdict(span.profile),
         "truth": [asdict(record) for record in span.truth],
         "confident": span.confident,
     }
-    arrays = span.reads.arrays._asdict() | {"reference": span.reference.codes}
+    arrays = reads.arrays._asdict() | {"reference": window.reference.codes}
     with AtomicOutput(path) as output:
         # Not `save_file`: it takes no path that is not UTF-8.
         output.path.write_bytes(save(arrays, metadata={_KEY: json.dumps(about)}))
@@ -122,11 +113,9 @@ def load_span(path: Path) -> Span:
     fetched_start, fetched_end = about["fetched"]
     about["profile"]["slippage"] = tuple(about["profile"]["slippage"])
     about["profile"]["slippage_reads"] = tuple(about["profile"]["slippage_reads"])
+    reads = ReadBatch(about["contig"], fetched_start, fetched_end, ReadArrays(**arrays))
     return Span(
-        start=about["start"],
-        end=about["end"],
-        reads=ReadBatch(about["contig"], fetched_start, fetched_end, ReadArrays(**arrays)),
-        reference=reference,
+        window=WindowReads(about["start"], about["end"], reads, reference),
         profile=LibraryProfile(**about["profile"]),
         truth=tuple(_truth_record(record) for record in about["truth"]),
         confident=tuple((low, high) for low, high in about["confident"]),

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import NamedTuple
@@ -12,20 +12,11 @@ from numpy.typing import NDArray
 
 from models.inference.deferred import DeferredEngine
 from models.inference.engine import Engine, load_engine
-from models.prompt import PromptContext
 from models.registry import BUNDLED_SHA256, weights_path
 from pileup.kernels.candidates.count import count_alleles
-from varcall.evidence.candidates import CandidateThresholds, spell_alts
-from varcall.evidence.realign import RealignOptions, realign
-from varcall.evidence.window import (
-    DEFAULT_REALIGN,
-    KNOWN_BEYOND,
-    Evidence,
-    gather,
-    load_window,
-    reference_of,
-)
-from varcall.genotyping.answers import answerer_of
+from varcall.evidence.candidates import spell_alts
+from varcall.evidence.window import KNOWN_BEYOND, Evidence, EvidenceOptions, EvidenceReader
+from varcall.genotyping.answers import CallingModel, calling_model
 from varcall.genotyping.genotype import (
     GenotypeCall,
     GenotypeOptions,
@@ -34,13 +25,12 @@ from varcall.genotyping.genotype import (
     site_record,
 )
 from varcall.genotyping.overlaps import CalledSite, JointCall, genotype_overlaps
+from varcall.genotyping.questions import questions_about
 from varcall.inputs.open import Inputs
-from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
 from varcall.output.vcf import format_record
-from varcall.reads.batch import ReadBatch, ReadFilter
+from varcall.reads.batch import ReadBatch
 from varcall.reads.library_profile import LibraryProfile
-from varcall.reads.open import open_reads
 from varcall.workers.shared_engine import Desk
 
 STAGES = (
@@ -56,8 +46,8 @@ class WorkerPlan:
     ----------
     inputs
         Checked reads and reference.
-    realign
-        None takes the reads as the mapper aligned them.
+    evidence
+        What counts as evidence.
     triage
         Whether the feature model may answer alone.
     haploid_contigs
@@ -67,8 +57,7 @@ class WorkerPlan:
     """
 
     inputs: Inputs
-    read_filter: ReadFilter
-    thresholds: CandidateThresholds
+    evidence: EvidenceOptions
     profile: LibraryProfile
     model: str
     engine: str
@@ -78,9 +67,12 @@ class WorkerPlan:
     ploidy: int
     haploid_contigs: frozenset[str]
     genotype: GenotypeOptions
-    realign: RealignOptions | None = DEFAULT_REALIGN
     triage: bool = True
     desk: Desk | None = None
+
+    def ploidy_of(self, contig: str) -> int:
+        """Return the ploidy that a contig is called with."""
+        return 1 if contig in self.haploid_contigs else self.ploidy
 
 
 @dataclass(slots=True)
@@ -117,44 +109,31 @@ class Worker:
     def __init__(self, plan: WorkerPlan) -> None:
         self._plan = plan
         # Before any file is opened, which would stay open where the engine cannot be loaded.
-        self._answerer = answerer_of(
-            _engine_of(plan),
-            plan.model,
-            every_picture=not plan.triage,
-            batch_size=plan.batch_size,
-        )
-        self._reference = Reference(plan.inputs.reference)
-        # Held for as long as the worker lives: the stack closes the file when it is collected.
-        self._files = ExitStack()
-        self._source = self._files.enter_context(open_reads(plan.inputs))
+        self._model = model_of(plan)
+        self._reader = EvidenceReader(plan.inputs, plan.evidence)
 
     def call(self, window: Region) -> WindowResult:
         """Call the variants whose candidates start in a window (0-based half-open)."""
-        plan = self._plan
         result = WindowResult([])
         with result.timed("read"):
-            reads = load_window(self._source, window, plan.read_filter, plan.inputs.read_groups)
+            loaded = self._reader.load(window)
+        reads = loaded.reads
         result.reads, counts = len(reads), reads.counts
         result.placed, result.mapped = counts.placed, counts.mapped
         result.skipped = counts.skipped.tolist()
         if not len(reads):
             return result
-        with result.timed("realign"):
-            reference = reference_of(reads, self._reference)
-            aligned = reads if plan.realign is None else realign(reads, reference, plan.realign)
-        with result.timed("candidates"):
-            evidence = gather(aligned, reference, window.start, window.end, plan.thresholds, None)
+        evidence = self._reader.gather(loaded, result.timed)
         if not len(evidence.questions.site):
             return result
-        ploidy = 1 if window.contig in plan.haploid_contigs else plan.ploidy
-        context = PromptContext.from_profile(plan.profile, ploidy=ploidy)
-        answered = self._answer(evidence, context, ploidy, result)
+        ploidy = self._plan.ploidy_of(window.contig)
+        answered = self._answer(evidence, ploidy, result)
         result.pictures = answered.pictures
         with result.timed("genotype"):
             called = answered.called()
         around = self._around(evidence, window, called)
         if around is not None:
-            beyond = self._answer(around, context, ploidy, result).called()
+            beyond = self._answer(around, ploidy, result).called()
             called = sorted([*called, *beyond], key=lambda site: site.number)
         with result.timed("genotype"):
             joint = genotype_overlaps(evidence, called, ploidy)
@@ -163,13 +142,11 @@ class Worker:
         result.questions = len(evidence.questions.site)
         return result
 
-    def _answer(
-        self, evidence: Evidence, context: PromptContext, ploidy: int, result: WindowResult
-    ) -> "_Answered":
+    def _answer(self, evidence: Evidence, ploidy: int, result: WindowResult) -> "_Answered":
         """Answer the evidence's questions, and call each site by its own answers."""
         with result.timed("features"):
-            features = evidence.features(self._plan.profile)
-        answers = self._answerer.answer(evidence, context, features, result.timed)
+            questions = questions_about(evidence, self._plan.profile, ploidy)
+        answers = self._model.answer(questions, result.timed)
         with result.timed("genotype"):
             sites, firsts = np.unique(evidence.questions.site, return_index=True)
             n_alts = np.diff(evidence.sites.alt_offset)[sites]
@@ -202,7 +179,7 @@ class Worker:
         sites = evidence.sites
         starts = sites.start.tolist()
         low, high = min(starts), int((sites.start + sites.ref_length).max())
-        letters = self._reference.fetch_string(batch.contig, low, high)
+        letters = self._reader.reference.fetch_string(batch.contig, low, high)
         witnesses = _count_witnesses(batch, evidence)
         for site, call in zip(answered.sites, answered.calls, strict=True):
             start = starts[site]
@@ -242,6 +219,19 @@ class _Answered(NamedTuple):
             for site, call, answers in zip(self.sites, self.calls, self.answers, strict=True)
             if any(call.alleles)
         ]
+
+
+def model_of(plan: WorkerPlan) -> CallingModel:
+    """Load the model of a plan.
+
+    Raises
+    ------
+    ModelError
+        As `load_engine` and `calling_model` do.
+    """
+    return calling_model(
+        _engine_of(plan), plan.model, every_picture=not plan.triage, batch_size=plan.batch_size
+    )
 
 
 def _engine_of(plan: WorkerPlan) -> Engine:

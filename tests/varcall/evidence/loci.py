@@ -3,11 +3,17 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from pileup.arrays import ReferenceArrays
 from tests.builders import REVERSE, ReadsBuilder, random_sequence, spell_read, write_reference
 from tests.varcall.reads.loading import load_bam
 from varcall.evidence.candidates import CandidateThresholds
-from varcall.evidence.window import WINDOW_MARGIN, Evidence, gather, reference_span
+from varcall.evidence.window import (
+    WINDOW_MARGIN,
+    Evidence,
+    EvidenceOptions,
+    WindowReads,
+    gather,
+    reference_of,
+)
 from varcall.inputs.reference import Reference
 from varcall.reads.batch import ReadBatch, ReadFilter
 
@@ -94,11 +100,12 @@ def gather_window(
     contig: str = CONTIG,
 ) -> Evidence:
     """Gather the candidates of one window, as a worker does."""
-    first, last = max(0, start - WINDOW_MARGIN), end + WINDOW_MARGIN
-    reads = load_bam(bam, contig, first, last)
+    reads = load_bam(bam, contig, max(0, start - WINDOW_MARGIN), end + WINDOW_MARGIN)
+    options = EvidenceOptions(thresholds=thresholds or CandidateThresholds())
+    return gather(window_of(reads, reference, start, end), options)
+
+
+def window_of(reads: ReadBatch, reference: Path, start: int, end: int) -> WindowReads:
+    """Put reads together with the reference under them."""
     with Reference(reference) as fasta:
-        span = reference_span(reads)
-        codes = fasta.fetch(contig, *span)
-    return gather(
-        reads, ReferenceArrays(codes, span[0]), start, end, thresholds or CandidateThresholds()
-    )
+        return WindowReads(start, end, reads, reference_of(reads, fasta))

@@ -14,7 +14,7 @@ from tests.pileup.windows import random_batch, random_reference
 from tests.varcall.evidence.loci import CONTIG, gather_window
 from tests.varcall.reads.loading import load_bam
 from varcall.evidence.realign import REACH, RealignOptions, realign
-from varcall.evidence.window import WINDOW_MARGIN, reference_span
+from varcall.evidence.window import WINDOW_MARGIN, reference_of
 from varcall.inputs.reference import Reference
 from varcall.reads.batch import ReadBatch
 
@@ -88,8 +88,7 @@ class Sample:
         bam = self.builder.write_bam(self.folder / "reads.bam")
         reads = load_bam(bam, CONTIG, 0, LENGTH)
         with Reference(self.fasta) as fasta:
-            low, high = reference_span(reads)
-            return reads, ReferenceArrays(fasta.fetch(CONTIG, low, high), low)
+            return reads, reference_of(reads, fasta)
 
     def found(self) -> dict[tuple[int, str, tuple[str, ...]], int]:
         bam = self.builder.write_bam(self.folder / "reads.bam")
@@ -227,8 +226,7 @@ def test_reads_beyond_reach_are_the_same_in_every_window(cut: int, tmp_path: Pat
     for low, high in ((0, LENGTH), (place, LENGTH)):
         reads = load_bam(bam, CONTIG, low, high)
         with Reference(sample.fasta) as fasta:
-            first, last = reference_span(reads)
-            codes = ReferenceArrays(fasta.fetch(CONTIG, first, last), first)
+            codes = reference_of(reads, fasta)
         new = realign(reads, codes).arrays
         safe = new.read_end > place + REACH
         columns = (new.read_start[safe], np.array(cigars(new))[safe], new.name_hash[safe])

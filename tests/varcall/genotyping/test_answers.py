@@ -5,9 +5,8 @@ import pytest
 
 from models.feature_model.trees import Trees
 from models.feature_model.triage import Triage, TriageSettings, log_of
-from models.prompt import PromptContext
 from models.quality_map import KNOTS, QualityMap
-from varcall.genotyping.answers import Answerer
+from varcall.genotyping.answers import CallingModel
 
 MAP = QualityMap(KNOTS, (10.0, 13.0, 18.0, 32.0), (10.0, 20.0, 29.0, 32.0))
 SAID = np.array([[0.99, 0.008, 0.002], [0.02, 0.97, 0.01], [0.3, 0.6, 0.1]], np.float32)
@@ -22,8 +21,16 @@ class Engine:
         return SAID[: len(images)]
 
 
-class Evidence:
-    """Questions without reads: blank pictures."""
+class Questions:
+    """Three questions without reads: blank pictures, empty prompts, no measurement."""
+
+    features = np.zeros((3, 2), np.float32)
+
+    def __len__(self) -> int:
+        return len(self.features)
+
+    def tokens(self, chosen: np.ndarray) -> np.ndarray:
+        return np.zeros((len(chosen), 1), np.int32)
 
     def images(self, chosen: np.ndarray) -> np.ndarray:
         return np.zeros((len(chosen), 224, 224, 3), np.uint8)
@@ -40,21 +47,12 @@ def leaves(scores: np.ndarray, sure: float) -> Triage:
     return Triage(trees, TriageSettings(sure=sure, weights=(0.5, 0.5)))
 
 
-@pytest.fixture(autouse=True)
-def _no_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(
-        "varcall.genotyping.answers.question_tokens", lambda *_: np.zeros((3, 1), np.int32)
-    )
-
-
 @pytest.mark.parametrize("triage", [None, *(leaves(log_of(SAID[0]), sure) for sure in (0.9, 1.0))])
 def test_every_answer_is_mapped(triage: Triage | None) -> None:
     """The picture's, the trees' own and the pooled ones."""
-    answerer = Answerer(Engine(), triage)
-    features = np.zeros((3, 2), np.float32)
-    question = (Evidence(), PromptContext(), features)
-    plain = answerer.answer(*question)
-    mapped = replace(answerer, quality_map=MAP).answer(*question)
+    model = CallingModel(Engine(), triage)
+    plain = model.answer(Questions())
+    mapped = replace(model, quality_map=MAP).answer(Questions())
     assert np.array_equal(mapped.pictured, plain.pictured)
     assert len(mapped.pictured) == (0 if triage and triage.settings.sure < 1 else 3)
     assert np.array_equal(mapped.probabilities, MAP.apply(plain.probabilities))
@@ -70,9 +68,8 @@ class OtherMachine(Engine):
 
 
 def test_the_last_bits_of_an_engines_answers_change_nothing() -> None:
-    question = (Evidence(), PromptContext(), np.zeros((3, 2), np.float32))
     ours, theirs = (
-        Answerer(engine, None).answer(*question) for engine in (Engine(), OtherMachine())
+        CallingModel(engine, None).answer(Questions()) for engine in (Engine(), OtherMachine())
     )
     assert not np.array_equal(OtherMachine().predict(SAID), SAID)
     assert np.array_equal(ours.probabilities, theirs.probabilities)

@@ -12,7 +12,7 @@ import pytest
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from varcall.cli import run
 from varcall.errors import InputError
-from varcall.evidence.window import load_window
+from varcall.evidence.window import EvidenceReader
 from varcall.inputs.checks import alignments_of
 from varcall.inputs.completeness import REASONS, ReadTally
 from varcall.inputs.open import Inputs, open_inputs
@@ -45,10 +45,10 @@ def test_every_alignment_counts_in_one_window(inputs: Inputs, size: int, kind: s
     inputs = open_inputs(inputs.reads.with_suffix(f".{kind}"), inputs.reference)
     tally = ReadTally(inputs)
     total = np.zeros(2 + len(REASONS), np.int64)
-    with open_reads(inputs) as source:
+    with EvidenceReader(inputs) as reader:
         for start in range(0, LENGTH, size):
             window = Region("chr1", start, min(LENGTH, start + size))
-            counts = load_window(source, window, ReadFilter()).counts
+            counts = reader.load(window).reads.counts
             tally.add(window, counts)
             total += [counts.placed, counts.mapped, *counts.skipped]
     # One alignment each is unmapped, a duplicate, of low mapping quality.

@@ -10,12 +10,14 @@ import pytest
 from tests.varcall.evidence.loci import Locus, sequence_with
 from varcall.errors import InputError, OutputError, UsageError
 from varcall.evaluate.vcf_records import parse_record
-from varcall.genotyping.answers import Answerer
-from varcall.show import viewer as looking
+from varcall.genotyping.answers import CallingModel
+from varcall.genotyping.questions import AskedAlleles
+from varcall.options import CallOptions
+from varcall.show import viewer
 from varcall.show.contact_sheet import ContactSheetOptions, run_contact_sheet
 from varcall.show.sheet_locus import Called, Judged, SheetLocus
 from varcall.show.sheet_output import Heading, check_output, write_sheet
-from varcall.show.viewer import Asked, Question
+from varcall.show.viewer import Asked
 
 SEQUENCE = sequence_with("C" + "A" * 10 + "G")
 SNV = 200
@@ -33,11 +35,6 @@ def locus(tmp_path_factory: pytest.TempPathFactory) -> Locus:
     return locus
 
 
-@pytest.fixture(autouse=True)
-def _no_bundled_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "BUNDLED_SHA256", {})
-
-
 def write_vcf(folder: Path, *records: str, contig: str = "chr1") -> Path:
     """Write records `POS REF ALT GT` as an indexed VCF."""
     lines = ["##fileformat=VCFv4.2", f"##contig=<ID={contig},length={len(SEQUENCE)}>"]
@@ -53,8 +50,12 @@ def write_vcf(folder: Path, *records: str, contig: str = "chr1") -> Path:
     return Path(f"{plain}.gz")
 
 
+def calling(locus: Locus) -> CallOptions:
+    return CallOptions(reads=locus.folder / "reads.bam", reference=locus.reference)
+
+
 def sheet(locus: Locus, vcf: Path, output: Path, **more: object) -> str:
-    options = ContactSheetOptions(locus.folder / "reads.bam", locus.reference, vcf, output, **more)
+    options = ContactSheetOptions(calling(locus), vcf, output, **more)
     return run_contact_sheet(options).read_text()
 
 
@@ -80,7 +81,6 @@ def test_what_is_told_of_each_record(locus: Locus, tmp_path: Path) -> None:
     assert "Measured &lt;features&gt;" in page
     assert "putative_fraction <b>0.500</b>" in page
     assert "spanning_putative_share" in page
-    assert "no model was asked" in page
 
 
 @pytest.mark.parametrize(("kind", "shown"), [("snp", "SNV"), ("indel", "deletion")])
@@ -93,9 +93,7 @@ def test_one_type(locus: Locus, tmp_path: Path, kind: str, shown: str) -> None:
 
 def test_the_first_loci_as_picture_and_as_folder(locus: Locus, tmp_path: Path) -> None:
     vcf = write_vcf(tmp_path, f"{SNV + 1} {SEQUENCE[SNV]} {ALT} 0/1", "301 CAA C 0/1")
-    options = ContactSheetOptions(
-        locus.folder / "reads.bam", locus.reference, vcf, tmp_path / "a.png", limit=1
-    )
+    options = ContactSheetOptions(calling(locus), vcf, tmp_path / "a.png", limit=1)
     assert run_contact_sheet(options).read_bytes().startswith(b"\x89PNG")
     page = sheet(locus, vcf, tmp_path / "folder", limit=1)
     assert "1 of 2 loci" in page
@@ -108,10 +106,8 @@ def test_a_picture_says_that_it_holds_no_more(
 ) -> None:
     monkeypatch.setattr("varcall.show.contact_sheet.MAX_PNG_LOCI", 1)
     vcf = write_vcf(tmp_path, f"{SNV + 1} {SEQUENCE[SNV]} {ALT} 0/1", "301 CAA C 0/1")
-    options = ContactSheetOptions(
-        locus.folder / "reads.bam", locus.reference, vcf, tmp_path / "a.png"
-    )
-    with caplog.at_level("INFO"):
+    options = ContactSheetOptions(calling(locus), vcf, tmp_path / "a.png")
+    with caplog.at_level("INFO", "varcall"):
         run_contact_sheet(options)
     assert "the first 1 of 2 loci (a .png holds no more; an .html page does)" in caplog.text
 
@@ -130,10 +126,10 @@ def test_the_call_and_the_answer(
         def predict(self, images: np.ndarray, *_: np.ndarray) -> np.ndarray:
             return np.tile(np.array([[0.75, 0.2, 0.05]], np.float32), (len(images), 1))
 
-    monkeypatch.setattr(looking, "load_answerer", lambda name: Answerer(Engine(), None))
+    monkeypatch.setattr(viewer, "model_of", lambda plan: CallingModel(Engine(), None))
     monkeypatch.setattr("varcall.show.contact_sheet.Worker", lambda plan: Caller())
     vcf = write_vcf(tmp_path, f"{SNV + 1} {SEQUENCE[SNV]} {ALT} 0/1")
-    page = sheet(locus, vcf, tmp_path / "out.html", model="any")
+    page = sheet(locus, vcf, tmp_path / "out.html")
     assert "<b>0.7489</b>" in page  # 0.75, rounded as models.inference.rounding does
     assert "201 A&gt;C, RefCall, QUAL 3, GT 0/0, GQ 7, DP 18, AD 9,9" in page
 
@@ -150,8 +146,9 @@ class _Tags(HTMLParser):
 def test_names_are_escaped_and_nothing_is_fetched(tmp_path: Path) -> None:
     hostile = '"><script>alert(1)</script>{{ 7 * 7 }}'
     record = parse_record(f"c\t5\t.\tA\tC\t{1}\tPASS\t.\tGT\t0/1", 9)
-    question = Question(0, 0, 4, "A", ("C",), ("C",))
-    asked = Asked(question, np.zeros((224, 224, 3), np.uint8), hostile, np.zeros(67), ())
+    alleles = AskedAlleles(0, 4, "A", ("C",), ("C",))
+    picture = np.zeros((224, 224, 3), np.uint8)
+    asked = Asked(alleles, picture, hostile, np.zeros(67), (0.9, 0.1, 0.0))
     called = Called(5, "A", "C", "9", hostile, {"GT": hostile})
     loci = [
         SheetLocus(

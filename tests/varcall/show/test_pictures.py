@@ -10,8 +10,9 @@ import pytest
 from models.errors import ModelError
 from tests.varcall.evidence.loci import Locus, sequence_with
 from varcall.errors import InputError, OutputError, UsageError
-from varcall.genotyping.answers import Answerer
-from varcall.show import viewer as looking
+from varcall.genotyping.answers import CallingModel
+from varcall.options import CallOptions
+from varcall.show import viewer
 from varcall.show.pictures import ShowOptions, run_show
 
 SEQUENCE = sequence_with("C" + "A" * 10 + "G")
@@ -45,13 +46,11 @@ def drawn(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return labels
 
 
-@pytest.fixture(autouse=True)
-def _no_bundled_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "BUNDLED_SHA256", {})
-
-
-def options(locus: Locus, position: str, output: Path, **more: str) -> ShowOptions:
-    return ShowOptions(locus.folder / "reads.bam", locus.reference, position, output, **more)
+def options(
+    locus: Locus, position: str, output: Path, alt: str | None = None, **call: object
+) -> ShowOptions:
+    calling = CallOptions(reads=locus.folder / "reads.bam", reference=locus.reference, **call)
+    return ShowOptions(calling, position, output, alt)
 
 
 @pytest.mark.parametrize("position", [201, 195, 215])
@@ -65,7 +64,8 @@ def test_the_candidate_at_or_near_a_position(
     assert (label.contig, label.start, label.ref) == ("chr1", SNV, SEQUENCE[SNV])
     assert label.sample == "NA00001"
     assert "Q: How many copies" in label.prompt
-    assert label.answer == ()
+    assert sum(label.answer) == pytest.approx(1)
+    assert np.argmax(label.answer) == 1
 
 
 def test_one_picture_per_question(locus: Locus, tmp_path: Path, drawn: list[object]) -> None:
@@ -138,7 +138,24 @@ def test_the_answer(
         return np.array([[0.25, 0.5, 0.25]], np.float32)
 
     engine = SimpleNamespace(card=None, predict=predict)
-    monkeypatch.setattr(looking, "load_answerer", lambda name: Answerer(engine, None))
-    run_show(options(locus, "chr1:201", tmp_path / "a.png", model="any"))
+    monkeypatch.setattr(viewer, "model_of", lambda plan: CallingModel(engine, None))
+    run_show(options(locus, "chr1:201", tmp_path / "a.png"))
     # Answers are rounded before use (models.inference.rounding).
     assert drawn[0].answer == pytest.approx((0.25, 0.5, 0.25), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [({"ploidy": 1}, "haploid"), ({"haploid_contigs": ("chr1",)}, "haploid"), ({}, "diploid")],
+)
+def test_the_prompt_is_that_of_the_call(
+    locus: Locus, tmp_path: Path, drawn: list[object], call: dict[str, object], words: str
+) -> None:
+    run_show(options(locus, "chr1:201", tmp_path / "a.png", **call))
+    assert f" {words}" in drawn[0].prompt
+
+
+def test_the_candidates_are_those_of_the_call(locus: Locus, tmp_path: Path) -> None:
+    """Reads that the call would not use show nothing."""
+    with pytest.raises(InputError, match="there is no candidate within 20 bp"):
+        run_show(options(locus, "chr1:201", tmp_path / "a.png", min_mapq=61))

@@ -6,19 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pileup.arrays import ReferenceArrays
 from tests.builders import REVERSE
-from tests.varcall.evidence.loci import Locus, sequence_with
+from tests.varcall.evidence.loci import Locus, sequence_with, window_of
 from varcall.cli.simulate import simulate
 from varcall.errors import InputError, UsageError
-from varcall.evidence.window import reference_span
-from varcall.inputs.reference import Reference
+from varcall.evidence.window import WindowReads
 from varcall.reads.batch import ReadFilter
 from varcall.reads.library_profile import LibraryProfile
 from varcall.simulate.report.base_errors import ErrorTally
 from varcall.simulate.report.bases import aligned_bases, context_of, variant_positions
 from varcall.simulate.report.candidates import CandidateTally
-from varcall.simulate.report.chunk import DUPLICATE, Chunk, Metrics
+from varcall.simulate.report.chunk import DUPLICATE, Metrics
 from varcall.simulate.report.comparison import Row, compare, write_table
 from varcall.simulate.report.reads import DepthTally, ReadTally
 from varcall.simulate.report.run import ReportOptions, run_report
@@ -34,19 +32,16 @@ def other(position: int) -> dict[int, str]:
     return {position: NEXT[SEQUENCE[position]]}
 
 
-def chunk_of(locus: Locus, start: int = 0, end: int = 1200) -> Chunk:
+def chunk_of(locus: Locus, start: int = 0, end: int = 1200) -> WindowReads:
     batch = locus.load(read_filter=ReadFilter(min_mapq=0, exclude_flags=0x4))
-    with Reference(locus.reference) as reference:
-        low, high = reference_span(batch)
-        codes = ReferenceArrays(reference.fetch("chr1", low, high), low)
-    return Chunk(start, end, batch, codes)
+    return window_of(batch, locus.reference, start, end)
 
 
 def flat(measured: dict[str, Metrics]) -> dict[str, float]:
     return {f"{g}: {n}": value for g, metrics in measured.items() for n, value in metrics.items()}
 
 
-def tallied(tally: object, chunk: Chunk) -> dict[str, float]:
+def tallied(tally: object, chunk: WindowReads) -> dict[str, float]:
     tally.add(chunk)
     return flat(tally.metrics())
 
@@ -56,7 +51,7 @@ def test_aligned_bases_of_both_strands_with_indels_and_clips(tmp_path: Path) -> 
     locus.show(1, 100, "5S10M2D10M3I10M", flag=0, inserted="ACG")
     locus.show(1, 105, "20M", flag=REVERSE)
     chunk = chunk_of(locus)
-    bases = aligned_bases(chunk.batch.arrays, np.ones(2, bool), 0, 1200)
+    bases = aligned_bases(chunk.reads.arrays, np.ones(2, bool), 0, 1200)
     first = bases.subset(bases.read == 0)
     assert first.position.tolist() == [*range(100, 110), *range(112, 132)]
     assert first.cycle[0] == pytest.approx(5 / 38)
@@ -64,7 +59,7 @@ def test_aligned_bases_of_both_strands_with_indels_and_clips(tmp_path: Path) -> 
     assert second.cycle[[0, -1]] == pytest.approx([19 / 20, 0.0])
     expected = ["ACGT".index(SEQUENCE[p]) for p in second.position]
     assert second.base.tolist() == expected
-    inside = aligned_bases(chunk.batch.arrays, np.array([False, True]), 110, 115)
+    inside = aligned_bases(chunk.reads.arrays, np.array([False, True]), 110, 115)
     assert inside.position.tolist() == list(range(110, 115))
 
 
@@ -73,7 +68,7 @@ def test_context_is_that_of_the_machine(tmp_path: Path) -> None:
     start = RUN_START - 10
     locus.show(1, start, "40M", flag=0).show(1, start, "40M", flag=REVERSE)
     chunk = chunk_of(locus)
-    bases = aligned_bases(chunk.batch.arrays, np.ones(2, bool), 0, 1200)
+    bases = aligned_bases(chunk.reads.arrays, np.ones(2, bool), 0, 1200)
     context = context_of(bases, chunk.reference)
     behind = bases.position == RUN_START + RUN
     assert context.run[behind & ~bases.reverse].tolist() == [RUN]
@@ -91,7 +86,7 @@ def test_errors_by_quality_and_strand_and_not_at_variants(tmp_path: Path) -> Non
     locus.show(1, 100, "60M", other(110), flag=0, qual=30)
     locus.show(1, 100, "60M", other(120), flag=REVERSE, qual=12)
     chunk = chunk_of(locus)
-    bases = aligned_bases(chunk.batch.arrays, np.ones(18, bool), 0, 1200)
+    bases = aligned_bases(chunk.reads.arrays, np.ones(18, bool), 0, 1200)
     variant = variant_positions(bases, chunk.reference)
     assert np.flatnonzero(variant).tolist() == [130 - chunk.reference.start]
     told = tallied(ErrorTally(), chunk)

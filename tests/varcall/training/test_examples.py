@@ -4,14 +4,11 @@ import numpy as np
 import pytest
 
 from varcall.errors import InputError, UsageError
-from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.features import N_FEATURES
 from varcall.simulate import SimulatedSample
 from varcall.training.examples import ExampleStream, Sampling, make_examples
 from varcall.training.make_examples import ExamplesOptions, run_examples
 from varcall.training.spans import load_span
-
-THRESHOLDS = CandidateThresholds()
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +30,9 @@ def test_spans_hold_every_candidate_once(spans: list[Path]) -> None:
     starts: list[int] = []
     for path in spans:
         span = load_span(path)
-        evidence = make_examples(span, 1.0, 0, THRESHOLDS).evidence
-        found = np.unique(evidence.sites.start[evidence.questions.site])
-        assert all(span.start <= start < span.end for start in found)
+        questions = make_examples(span, 1.0, 0).questions
+        found = np.unique(questions.evidence.sites.start[questions.site])
+        assert all(span.window.start <= start < span.window.end for start in found)
         starts += found.tolist()
     assert len(spans) == 3
     assert len(starts) == len(set(starts)) > 10
@@ -45,8 +42,8 @@ def test_labels_follow_what_the_reads_show(spans: list[Path]) -> None:
     fraction = []
     labels = []
     for path in spans:
-        examples = make_examples(load_span(path), 1.0, 0, THRESHOLDS)
-        fraction += examples.features[:, 5].tolist()
+        examples = make_examples(load_span(path), 1.0, 0)
+        fraction += examples.questions.features[:, 5].tolist()
         labels += examples.labels.tolist()
     means = [np.mean([f for f, y in zip(fraction, labels, strict=True) if y == k]) for k in (1, 2)]
     assert 0.35 < means[0] < 0.65
@@ -55,11 +52,11 @@ def test_labels_follow_what_the_reads_show(spans: list[Path]) -> None:
 
 def test_a_lower_depth_is_seen_in_reads_and_in_the_prompt(spans: list[Path]) -> None:
     span = load_span(spans[0])
-    whole = make_examples(span, 1.0, 0, THRESHOLDS)
-    thin = make_examples(span, 0.4, 0, THRESHOLDS)
+    whole = make_examples(span, 1.0, 0).questions
+    thin = make_examples(span, 0.4, 0).questions
     assert len(thin.evidence.reads.flag) < 0.6 * len(whole.evidence.reads.flag)
-    assert (thin.tokens[0] != whole.tokens[0]).any()
-    again = make_examples(span, 0.4, 0, THRESHOLDS)
+    assert (thin.tokens()[0] != whole.tokens()[0]).any()
+    again = make_examples(span, 0.4, 0).questions
     np.testing.assert_array_equal(again.features, thin.features)
 
 
@@ -76,7 +73,7 @@ def test_stream_repeats_for_a_seed_and_differs_between_workers(spans: list[Path]
 def test_one_pass_covers_all_examples(spans: list[Path]) -> None:
     stream = ExampleStream(tuple(spans), 5, None)
     total = sum(len(batch.labels) for batch in stream(0, 1, 0, 0))
-    assert total == sum(len(make_examples(load_span(p), 1.0, 0, THRESHOLDS)) for p in spans)
+    assert total == sum(len(make_examples(load_span(p), 1.0, 0)) for p in spans)
 
 
 def test_one_pass_sees_each_span_at_several_depths(spans: list[Path]) -> None:
@@ -84,7 +81,7 @@ def test_one_pass_sees_each_span_at_several_depths(spans: list[Path]) -> None:
     stream = ExampleStream(tuple(spans[:2]), 64, None, shares=shares)
     seen = np.concatenate([batch.features for batch in stream(0, 1, 0, 0)])
     expected = [
-        make_examples(load_span(path), share, 0, THRESHOLDS).features
+        make_examples(load_span(path), share, 0).questions.features
         for path in spans[:2]
         for share in shares
     ]

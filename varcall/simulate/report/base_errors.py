@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from varcall.evidence.window import WindowReads
 from varcall.simulate.report.bases import (
     AlignedBases,
     Context,
@@ -13,7 +14,7 @@ from varcall.simulate.report.bases import (
     mismatch_counts,
     variant_positions,
 )
-from varcall.simulate.report.chunk import GOOD_MAPQ, Chunk, Metrics, ratio
+from varcall.simulate.report.chunk import GOOD_MAPQ, Metrics, ratio, used_reads
 
 QUALITY_STEPS = ((0, 15), (15, 25), (25, 33), (33, 94))
 RUN_STEPS = ((4, 5), (6, 8), (9, 99))
@@ -39,9 +40,11 @@ class ErrorTally:
         self._repeated: dict[str, int] = {}
         self._positions = 0
 
-    def add(self, chunk: Chunk) -> None:
+    def add(self, chunk: WindowReads) -> None:
         """Take the bases aligned to the chunk; positions that look variant have no errors."""
-        bases = aligned_bases(chunk.batch.arrays, chunk.used(GOOD_MAPQ), chunk.start, chunk.end)
+        bases = aligned_bases(
+            chunk.reads.arrays, used_reads(chunk, GOOD_MAPQ), chunk.start, chunk.end
+        )
         tenth = np.minimum((bases.cycle * 10).astype(np.int64), 9)
         np.add.at(self._qualities, (tenth, bases.quality), 1)
         column = bases.position - chunk.reference.start
@@ -82,7 +85,7 @@ class ErrorTally:
         by_read = np.bincount(bases.read[wrong], minlength=1)
         self._in_bad_reads += int(by_read[by_read >= _BAD_READ].sum())
 
-    def _count_repeated(self, chunk: Chunk, bases: AlignedBases) -> None:
+    def _count_repeated(self, chunk: WindowReads, bases: AlignedBases) -> None:
         """Count positions where several reads show the same wrong base."""
         counted = bases.subset(bases.quality >= _MIN_QUALITY)
         counts = mismatch_counts(counted, chunk.reference)
@@ -95,9 +98,11 @@ class ErrorTally:
                 key = f"{least} or more{name}"
                 self._repeated[key] = self._repeated.get(key, 0) + int(chosen.sum())
 
-    def _count_agreeing(self, chunk: Chunk, bases: AlignedBases, wrong: NDArray[np.bool_]) -> None:
+    def _count_agreeing(
+        self, chunk: WindowReads, bases: AlignedBases, wrong: NDArray[np.bool_]
+    ) -> None:
         """Count errors where mates overlap, and those that both mates show."""
-        fragment = chunk.batch.arrays.fragment[bases.read].astype(np.int64)
+        fragment = chunk.reads.arrays.fragment[bases.read].astype(np.int64)
         key = fragment << 32 | bases.position
         order = np.argsort(key, kind="stable")
         pair = np.flatnonzero(key[order][1:] == key[order][:-1])

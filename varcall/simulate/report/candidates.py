@@ -6,18 +6,18 @@ This matters most: a simulator is as good as the questions that its noise raises
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from math import nan
 
 import numpy as np
 from numpy.typing import NDArray
 
-from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.features import FEATURES
-from varcall.evidence.window import Evidence, gather
+from varcall.evidence.window import Evidence, WindowReads, gather
 from varcall.reads.library_profile import LibraryProfile
 from varcall.simulate.repeats import find_tracts
-from varcall.simulate.report.chunk import MIN_MAPQ, Chunk, Metrics, ratio
+from varcall.simulate.report.chunk import MIN_MAPQ, Metrics, ratio, used_reads
 from varcall.training.labels import TruthRecord, label_questions
 
 TYPES = ("SNV", "MNV", "insertion", "deletion")
@@ -66,11 +66,11 @@ class CandidateTally:
         self._copies: list[NDArray[np.int64]] = []
         self._runs: dict[tuple[int, int], list[int]] = {step: [0, 0] for step in RUN_STEPS}
 
-    def add(self, chunk: Chunk, truth: Sequence[TruthRecord]) -> None:
+    def add(self, chunk: WindowReads, truth: Sequence[TruthRecord]) -> None:
         """Take the candidates that start in the chunk; `truth` may be empty."""
-        batch = chunk.batch.subset(chunk.used(MIN_MAPQ))
+        batch = chunk.reads.subset(used_reads(chunk, MIN_MAPQ))
         self._bases += chunk.end - chunk.start
-        evidence = gather(batch, chunk.reference, chunk.start, chunk.end, CandidateThresholds())
+        evidence = gather(replace(chunk, reads=batch))
         # One question an ALT: pairs say nothing new here.
         single = np.bitwise_count(evidence.questions.alleles) == 1
         features = evidence.features(self._profile)[single]
@@ -84,7 +84,7 @@ class CandidateTally:
 
     def _add_runs(
         self,
-        chunk: Chunk,
+        chunk: WindowReads,
         evidence: Evidence,
         features: NDArray[np.float32],
         single: NDArray[np.bool_],

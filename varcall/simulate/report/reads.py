@@ -7,8 +7,9 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
+from varcall.evidence.window import WindowReads
 from varcall.simulate.report.bases import aligned_bases
-from varcall.simulate.report.chunk import DUPLICATE, MIN_MAPQ, Chunk, Metrics, ratio
+from varcall.simulate.report.chunk import DUPLICATE, MIN_MAPQ, Metrics, ratio, used_reads
 
 _PAIRED, _PROPER = 0x1, 0x2
 _SOFT_CLIP = 4
@@ -25,9 +26,9 @@ class ReadTally:
     def __init__(self) -> None:
         self._columns: dict[str, list[NDArray[np.float64]]] = {}
 
-    def add(self, chunk: Chunk) -> None:
+    def add(self, chunk: WindowReads) -> None:
         """Take the reads that start in the chunk."""
-        reads = chunk.batch.arrays
+        reads = chunk.reads.arrays
         own = (reads.read_start >= chunk.start) & (reads.read_start < chunk.end)
         owner = np.repeat(np.arange(len(own)), np.diff(reads.cigar_offset))
         is_clip = reads.cigar_op == _SOFT_CLIP
@@ -101,9 +102,11 @@ class DepthTally:
         self._depth: list[NDArray[np.float64]] = []
         self._gc: list[NDArray[np.float64]] = []
 
-    def add(self, chunk: Chunk) -> None:
+    def add(self, chunk: WindowReads) -> None:
         """Take the windows of the chunk; those with unknown reference bases are left out."""
-        bases = aligned_bases(chunk.batch.arrays, chunk.used(MIN_MAPQ), chunk.start, chunk.end)
+        bases = aligned_bases(
+            chunk.reads.arrays, used_reads(chunk, MIN_MAPQ), chunk.start, chunk.end
+        )
         count = (chunk.end - chunk.start) // DEPTH_WINDOW
         window = (bases.position - chunk.start) // DEPTH_WINDOW
         depth = np.bincount(window, minlength=count + 1)[:count] / DEPTH_WINDOW

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.kernels.reads.library import shown_lengths
+from varcall.evidence.window import WindowReads
 from varcall.simulate.repeats import find_tracts
 from varcall.simulate.report.bases import (
     AlignedBases,
@@ -15,7 +16,7 @@ from varcall.simulate.report.bases import (
     operation_positions,
     variant_positions,
 )
-from varcall.simulate.report.chunk import GOOD_MAPQ, Chunk, Metrics, ratio
+from varcall.simulate.report.chunk import GOOD_MAPQ, Metrics, ratio, used_reads
 
 _INSERTION, _DELETION = 1, 2
 SLIPPAGE_STEPS = ((6, 8), (9, 11), (12, 14), (15, 17), (18, 30))
@@ -51,22 +52,22 @@ class RunTally:
         self._after = np.zeros((len(AFTER_STEPS), 3), np.int64)  # bases, wrong, of low quality
         self._indels = self._outside = 0
 
-    def add(self, chunk: Chunk) -> None:
+    def add(self, chunk: WindowReads) -> None:
         """Take the runs in the chunk, and the indels outside repeats."""
         tracts = find_tracts(chunk.reference.codes)
         start, end = tracts.start + chunk.reference.start, tracts.end + chunk.reference.start
         inside = (tracts.unit == 1) & (start >= chunk.start) & (end <= chunk.end)
         runs = _Runs(start[inside], end[inside])
-        used = chunk.used(GOOD_MAPQ)
-        bases = aligned_bases(chunk.batch.arrays, used, chunk.start, chunk.end)
+        used = used_reads(chunk, GOOD_MAPQ)
+        bases = aligned_bases(chunk.reads.arrays, used, chunk.start, chunk.end)
         self._add_lengths(chunk, runs, used)
         self._add_after(chunk, runs, bases)
         self._add_indels(chunk, _Runs(start, end), used, bases)
 
-    def _add_lengths(self, chunk: Chunk, runs: _Runs, used: NDArray[np.bool_]) -> None:
+    def _add_lengths(self, chunk: WindowReads, runs: _Runs, used: NDArray[np.bool_]) -> None:
         histogram = np.zeros((len(runs.start), 2 * _MAX_CHANGE + 1), np.int32)
         run_base = chunk.reference.codes[runs.start - chunk.reference.start]
-        shown_lengths(chunk.batch.arrays, used, runs.start, runs.end, run_base, _FLANK, histogram)
+        shown_lengths(chunk.reads.arrays, used, runs.start, runs.end, run_base, _FLANK, histogram)
         depth, ranked = histogram.sum(1), np.sort(histogram, axis=1)
         usable = (depth >= _MIN_DEPTH) & (ranked[:, -2] < _HET_SHARE * depth)
         for number, step in enumerate(SLIPPAGE_STEPS):
@@ -80,9 +81,9 @@ class RunTally:
         self._longer += int(shown[change[long] > 0].sum())
         self._far += int(shown[abs(change[long]) > 1].sum())
 
-    def _add_after(self, chunk: Chunk, runs: _Runs, bases: AlignedBases) -> None:
+    def _add_after(self, chunk: WindowReads, runs: _Runs, bases: AlignedBases) -> None:
         """Count errors and low qualities just after a run that the read has come through."""
-        reads, origin = chunk.batch.arrays, chunk.reference.start
+        reads, origin = chunk.reads.arrays, chunk.reference.start
         column = bases.position - origin
         codes = chunk.reference.codes
         usable = ~variant_positions(bases, chunk.reference)[column]
@@ -108,10 +109,10 @@ class RunTally:
             )
 
     def _add_indels(
-        self, chunk: Chunk, tracts: _Runs, used: NDArray[np.bool_], bases: AlignedBases
+        self, chunk: WindowReads, tracts: _Runs, used: NDArray[np.bool_], bases: AlignedBases
     ) -> None:
         """Count indels that few reads share, outside all repeats."""
-        reads, origin = chunk.batch.arrays, chunk.reference.start
+        reads, origin = chunk.reads.arrays, chunk.reference.start
         # +1 where a repeat (with its neighbouring bases) begins, -1 behind its end.
         edges = np.zeros(len(chunk.reference.codes) + 2, np.int64)
         np.add.at(edges, np.maximum(tracts.start - origin - 1, 0), 1)

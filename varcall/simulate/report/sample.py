@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from pileup.arrays import ReferenceArrays
 from varcall.errors import InputError
-from varcall.evidence.window import WINDOW_MARGIN, load_window, reference_span
+from varcall.evidence.window import WINDOW_MARGIN, EvidenceOptions, EvidenceReader
 from varcall.inputs.occupied import occupied_spans_of
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.reference import Reference
@@ -22,7 +21,7 @@ from varcall.reads.loader import RecordReads
 from varcall.reads.open import open_reads
 from varcall.simulate.report.base_errors import ErrorTally
 from varcall.simulate.report.candidates import CandidateTally
-from varcall.simulate.report.chunk import Chunk, Metrics
+from varcall.simulate.report.chunk import Metrics
 from varcall.simulate.report.reads import DepthTally, ReadTally
 from varcall.simulate.report.runs import RunTally
 from varcall.training.labels import TruthRecord, read_truth
@@ -88,16 +87,11 @@ def measure_sample(sample: ReportSample, depth: float) -> dict[str, Metrics]:
     profile = measure_profile(inputs)
     share = min(1.0, depth / max(profile.depth, 1e-9))
     profile = replace(profile, depth=profile.depth * share)
-    with (
-        Reference(inputs.reference) as reference,
-        open_reads(inputs) as source,
-    ):
-        chunks = _chunks(sample, inputs, source)
-        if not chunks:
-            raise InputError(
-                f"{sample.reads} covers no stretch of {CHUNK} bases evenly: too little"
-            )
-        return _measure(sample, chunks, share, profile, source, reference)
+    chunks = _chunks(sample, inputs)
+    if not chunks:
+        raise InputError(f"{sample.reads} covers no stretch of {CHUNK} bases evenly: too little")
+    with EvidenceReader(inputs, EvidenceOptions(read_filter=_FILTER)) as reader:
+        return _measure(sample, chunks, share, profile, reader)
 
 
 def _measure(
@@ -105,20 +99,17 @@ def _measure(
     chunks: list[Region],
     share: float,
     profile: LibraryProfile,
-    source: RecordReads,
-    reference: Reference,
+    reader: EvidenceReader,
 ) -> dict[str, Metrics]:
     tallies = (ReadTally(), ErrorTally(), RunTally(), DepthTally())
     truths = {region.contig: _truth_of(sample, region.contig) for region in chunks}
     candidates = CandidateTally(profile, with_truth=all(truths.values()))
     for region in chunks:
-        batch = _thinned(load_window(source, region, _FILTER), share)
-        start, end = reference_span(batch)
-        codes = ReferenceArrays(reference.fetch(region.contig, start, end), start)
-        chunk = Chunk(region.start, region.end, batch, codes)
+        loaded = reader.load(region)
+        chunk = replace(loaded, reads=_thinned(loaded.reads, share))
         for tally in tallies:
             tally.add(chunk)
-        candidates.add(chunk, _truth(truths[region.contig], region, reference))
+        candidates.add(chunk, _truth(truths[region.contig], region, reader.reference))
     metrics: dict[str, Metrics] = {}
     for tally in tallies:
         metrics |= tally.metrics()
@@ -133,11 +124,12 @@ def _thinned(batch: ReadBatch, share: float) -> ReadBatch:
     return batch.subset(mixed < share * 2**32)
 
 
-def _chunks(sample: ReportSample, inputs: Inputs, source: RecordReads) -> list[Region]:
+def _chunks(sample: ReportSample, inputs: Inputs) -> list[Region]:
     if sample.confident is not None:
         covered = read_bed(sample.confident, inputs.contigs)
     else:
-        covered = _covered(inputs, source)
+        with open_reads(inputs) as source:
+            covered = _covered(inputs, source)
     chunks = [
         Region(region.contig, start, start + CHUNK)
         for region in covered
