@@ -27,6 +27,15 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add what this project's tests can be asked for."""
+    parser.addoption(
+        "--update-golden",
+        action="store_true",
+        help="write the records of tests/golden anew instead of comparing them",
+    )
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave the campaigns out where no marker is asked for."""
     if config.option.markexpr:
@@ -44,6 +53,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             pytest.skip(f"needs {', '.join(absent)}: apt-get install it to run this test")
     if item.get_closest_marker("shared_data") and not SHARED_DATA.is_dir():
         pytest.skip("needs the real data beside the project (../shared/data)")
+
+
+@pytest.fixture(scope="session")
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether expected records are written instead of compared."""
+    return bool(request.config.getoption("--update-golden"))
 
 
 @pytest.fixture
