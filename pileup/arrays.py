@@ -7,16 +7,25 @@ An `*_offset` of n + 1 entries says where each of n things begins in the arrays 
 `len(sites.start)`.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pileup.kernels.spans import reorder
 
 # What stands for "=" in the SEQ of a record, until the reference is at hand: it has a bit that no
 # code of a base has.
 EQUAL = 8
 # Kinds of site: SNV or MNV, and insertion or deletion.
 SUBSTITUTION, INDEL = 0, 1
+
+
+def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each of n things of these lengths begins, and where the last ends: int64 [n + 1]."""
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=offsets[1:])
+    return offsets
 
 
 class ReadArrays(NamedTuple):
@@ -53,6 +62,26 @@ class ReadArrays(NamedTuple):
     cigar_offset: NDArray[np.int64]
     cigar_op: NDArray[np.uint8]
     cigar_length: NDArray[np.int32]
+
+    def take(self, order: NDArray[np.int64]) -> "ReadArrays":
+        """Return the reads of these numbers (int64 [m]), in this order."""
+        taken: dict[str, NDArray[Any]] = {}
+        for offset, names in _PARTS_OF_A_READ.items():
+            begins = getattr(self, offset)
+            taken[offset] = offsets_of(np.diff(begins)[order])
+            for name in names:
+                values = getattr(self, name)
+                taken[name] = np.empty(taken[offset][-1], values.dtype)
+                reorder(values, begins, order, taken[offset], taken[name])
+        one_each = {name: getattr(self, name)[order] for name in self._fields if name not in taken}
+        return ReadArrays(**one_each, **taken)
+
+
+# The fields that hold several values of each read, by the field that says where these begin.
+_PARTS_OF_A_READ = {
+    "base_offset": ("bases", "qualities"),
+    "cigar_offset": ("cigar_op", "cigar_length"),
+}
 
 
 class RecordSpan(NamedTuple):

@@ -50,3 +50,13 @@ def order_of(keys):
         order, other = other, order
         width *= 2
     return order
+
+
+@kernel
+def reorder(values, offset, order, moved_offset, reordered):
+    """Copy the parts of `values` (from `offset` on) into `reordered`, in another order."""
+    for rank in range(len(order)):
+        first = offset[order[rank]]
+        size = moved_offset[rank + 1] - moved_offset[rank]
+        at = moved_offset[rank]
+        copy_into(values[first : first + size], reordered[at:])

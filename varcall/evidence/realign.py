@@ -23,7 +23,7 @@ from pileup.kernels.reassembly.activity import (
 )
 from pileup.kernels.reassembly.arrays import ActivityArrays, AssemblyRules
 from pileup.kernels.reassembly.reassemble import reassemble
-from pileup.kernels.reassembly.respell import reorder, respell, trim_places
+from pileup.kernels.reassembly.respell import respell, trim_places
 from varcall.reads.batch import ReadBatch
 
 MAX_READ_LENGTH = 500
@@ -122,22 +122,9 @@ def _respelled(reads: ReadArrays, places: np.ndarray, moved: np.ndarray) -> Read
     n_ops = int(cigar_offset[-1])
     cigar_op, cigar_length = np.zeros(n_ops, np.uint8), np.zeros(n_ops, np.int32)
     respell(reads, places, moved, order, cigar_offset, cigar_op, cigar_length, write=True)
-    base_offset = np.zeros(len(order) + 1, np.int64)
-    np.cumsum(np.diff(reads.base_offset)[order], out=base_offset[1:])
-    bases, qualities = np.empty_like(reads.bases), np.empty_like(reads.qualities)
-    reorder(reads.bases, reads.base_offset, order, base_offset, bases)
-    reorder(reads.qualities, reads.base_offset, order, base_offset, qualities)
-    return ReadArrays(
+    return reads.take(order)._replace(
         read_start=read_start[order],
         read_end=read_end[order],
-        mapq=reads.mapq[order],
-        flag=reads.flag[order],
-        fragment=reads.fragment[order],
-        name_hash=reads.name_hash[order],
-        template_length=reads.template_length[order],
-        base_offset=base_offset,
-        bases=bases,
-        qualities=qualities,
         cigar_offset=cigar_offset,
         cigar_op=cigar_op,
         cigar_length=cigar_length,

@@ -81,34 +81,7 @@ class ReadBatch:
 
     def subset(self, keep: NDArray[np.bool_]) -> "ReadBatch":
         """Return the batch with only the reads where `keep` (bool [n]) is true."""
-        reads = self.arrays
-        base_lengths = np.diff(reads.base_offset)
-        cigar_lengths = np.diff(reads.cigar_offset)
-        keep_base = np.repeat(keep, base_lengths)
-        keep_cigar = np.repeat(keep, cigar_lengths)
-        kept = ReadArrays(
-            read_start=reads.read_start[keep],
-            read_end=reads.read_end[keep],
-            mapq=reads.mapq[keep],
-            flag=reads.flag[keep],
-            fragment=reads.fragment[keep],
-            name_hash=reads.name_hash[keep],
-            template_length=reads.template_length[keep],
-            base_offset=offsets_of(base_lengths[keep]),
-            bases=reads.bases[keep_base],
-            qualities=reads.qualities[keep_base],
-            cigar_offset=offsets_of(cigar_lengths[keep]),
-            cigar_op=reads.cigar_op[keep_cigar],
-            cigar_length=reads.cigar_length[keep_cigar],
-        )
-        return replace(self, arrays=kept)
-
-
-def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Where each of n things of these lengths begins, and where the last ends: int64 [n + 1]."""
-    offsets = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=offsets[1:])
-    return offsets
+        return replace(self, arrays=self.arrays.take(np.flatnonzero(keep)))
 
 
 def tiles_around(start: int, end: int) -> tuple[int, int]:

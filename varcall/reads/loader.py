@@ -11,7 +11,14 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.arrays import ReadArrays, ReadGroupNames, RecordArrays, RecordRules, RecordSpan
+from pileup.arrays import (
+    ReadArrays,
+    ReadGroupNames,
+    RecordArrays,
+    RecordRules,
+    RecordSpan,
+    offsets_of,
+)
 from pileup.kernels.reads.records import (
     BEFORE,
     DONE,
@@ -40,7 +47,6 @@ from varcall.reads.batch import (
     ReadCounts,
     ReadFilter,
     depth_of,
-    offsets_of,
     tiles_around,
 )
 from varcall.reads.byte_buffer import ByteBuffer

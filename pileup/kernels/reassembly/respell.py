@@ -87,13 +87,3 @@ def respell(reads, places, moved, order, cigar_offset, cigar_op, cigar_length, *
                 cigar_length[total] = reads.cigar_length[last - 1]
             total += 1
     cigar_offset[len(order)] = total
-
-
-@kernel
-def reorder(values, offset, order, moved_offset, reordered):
-    """Copy the parts of `values` (from `offset` on) into `reordered`, in another order."""
-    for rank in range(len(order)):
-        first = offset[order[rank]]
-        size = moved_offset[rank + 1] - moved_offset[rank]
-        at = moved_offset[rank]
-        copy_into(values[first : first + size], reordered[at:])

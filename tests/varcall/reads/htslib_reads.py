@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pysam
 
-from pileup.arrays import ReadArrays
+from pileup.arrays import ReadArrays, offsets_of
 from pileup.kernels.reads.records import (
     BEYOND_CONTIG,
     DUPLICATE,
@@ -28,7 +28,6 @@ from varcall.reads.batch import (
     ReadCounts,
     ReadFilter,
     depth_of,
-    offsets_of,
     tiles_around,
 )
 
