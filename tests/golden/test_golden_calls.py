@@ -103,14 +103,14 @@ def test_trees_and_pictures_answer(
     workers: SliceWorkers, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shares = []
-    answer = answers.Answerer.answer
+    answer = answers.CallingModel.answer
 
     def counted(*arguments: object) -> answers.Answers:
         answered = answer(*arguments)  # type: ignore[arg-type]
         shares.append((len(answered.pictured), len(answered.probabilities)))
         return answered
 
-    monkeypatch.setattr(answers.Answerer, "answer", counted)
+    monkeypatch.setattr(answers.CallingModel, "answer", counted)
     workers.records(name)
     ((pictured, asked),) = shares
     assert 8 <= pictured <= asked - 30

@@ -21,7 +21,7 @@ from tests.golden.calling import SliceWorkers
 from tests.golden.slices import MadeSlice
 from varcall.evidence import window
 from varcall.evidence.features import FEATURES
-from varcall.genotyping import answers, questions
+from varcall.genotyping import questions
 from varcall.options import DEFAULT_EXCLUDE_FLAGS, DEFAULT_MIN_BASE_QUALITY, DEFAULT_MIN_MAPQ
 from varcall.reads import loader
 from varcall.reads.batch import MISSING_QUALITY, ReadBatch
@@ -224,7 +224,7 @@ def without(word: str) -> Change:
 def test_a_word_of_every_prompt(
     workers: SliceWorkers, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert changes_records(workers, monkeypatch, answers, "question_tokens", without(word))
+    assert changes_records(workers, monkeypatch, questions.Questions, "tokens", without(word))
 
 
 @pytest.mark.parametrize("word", [" helpful", " pileup", " copies", " middle"])
@@ -232,4 +232,4 @@ def test_a_word_of_the_instruction_or_the_question(
     workers: SliceWorkers, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ValueError, match=r"a prompt does not (start|end) with"):
-        changes_records(workers, monkeypatch, answers, "question_tokens", without(word))
+        changes_records(workers, monkeypatch, questions.Questions, "tokens", without(word))

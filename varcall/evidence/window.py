@@ -12,7 +12,14 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
+from pileup.arrays import (
+    QuestionArrays,
+    ReadArrays,
+    ReferenceArrays,
+    ShownArrays,
+    SiteArrays,
+    asked_alts,
+)
 from pileup.image.encode import encode
 from pileup.kernels.candidates.surroundings import FAR
 from varcall.clock import Clock, no_clock
@@ -122,6 +129,12 @@ class Evidence:
         return measure(
             self.questions, self.reads, self.scan, self.sites, self.observations, profile
         )
+
+    def asked(self, question: int) -> tuple[str, tuple[str, ...]]:
+        """Return REF and the ALTs that a question asks about, as its site spells them."""
+        ref, alts = self.alleles(int(self.questions.site[question]))
+        mask = int(self.questions.alleles[question])
+        return ref, tuple(alts[alt] for alt in asked_alts(mask))
 
     def alleles(self, site: int) -> tuple[str, tuple[str, ...]]:
         """Return REF and the ALTs of a site as VCF strings."""

@@ -6,7 +6,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.prompt import PromptContext, write_tokens
-from pileup.arrays import asked_alts
 from varcall.evidence.alleles import trim
 from varcall.evidence.window import Evidence
 from varcall.reads.library_profile import LibraryProfile
@@ -71,10 +70,9 @@ class Questions:
         """Return the alleles that a question is about."""
         evidence = self.evidence
         site = int(evidence.questions.site[index])
-        ref, site_alts = evidence.alleles(site)
-        asked = [site_alts[alt] for alt in asked_alts(int(evidence.questions.alleles[index]))]
-        _, short_ref, alts = trim(0, ref, asked)
-        return AskedAlleles(site, int(evidence.sites.start[site]), short_ref, alts, tuple(asked))
+        ref, site_alts = evidence.asked(index)
+        _, short_ref, alts = trim(0, ref, site_alts)
+        return AskedAlleles(site, int(evidence.sites.start[site]), short_ref, alts, site_alts)
 
     def tokens(self, chosen: Chosen = slice(None)) -> NDArray[np.int32]:
         """Write the prompts of the chosen questions: int32 [n, PROMPT_LENGTH]."""

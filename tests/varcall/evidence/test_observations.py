@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from pileup.arrays import asked_alts
 from pileup.kernels.candidates.observe import NOT_SPANNING, OTHER, UNINFORMATIVE
 from tests.builders import random_sequence
 from tests.varcall.evidence.loci import Locus, sequence_with
@@ -142,6 +143,14 @@ def test_questions_are_singles_then_pairs(tmp_path: Path) -> None:
     for cigar in ("51M1D40M", "51M2D40M", "51M3D40M"):
         locus.show(6, 250, cigar)
     locus.show(18, 350, "80M", {400: other(REPEAT[400])})
-    questions = pose_questions(locus.evidence().sites)
+    evidence = locus.evidence()
+    questions = pose_questions(evidence.sites)
     assert questions.site.tolist() == [0] * 6 + [1]
     assert questions.alleles.tolist() == [0b001, 0b010, 0b100, 0b011, 0b101, 0b110, 0b1]
+    asked = [asked_alts(mask) for mask in questions.alleles.tolist()]
+    assert asked == [(0,), (1,), (2,), (0, 1), (0, 2), (1, 2), (0,)]
+    everything = evidence.asking(np.ones(2, np.bool_))
+    first, second = evidence.alleles(0), evidence.alleles(1)
+    assert everything.asked(1) == (first[0], first[1][1:2])
+    assert everything.asked(4) == (first[0], (first[1][0], first[1][2]))
+    assert everything.asked(6) == second
