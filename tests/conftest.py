@@ -32,7 +32,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--update-golden",
         action="store_true",
-        help="write the records of tests/golden anew instead of comparing them",
+        help="write the records of tests/golden again instead of comparing them",
     )
 
 

@@ -1,4 +1,4 @@
-"""How the stages of a window are timed, by whoever wants to know."""
+"""How the stages of a window are timed."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext

@@ -104,7 +104,7 @@ def _results(
 
 
 def plan_worker(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -> WorkerPlan:
-    """Return what the workers of a run are told."""
+    """Return what the workers of a run are given."""
     return WorkerPlan(
         inputs=inputs,
         evidence=EvidenceOptions(

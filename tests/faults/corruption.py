@@ -35,8 +35,8 @@ KINDS = {
 }
 LENGTHS = {"chr1": 40_000, "chr2": 1500, "chr3": 700}
 WINDOW = 10_000
-# What is called of each corrupt file: all of it, and parts of contigs, which cannot be held against
-# the number of their reads.
+# What is called of each corrupt file: all of it, and parts of contigs, which cannot be checked
+# against the number of their reads.
 PARTS = {"whole": (), "part": ("--regions", "chr1:13,001-29,000,chr2:400-1,100")}
 
 

@@ -1,4 +1,4 @@
-"""Fault F26: reads that hang over the end of their contig, and reads that lie behind it."""
+"""Fault F26: reads that hang over the end of their contig, and reads that lie past it."""
 
 import logging
 from pathlib import Path
@@ -33,7 +33,7 @@ def write(folder: Path, kind: str, beyond: list[int], flag: int = 0) -> Inputs:
 @pytest.mark.parametrize("kind", ["bam", "cram"])
 @pytest.mark.parametrize("window", [500, 50_000])
 @pytest.mark.parametrize("regions", [(), ("chr1",), ("chr1:2,900-3,000",), ("chr1:1-1,000",)])
-def test_f26_reads_behind_the_end_are_left_out(
+def test_f26_reads_past_the_end_are_left_out(
     untrained_model: Path,
     tmp_path: Path,
     caplog: pytest.LogCaptureFixture,
@@ -41,7 +41,7 @@ def test_f26_reads_behind_the_end_are_left_out(
     window: int,
     regions: tuple[str, ...],
 ) -> None:
-    # On the first base behind the end, in the same kilobase, and far away.
+    # On the first base past the end, in the same kilobase, and far away.
     inputs = write(tmp_path, kind, [2999, 3000, 3010, 30_000, 900_000])
     with caplog.at_level(logging.DEBUG, "varcall"):
         call_variants(
@@ -54,7 +54,7 @@ def test_f26_reads_behind_the_end_are_left_out(
     if regions == ("chr1:1-1,000",):
         assert said == "0 of 50 alignments were not used: none"
     else:
-        assert "were not used: 4 placed behind the end of their contig" in said
+        assert "were not used: 4 placed past the end of their contig" in said
 
 
 @pytest.mark.parametrize("kind", ["bam", "cram"])
@@ -67,7 +67,7 @@ def test_f26_reads_that_hang_over_the_end_are_used(tmp_path: Path, kind: str) ->
     assert measure_profile(inputs).read_length == 100
 
 
-def test_f26_unmapped_reads_behind_the_end(tmp_path: Path) -> None:
+def test_f26_unmapped_reads_past_the_end(tmp_path: Path) -> None:
     """The way of bwa to say that a read hangs over."""
     inputs = write(tmp_path, "bam", [3010], flag=UNMAPPED)
     with EvidenceReader(inputs) as reader:
@@ -77,11 +77,11 @@ def test_f26_unmapped_reads_behind_the_end(tmp_path: Path) -> None:
 
 
 def test_f26_a_cram_that_its_own_reference_does_not_decode(tmp_path: Path) -> None:
-    """As htslib 1.16 writes one of unmapped reads behind the end; here it is damaged."""
+    """As htslib 1.16 writes one of unmapped reads past the end; here it is damaged."""
     cram = write(tmp_path, "cram", []).reads
     data = bytearray(cram.read_bytes())
     middle = len(data) // 2
     data[middle : middle + 20] = bytes(20)
     cram.write_bytes(data)
-    with pytest.raises(InputError, match=r"though that is its reference: .*behind the end"):
+    with pytest.raises(InputError, match=r"though that is its reference: .*past the end"):
         open_inputs(cram, tmp_path / "ref.fa")

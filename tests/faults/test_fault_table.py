@@ -36,7 +36,7 @@ def test_guards_are_of_tests_of_their_row(root: Path) -> None:
 
 
 def test_every_guard_can_be_taken_out(root: Path) -> None:
-    """Whoever moves or rewords a guard changes its file in tests/faults/guards as well."""
+    """A guard that is moved or reworded needs its file in tests/faults/guards changed as well."""
     for guard in read_guards(root):
         source = (root / guard.file).read_text()
         assert guard.file.endswith(".py"), guard

@@ -1,4 +1,4 @@
-"""No output is ever an input: every command's outputs, held against all that it reads.
+"""No output is ever an input: every command's outputs, checked against all that it reads.
 
 Each command is run once as it should be. Then every file that it wrote is a link to one of its
 inputs, and every input stands once in the place of an output: it is refused, and all is as before.

@@ -1,6 +1,6 @@
 """The records of three tiny samples, byte for byte as they stand in `tests/golden/*.vcf`.
 
-Whoever changes records on purpose runs `pytest tests/golden --update-golden` and looks at the
+After a wanted change of records run `pytest tests/golden --update-golden`, and look at the
 difference before committing it.
 """
 

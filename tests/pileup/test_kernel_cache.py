@@ -1,4 +1,4 @@
-"""Machine code on the disk is used where it is whole and of this content, and else made anew."""
+"""Machine code on disk is used where it is whole and of this content, else compiled again."""
 
 import importlib.util
 import logging

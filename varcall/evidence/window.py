@@ -201,8 +201,8 @@ class EvidenceReader:
         self.reference = Reference(inputs.reference)
         self._read_groups = inputs.read_groups
         self._options = options
-        # Whoever does not close the reader, as a worker that lives as long as its process, leaves
-        # that to the stack when it is collected.
+        # A worker keeps its reader for as long as its process lives, so nothing closes it there:
+        # the stack does when it is collected.
         self._files = ExitStack()
         self._files.enter_context(self.reference)
         self._source = self._files.enter_context(open_reads(inputs))

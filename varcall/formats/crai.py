@@ -1,7 +1,7 @@
 """CRAI: where a CRAM has its slices; and whether it tells of all that are in the file.
 
 Format: CRAM specification 12. A slice that the index does not tell of is left out by htslib without
-an error, so the headers of the containers around what is to be fetched are held against it.
+an error, so the headers of the containers around what is to be fetched are checked against it.
 """
 
 import zlib
@@ -16,7 +16,7 @@ from varcall.formats.cram_containers import Container, CramFile
 
 # The walk over a contig begins this many containers early, where the index places one wrongly.
 _EARLY = 2
-_FAR = 1 << 40  # behind the end of any contig
+_FAR = 1 << 40  # past the end of any contig
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class CramAudit:
 
     Any earlier container may reach into a span; their headers take 15 microseconds each. Of slices
     with reads of several contigs only the fact that they are known is looked at: which contigs they
-    hold can be told only by decoding them.
+    hold is known only after decoding them.
 
     One object belongs to one process, as it holds an open file.
     """

@@ -1,4 +1,4 @@
-"""The .fai and .gzi of a FASTA read in pure Python and held against the file.
+"""The .fai and .gzi of a FASTA read in pure Python and checked against the file.
 
 htslib takes an index that is older than its FASTA as it stands, and then returns sequences that are
 shifted or hold line ends.

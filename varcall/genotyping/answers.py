@@ -38,7 +38,7 @@ class CallingModel:
     triage
         The feature model; None where the weights have none.
     quality_map
-        What the answers' GQs are worth, whoever gave them.
+        What the answers' GQs are worth, those of trees and those of pictures.
     every_picture
         Ask about the picture even where the feature model is sure.
     batch_size

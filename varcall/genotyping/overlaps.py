@@ -233,7 +233,7 @@ class _Group:
 
     @cached_property
     def _sides(self) -> dict[int, int]:
-        """Which haplotype each fragment comes from, 0 or 1, where that can be told."""
+        """Which haplotype each fragment comes from, 0 or 1, where the reads show it."""
         first, second = self._haplotypes
         sides = {}
         for number, fragment in self._fragments.items():

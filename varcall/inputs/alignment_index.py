@@ -1,4 +1,4 @@
-"""BAI, CSI and CRAI indexes read in pure Python and held against their alignment file.
+"""BAI, CSI and CRAI indexes read in pure Python and checked against their alignment file.
 
 htslib takes a well-formed empty index, or the index of another file, and returns fewer reads or
 none, without an error; an index without contigs even makes it crash. Formats: SAM specification

@@ -361,7 +361,7 @@ def _undecodable(files: Files, header: AlignmentHeader, used: Sequence[str]) -> 
     if all(contig_digest(files.reference, name).md5 == header.md5.get(name) for name in used):
         return (
             f"{cannot}, though that is its reference: the file is damaged, or holds reads placed "
-            "over or behind the end of a contig, which not every htslib decodes: make it again"
+            "over or past the end of a contig, which not every htslib decodes: make it again"
         )
     stated = some_names(header.md5.values()) or "none"
     return f"{cannot}: give the reference that the CRAM was made with (M5 of its contigs: {stated})"

@@ -1,7 +1,8 @@
 """Whether all the reads of the file were seen; how many of them were not used, and why.
 
-What is read is counted, each alignment in the window that it starts in, and held against the
-index's own count once a contig is through. Runs over parts of a contig cannot be held against it.
+What is read is counted, each alignment in the window that it starts in, and checked against the
+index's own count once a contig is through. Runs over parts of a contig cannot be checked against
+it.
 """
 
 import logging
@@ -31,7 +32,7 @@ REASONS = (
     "without sequence",
     "without aligned bases",
     "of another sample",
-    "placed behind the end of their contig",
+    "placed past the end of their contig",
     "beyond the depth cap",
 )
 

@@ -237,20 +237,20 @@ def divergence_warning(
 
     Contigs count by their length, so that many small ones of odd reads do not make a genome odd.
     """
-    told = {name: a for name, a in agreements.items() if a.positions >= MIN_COMPARED}
-    total = sum(lengths[name] for name in told)
-    overall = sum(a.divergence * lengths[name] / total for name, a in told.items())
+    compared = {name: a for name, a in agreements.items() if a.positions >= MIN_COMPARED}
+    total = sum(lengths[name] for name in compared)
+    overall = sum(a.divergence * lengths[name] / total for name, a in compared.items())
     if overall >= MAX_DIVERGENCE:
         share, where = overall, ""
     else:
         odd = {
             name: a
-            for name, a in told.items()
+            for name, a in compared.items()
             if a.divergence >= MAX_DIVERGENCE and lengths[name] >= LEAST_SHARE * total
         }
-        told, where = odd, f" of {some_names(odd)}"
+        compared, where = odd, f" of {some_names(odd)}"
         share = max((a.divergence for a in odd.values()), default=0.0)
-    positions = sum(a.positions for a in told.values())
+    positions = sum(a.positions for a in compared.values())
     if share < MAX_DIVERGENCE or positions < MIN_POSITIONS:
         return None
     return (

@@ -95,7 +95,7 @@ def _temporary_path(final: Path) -> Path:
 
 
 def _create(path: Path) -> None:
-    """Create an empty file that nobody else may read yet, in place of a stale one."""
+    """Create an empty file that no other user may read yet, in place of a stale one."""
     with suppress(FileNotFoundError):
         path.unlink()
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
@@ -118,7 +118,7 @@ class AtomicOutput:
         Final path. A symbolic link is followed, so that the file it points to is replaced.
     companions
         Suffixes of all files that may stand beside the output and describe it. Those that are not
-        written anew by `companion` are removed at commit: a stale index must not stay beside a
+        written again by `companion` are removed at commit: a stale index must not stay beside a
         new file.
 
     Raises

@@ -1,4 +1,4 @@
-"""No output is ever an input: what a command will write, held against all that it reads.
+"""No output is ever an input: what a command will write, checked against all that it reads.
 
 A slip of the user (`-o sample.bam`, `eval -c sample.vcf.gz -o sample`) would otherwise cost the
 reads, the reference or the calls. Files are compared by path and by device and inode, so through

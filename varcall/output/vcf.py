@@ -41,7 +41,7 @@ _FIXED_HEADER = """\
 ##FILTER=<ID=PASS,Description="All filters passed">
 ##FILTER=<ID=RefCall,Description="Genotype is homozygous reference">
 ##FILTER=<ID=LowQual,Description="QUAL is below the threshold">
-##FILTER=<ID=NoCall,Description="No genotype can be told">
+##FILTER=<ID=NoCall,Description="No genotype can be called">
 ##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">
 ##FORMAT=<ID=GQ,Number=1,Type=Integer,Description="Phred probability that GT is wrong">
 ##FORMAT=<ID=DP,Number=1,Type=Integer,Description="Reads that cover the site, scaled where capped">

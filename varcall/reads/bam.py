@@ -99,7 +99,7 @@ class BamRecords:
         return offset is not None and offset >> 16 <= self._next_offset
 
     def seek(self, span: RecordSpan) -> int | None:
-        """Begin anew where the index says; return the byte, None where the contig has no reads."""
+        """Start over where the index says; return the byte, None where the contig has no reads."""
         offset = self._entries_of(span.contig).before(span.first)
         if offset is None:
             return None

@@ -25,7 +25,7 @@ _DECODED = ("required_fields=0x17ff", "decode_md=0")
 _RECORDS_AT_ONCE = 64  # between two looks at how many bytes there are
 _BYTES_AT_ONCE = 1 << 19
 _NEAR = 20_000  # bases worth reading on: as many as a slice of 10,000 reads covers 75 times
-_END = 1 << 40  # behind the end of any contig
+_END = 1 << 40  # past the end of any contig
 
 
 class CramRecords:
@@ -73,7 +73,7 @@ class CramRecords:
         return span.first - self._reached <= _NEAR
 
     def seek(self, span: RecordSpan) -> int | None:
-        """Begin anew with the records that reach the span, at byte 0."""
+        """Start over with the records that reach the span, at byte 0."""
         self._check_index(span)
         if self._error is not None:
             # htslib may crash where it goes on after an error.

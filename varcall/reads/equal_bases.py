@@ -1,7 +1,7 @@
 """Bases that are spelled `=` in SEQ: "identical to the reference base" (SAM specification, 1.4).
 
 `samtools calmd -e` writes them. Only a base that is aligned to one of the reference has one to be
-identical to: in insertions and soft clips, and behind the end of the contig, `=` is N.
+identical to: in insertions and soft clips, and past the end of the contig, `=` is N.
 """
 
 import numpy as np

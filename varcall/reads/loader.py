@@ -67,7 +67,7 @@ class RecordSource(Protocol):
         ...
 
     def seek(self, span: RecordSpan) -> int | None:
-        """Begin anew before all records of a span; return the byte, None where there are none."""
+        """Start over before all records of a span; return the byte, None where there are none."""
         ...
 
     def extend(self) -> bool:

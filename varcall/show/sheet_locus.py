@@ -24,15 +24,15 @@ NEAR, CALLED_NEAR = 100, 20
 MAX_NEAREST, MAX_PICTURES = 2, 3
 #: Indels of reads so far from the VCF's POS are counted, the commonest ones.
 _INDEL_DISTANCE, _MAX_INDELS = 5, 4
-#: The features that tell most, of every candidate and of an indel.
-TOLD = (
+#: The features shown of every candidate, and of an indel.
+SHOWN_FEATURES = (
     "putative_fraction", "putative_base_quality", "putative_best_base_quality", "putative_mapq",
     "low_mapq_share", "strand_bias_z", "putative_near_read_end_share",
     "putative_other_mismatches", "putative_clipped_share", "depth_over_sample_depth",
     "neighbours_100", "homopolymer_run_log", "log_likelihood_one_over_zero",
     "log_likelihood_two_over_one",
 )  # fmt: skip
-TOLD_OF_INDELS = (
+SHOWN_OF_INDELS = (
     "repeat_length_log", "repeat_unit", "expected_slippage_sqrt", "spanning_log",
     "spanning_ref_share", "spanning_putative_share", "spanning_one_unit_off_share",
     "stutter_one_over_zero", "stutter_two_over_one",
@@ -41,17 +41,17 @@ TOLD_OF_INDELS = (
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """A question with the copies that the VCF says (None where that cannot be told)."""
+    """A question with the copies that the VCF says (None where that is not known)."""
 
     asked: Asked
     copies: int | None
 
     @property
-    def told(self) -> dict[str, float]:
+    def shown(self) -> dict[str, float]:
         """The features that matter, by name."""
         alleles = self.asked.alleles
         is_indel = any(len(alt) != len(alleles.ref) for alt in alleles.alts)
-        names = (*TOLD, *TOLD_OF_INDELS) if is_indel else TOLD
+        names = (*SHOWN_FEATURES, *SHOWN_OF_INDELS) if is_indel else SHOWN_FEATURES
         values = dict(zip(FEATURES, self.asked.features.tolist(), strict=True))
         return {name: values[name] for name in names}
 

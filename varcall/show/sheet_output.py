@@ -20,7 +20,7 @@ _PICTURE = ".png"
 _INDEX = "index.html"
 #: Viewers refuse pictures of many screens; pages have no such end.
 MAX_PNG_LOCI = 20
-#: What is told of a call.
+#: The fields of a call that are shown.
 CALLED_FIELDS = ("GT", "GQ", "DP", "AD")
 
 
@@ -120,8 +120,8 @@ def _tiles(locus: SheetLocus) -> Iterator[bytes]:
     ]
     yield render_note(locus.title, lines)
     for item in locus.pictures:
-        told = ", ".join(f"{name} {value:.2f}" for name, value in item.told.items())
-        yield render_tile(item.asked.image, _label(locus, item), [_answer(item), told])
+        shown = ", ".join(f"{name} {value:.2f}" for name, value in item.shown.items())
+        yield render_tile(item.asked.image, _label(locus, item), [_answer(item), shown])
 
 
 def _answer(item: Judged) -> str:
@@ -186,7 +186,7 @@ def _entry(number: int, locus: SheetLocus) -> dict[str, Any]:
             {
                 "title": _label(locus, item).title,
                 "image": inline_png(render_tile(item.asked.image, _label(locus, item))),
-                "told": {name: f"{value:.3f}" for name, value in item.told.items()},
+                "shown": {name: f"{value:.3f}" for name, value in item.shown.items()},
             }
             for item in locus.pictures
         ],

@@ -28,8 +28,12 @@ def call_windows(
         return
     load = partial(load_cuda_engine, plan.model, plan.device, plan.precision, engine=plan.engine)
     with EngineProcess(load, plan.model, processes) as process:
-        desk = process.desk()
-        plan = replace(plan, device="cpu") if desk is None else replace(plan, desk=desk)
+        address = process.address()
+        plan = (
+            replace(plan, device="cpu")
+            if address is None
+            else replace(plan, engine_address=address)
+        )
         for window, result in run_in_order(Worker, plan, todo, processes, bundle):
             result.seconds["model"] += process.spent()
             yield window, result

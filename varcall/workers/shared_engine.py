@@ -49,7 +49,7 @@ class _Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class EngineAddress:
     """Where workers ask; it may cross to them while they start.
 
     Attributes
@@ -138,14 +138,14 @@ class EngineProcess:
         memories = [RawArray("b", ROWS * row_type.itemsize) for _ in range(askers)]
         ends = [_CONTEXT.Pipe() for _ in range(askers)]
         places = tuple(_Place(m, worker) for m, (worker, _) in zip(memories, ends, strict=True))
-        self._desk = Desk(weights.card, weights.sha256, places, _CONTEXT.Value("i", 0))
+        self._address = EngineAddress(weights.card, weights.sha256, places, _CONTEXT.Value("i", 0))
         self._word, its_word = _CONTEXT.Pipe(duplex=False)
         self._seconds, self._told = RawValue("d"), 0.0
         its_ends = [own for _, own in ends]
         self._process = _CONTEXT.Process(
             target=_serve, args=(load, row_type, memories, its_word, its_ends, self._seconds)
         )
-        # Once started it alone has these, so that whoever waits for it notices its death.
+        # Once started it alone has these, so that a process that waits for it notices its death.
         self._to_close = [its_word, *its_ends]
 
     def __enter__(self) -> "EngineProcess":
@@ -158,11 +158,11 @@ class EngineProcess:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.join()
-        for place in self._desk.places:
+        for place in self._address.places:
             place.connection.close()
         self._word.close()
 
-    def desk(self) -> Desk | None:
+    def address(self) -> EngineAddress | None:
         """Wait until the engine is loaded; return where to ask it, None if `load` returned None.
 
         Raises
@@ -178,7 +178,7 @@ class EngineProcess:
             raise WorkerError(_DIED) from None
         if isinstance(word, Exception):
             raise word
-        return self._desk if word else None
+        return self._address if word else None
 
     def spent(self) -> float:
         """Return the CPU seconds of its answers since the last time this was asked."""

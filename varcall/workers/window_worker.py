@@ -31,7 +31,7 @@ from varcall.inputs.regions import Region
 from varcall.output.vcf import format_record
 from varcall.reads.batch import ReadBatch
 from varcall.reads.library_profile import LibraryProfile
-from varcall.workers.shared_engine import Desk
+from varcall.workers.shared_engine import EngineAddress
 
 STAGES = (
     "read", "realign", "candidates", "features", "triage", "prompts", "images", "model", "genotype",
@@ -52,7 +52,7 @@ class WorkerPlan:
         Whether the feature model may answer alone.
     haploid_contigs
         Contigs called as haploid in a diploid sample.
-    desk
+    engine_address
         Where to ask an engine that all workers share; None gives each its own.
     """
 
@@ -68,7 +68,7 @@ class WorkerPlan:
     haploid_contigs: frozenset[str]
     genotype: GenotypeOptions
     triage: bool = True
-    desk: Desk | None = None
+    engine_address: EngineAddress | None = None
 
     def ploidy_of(self, contig: str) -> int:
         """Return the ploidy that a contig is called with."""
@@ -235,8 +235,8 @@ def model_of(plan: WorkerPlan) -> CallingModel:
 
 
 def _engine_of(plan: WorkerPlan) -> Engine:
-    if plan.desk is not None:
-        return plan.desk.engine()
+    if plan.engine_address is not None:
+        return plan.engine_address.engine()
     load = partial(
         load_engine, plan.model, plan.device, plan.precision, threads=1, engine=plan.engine
     )

@@ -146,7 +146,7 @@ def test_sites_called_together_are_called_as_each_alone(sites, ploidy):
 def test_ties_go_to_the_lower_allele():
     even = np.full((1, 3), 1 / 3)
     assert call_genotype(even, NO_PAIRS).alleles == (0, 0)
-    # One ALT is there, and which of the two cannot be told.
+    # One ALT is there, and which of the two is not known.
     half = np.array([[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]])
     assert call_genotype(half, np.array([[0.0, 1.0, 0.0]])).alleles == (0, 1)
 

@@ -69,7 +69,7 @@ def test_f14_what_is_skipped_is_said_once(inputs: Inputs, caplog: pytest.LogCapt
         "126,000 of 140,000 alignments were not used: 2,000 secondary, 4,000 supplementary, "
         "8,000 duplicates, 10,000 excluded by another flag, 12,000 of low mapping quality, "
         "14,000 without sequence, 16,000 without aligned bases, 18,000 of another sample, "
-        "20,000 placed behind the end of their contig, 22,000 beyond the depth cap"
+        "20,000 placed past the end of their contig, 22,000 beyond the depth cap"
     )
     assert deep.startswith("22,000 reads beyond --max-depth were left out")
     assert [record.levelname for record in caplog.records] == ["DEBUG", "INFO"]
@@ -85,7 +85,7 @@ def test_f3_one_read_less_is_an_error_of_the_whole_contig(inputs: Inputs) -> Non
     tally.add(Region("chr1", 0, 9000), ReadCounts(92, 91))
     with pytest.raises(InputError, match=r"knows 402 mapped reads on 'chr1' .* 401 were found"):
         tally.add(Region("chr1", 9000, LENGTH), ReadCounts(310, 310))
-    # A part of a contig cannot be held against its number.
+    # A part of a contig cannot be checked against its number.
     ReadTally(inputs).add(Region("chr1", 0, LENGTH - 1), ReadCounts())
 
 
@@ -127,7 +127,7 @@ def test_f3_a_bin_that_is_hidden_hides_no_reads(
     for index in (inputs.index, hidden):
         with open_reads(replace(inputs, index=index)) as source:
             assert len(source.load("chr1", 20_000, 30_000, ReadFilter())) == 100
-    # The mapped reads of the contig are held against the index's count.
+    # The mapped reads of the contig are checked against the index's count.
     assert call(inputs, untrained_model, hidden, tmp_path / "out.vcf") == 0
 
 

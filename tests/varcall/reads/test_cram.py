@@ -28,7 +28,7 @@ def reads(tmp_path: Path) -> ReadsBuilder:
 
 @pytest.fixture
 def sought(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Where the stream was begun anew."""
+    """Where the stream was started over."""
     starts: list[int] = []
     original = CramRecords.seek
 

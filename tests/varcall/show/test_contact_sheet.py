@@ -1,4 +1,4 @@
-"""`varcall show --vcf`: which loci, what is told of each, and how the page is written."""
+"""`varcall show --vcf`: which loci, what is said of each, and how the page is written."""
 
 from html.parser import HTMLParser
 from pathlib import Path

@@ -18,7 +18,7 @@ from tests.processes import ends_with_its_processes, needs_proc
 from tests.varcall.genotyping.engines import Broken, die, nothing, refuse
 from varcall.errors import WorkerError
 from varcall.workers.pool import run_in_order
-from varcall.workers.shared_engine import ROWS, Desk, EngineProcess
+from varcall.workers.shared_engine import ROWS, EngineAddress, EngineProcess
 
 pytestmark = pytest.mark.usefixtures("no_process_is_left")
 
@@ -37,8 +37,8 @@ def torch_on_cpu(path: Path) -> Callable[[], object]:
 class Asker:
     """A worker that asks about the questions of a seed."""
 
-    def __init__(self, desk: Desk) -> None:
-        self.engine = desk.engine()
+    def __init__(self, address: EngineAddress) -> None:
+        self.engine = address.engine()
 
     def call(self, asked: tuple[int, int]) -> np.ndarray:
         return self.engine.predict(*small.questions(*asked))
@@ -48,9 +48,9 @@ def test_workers_get_the_answers_of_the_engine(path: Path) -> None:
     todo = [(n, seed) for seed, n in enumerate((1, 7, 0, ROWS, 2 * ROWS + 3, 5, 12, 1))]
     alone = load_engine(path, "cpu", "fp32", engine="torch")
     with EngineProcess(torch_on_cpu(path), path, 2) as process:
-        desk = process.desk()
-        assert desk is not None
-        for asked, answers in run_in_order(Asker, desk, todo, 2):
+        address = process.address()
+        assert address is not None
+        for asked, answers in run_in_order(Asker, address, todo, 2):
             np.testing.assert_array_equal(answers, alone.predict(*small.questions(*asked)))
         assert process.spent() > 0
         assert process.spent() == 0
@@ -67,9 +67,9 @@ def test_what_comes_together_is_answered_together(path: Path) -> None:
         got[seed] = asker.call((3, seed))
 
     with EngineProcess(torch_on_cpu(path), path, 4) as process:
-        desk = process.desk()
-        assert desk is not None
-        askers = [Asker(desk) for _ in range(4)]
+        address = process.address()
+        assert address is not None
+        askers = [Asker(address) for _ in range(4)]
         threads = [Thread(target=ask, args=(a, seed)) for seed, a in enumerate(askers)]
         for thread in threads:
             thread.start()
@@ -82,7 +82,7 @@ def test_what_comes_together_is_answered_together(path: Path) -> None:
 
 def test_nothing_loaded_is_no_desk(path: Path) -> None:
     with EngineProcess(nothing, path, 2) as process:
-        assert process.desk() is None
+        assert process.address() is None
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_an_engine_that_does_not_load(
     path: Path, load: Callable[[], None], error: type[Exception], says: str
 ) -> None:
     with EngineProcess(load, path, 2) as process, pytest.raises(error, match=says):
-        process.desk()
+        process.address()
 
 
 @pytest.mark.parametrize(
@@ -109,10 +109,10 @@ def test_an_engine_that_does_not_load(
 def test_an_engine_that_stops(path: Path, way: str, error: type[Exception], says: str) -> None:
     load = partial(Broken, small.card(), way)
     with EngineProcess(load, path, 2) as process:
-        desk = process.desk()
-        assert desk is not None
+        address = process.address()
+        assert address is not None
         with pytest.raises(error, match=says):
-            list(run_in_order(Asker, desk, [(1, 0), (2, 1), (3, 2)], 2))
+            list(run_in_order(Asker, address, [(1, 0), (2, 1), (3, 2)], 2))
 
 
 RUN = textwrap.dedent(
@@ -127,7 +127,7 @@ RUN = textwrap.dedent(
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             with EngineProcess(partial(told, sys.argv[1], small.card()), sys.argv[2], 2) as process:
-                process.desk()
+                process.address()
                 time.sleep(600)
         except KeyboardInterrupt:
             sys.exit(130)

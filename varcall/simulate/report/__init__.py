@@ -1,1 +1,1 @@
-"""How real simulated reads are: their distributions held against those of real samples."""
+"""How real simulated reads are: their distributions compared with those of real samples."""

@@ -31,7 +31,7 @@ _LONG_RUN_FEATURE = np.log1p(6) / 3.5
 RUN_STEPS = ((6, 8), (9, 11), (12, 14), (15, 19), (20, 40))
 #: Hets without truth: SNVs with this share, depth, base quality and mapping quality.
 _HET_VAF, _HET_DEPTH, _HET_QUALITY, _HET_MAPQ = (0.2, 0.8), 12, 25, 50
-#: What is told of noisy candidates: feature, its name here, and the factor that undoes its scale.
+#: What is said of noisy candidates: feature, its name here, and the factor that undoes its scale.
 _LOOKS = (
     ("putative_base_quality", "mean base quality", 40.0),
     ("putative_best_base_quality", "best base quality", 40.0),

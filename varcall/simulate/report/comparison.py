@@ -10,7 +10,7 @@ import numpy as np
 
 from varcall.simulate.report.chunk import Metrics
 
-#: What of the simulated samples a real one is held against.
+#: What of the simulated samples a real one is compared with.
 PERCENTILES = (5.0, 50.0, 95.0)
 INSIDE, LOW, HIGH, UNKNOWN = "yes", "LOW", "HIGH", "-"
 
