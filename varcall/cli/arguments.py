@@ -9,12 +9,10 @@ Reads = Annotated[Path, typer.Argument(metavar="READS", help="Sorted, indexed BA
 Reference = Annotated[
     Path, typer.Option("-f", "--ref", "--reference", help="Reference FASTA with its .fai.")
 ]
-Index = Annotated[
-    Path | None, typer.Option(help="Index of READS, where it does not lie beside it.")
-]
+Index = Annotated[Path | None, typer.Option(help="Index of READS, if not next to it.")]
 Sample = Annotated[
     str | None,
-    typer.Option("-s", "--sample", help="Which sample (SM) of READS, where it has several."),
+    typer.Option("-s", "--sample", help="Sample (SM) to call, if READS has several."),
 ]
 Regions = Annotated[
     list[str] | None,
@@ -28,7 +26,9 @@ VcfOutput = Annotated[
 ]
 OutputType = Annotated[
     str | None,
-    typer.Option("-O", "--output-type", help="v|z[0-9]|u|b[0-9]; the output's suffix when absent."),
+    typer.Option(
+        "-O", "--output-type", help="v|z[0-9]|u|b[0-9]; by the suffix of the output if not given."
+    ),
 ]
 NoWriteIndex = Annotated[
     bool, typer.Option("--no-write-index", help="Do not index a compressed output.")
@@ -37,24 +37,24 @@ AllowOtherReference = Annotated[
     bool,
     typer.Option(
         "--allow-other-reference",
-        help="Use a reference whose MD5 is not the M5 of READS, if the reads agree with it.",
+        help="Accept a reference whose MD5 differs from the M5 of READS, if the reads match it.",
     ),
 ]
 Threads = Annotated[
-    int, typer.Option("-t", "--threads", "-@", help="Worker processes, a hard cap.")
+    int, typer.Option("-t", "--threads", "-@", help="Maximum number of worker processes.")
 ]
 MinMapq = Annotated[
-    int, typer.Option("-q", "--min-mapq", help="Skip reads mapped with less confidence.")
+    int, typer.Option("-q", "--min-mapq", help="Minimum mapping quality of a read.")
 ]
 MinBaseQuality = Annotated[
     int,
-    typer.Option("-Q", "--min-base-quality", "--min-baseq", help="Skip bases of a lower quality."),
+    typer.Option("-Q", "--min-base-quality", "--min-baseq", help="Minimum base quality."),
 ]
 ExcludeFlags = Annotated[
     int, typer.Option("-F", "--exclude-flags", help="Skip reads with any of these SAM flags.")
 ]
 MaxDepth = Annotated[
-    int, typer.Option("-d", "--max-depth", help="Use about so many reads at a position.")
+    int, typer.Option("-d", "--max-depth", help="Maximum reads used at a position, approximately.")
 ]
 MinAltCountSnv = Annotated[int, typer.Option(help="Minimum reads supporting an SNV.")]
 MinAltCountIndel = Annotated[int, typer.Option(help="Minimum reads supporting an indel.")]

@@ -54,7 +54,7 @@ def call(
     threads: Threads = 1,
     sample: Sample = None,
     sample_name: Annotated[
-        str | None, typer.Option(help="Name written into the output, instead of SM.")
+        str | None, typer.Option(help="Sample name to write instead of SM.")
     ] = None,
     min_mapq: MinMapq = defaults.DEFAULT_MIN_MAPQ,
     min_base_quality: MinBaseQuality = defaults.DEFAULT_MIN_BASE_QUALITY,
@@ -65,7 +65,7 @@ def call(
     min_alt_fraction_snv: MinAltFractionSnv = defaults.DEFAULT_MIN_ALT_FRACTION_SNV,
     min_alt_fraction_indel: MinAltFractionIndel = defaults.DEFAULT_MIN_ALT_FRACTION_INDEL,
     min_qual: Annotated[
-        float, typer.Option(help="Mark records of a lower QUAL as LowQual.")
+        float, typer.Option(help="Set FILTER to LowQual below this QUAL.")
     ] = defaults.DEFAULT_MIN_QUAL,
     write_gl: Annotated[bool, typer.Option("--write-gl", help="Write GL beside PL.")] = False,
     ploidy: Ploidy = 2,
@@ -75,12 +75,12 @@ def call(
     device: Annotated[str, typer.Option(help="auto|cpu|cuda[:N].")] = "auto",
     precision: Annotated[str, typer.Option(help="|".join(defaults.PRECISIONS) + ".")] = "auto",
     batch_size: Annotated[
-        int, typer.Option(help="Images the model sees at a time.")
+        int, typer.Option(help="Images per call of the network.")
     ] = defaults.DEFAULT_BATCH_SIZE,
     realign: Realign = True,
     triage: Annotated[bool, typer.Option(help="Answer easy questions without a picture.")] = True,
     window: Annotated[
-        int, typer.Option(help="Reference bases a worker processes at a time.")
+        int, typer.Option(help="Reference bases per window.")
     ] = defaults.DEFAULT_WINDOW,
     shard: Annotated[
         str | None, typer.Option(help="Call part I of N only, as I/N; see varcall merge.")
@@ -89,7 +89,7 @@ def call(
         Path | None, typer.Option(help="Keep finished windows in this folder.")
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Use the finished windows of --workdir that fit.")
+        bool, typer.Option("--resume", help="Reuse the finished windows in --workdir.")
     ] = False,
     timings: Annotated[Path | None, typer.Option(help="Write CPU seconds by stage (TSV).")] = None,
     no_version: Annotated[
@@ -98,11 +98,15 @@ def call(
     verbose: Annotated[
         int,
         typer.Option(
-            "-v", "--verbose", count=True, show_default=False, help="Say more; -vv still more."
+            "-v",
+            "--verbose",
+            count=True,
+            show_default=False,
+            help="More messages; -vv for debugging.",
         ),
     ] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings and errors.")] = False,
-    log_file: Annotated[Path | None, typer.Option(help="Write the log there too.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Warnings and errors only.")] = False,
+    log_file: Annotated[Path | None, typer.Option(help="Also write the log to this file.")] = None,
 ) -> None:
     """Call germline SNVs and indels of one sample from aligned reads."""
     from varcall.inputs.regions import parse_shard

@@ -16,7 +16,7 @@ def demo(
         str, typer.Option("-m", "--model", help="Bundled model's name, or a .safetensors path.")
     ] = defaults.DEFAULT_MODEL,
     threads: Annotated[int, typer.Option("-t", "--threads", "-@", help="Worker processes.")] = 2,
-    seed: Annotated[int, typer.Option(help="Another seed simulates another sample.")] = 1,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated sample.")] = 1,
 ) -> None:
     """Simulate a small diploid sample, call it with the bundled model, and score the calls."""
     from varcall.demo import DemoOptions, report, run_demo

@@ -24,7 +24,13 @@ def eval_(
     ] = None,
     regions: Annotated[
         list[str] | None,
-        typer.Option("-r", "--regions", "--region", metavar="REGION", help="Compare only these."),
+        typer.Option(
+            "-r",
+            "--regions",
+            "--region",
+            metavar="REGION",
+            help="Regions to compare, contig[:start-end]; may be repeated.",
+        ),
     ] = None,
     bed_regions: Annotated[
         Path | None, typer.Option("-R", "--bed-regions", help="The same from a BED file.")
@@ -91,9 +97,9 @@ def eval_(
     ] = None,
     threads: Annotated[int, typer.Option("-t", "--threads", "-@", "-T", help="Threads.")] = 1,
     verbose: Annotated[
-        int, typer.Option("-v", "--verbose", count=True, show_default=False, help="Say more.")
+        int, typer.Option("-v", "--verbose", count=True, show_default=False, help="More messages.")
     ] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Say only warnings and errors.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Warnings and errors only.")] = False,
 ) -> None:
     """Score call sets against a truth set: vcfeval's matching, hap.py's tables."""
     from varcall.evaluate.options import EvalOptions

@@ -28,7 +28,7 @@ def examples(
     ] = None,
     allow_other_reference: AllowOtherReference = False,
     regions: Regions = None,
-    span: Annotated[int, typer.Option("--span", help="Bases a file.")] = 100_000,
+    span: Annotated[int, typer.Option("--span", help="Bases per example file.")] = 100_000,
     threads: Threads = 1,
 ) -> None:
     """Cut reads with known truth into examples to train on."""

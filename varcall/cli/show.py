@@ -35,11 +35,11 @@ def show(
     reference: Reference,
     position: Annotated[
         str | None,
-        typer.Option("-r", "--position", metavar="CONTIG:POS", help="Where to look (1-based)."),
+        typer.Option("-r", "--position", metavar="CONTIG:POS", help="Position to show (1-based)."),
     ] = None,
     vcf: Annotated[
         Path | None,
-        typer.Option(help="Or: look at the loci of this VCF, say an fp.vcf.gz of varcall eval."),
+        typer.Option(help="Show the loci of this VCF instead, such as fp.vcf.gz of varcall eval."),
     ] = None,
     output: Annotated[
         Path | None,
@@ -52,13 +52,13 @@ def show(
     ] = None,
     alt: Annotated[
         str | None,
-        typer.Option(help="With -r: ALT to ask about, or two with a comma; all where absent."),
+        typer.Option(help="With -r: ALT allele, or two separated by a comma; all if not given."),
     ] = None,
     limit: Annotated[
-        int | None, typer.Option(help="With --vcf: show the first so many loci. [100]")
+        int | None, typer.Option(help="With --vcf: maximum number of loci. [100]")
     ] = None,
     kind: Annotated[
-        str | None, typer.Option("--type", help="With --vcf: only these, snp or indel.")
+        str | None, typer.Option("--type", help="With --vcf: show snp or indel only.")
     ] = None,
     index: Index = None,
     allow_other_reference: AllowOtherReference = False,

@@ -30,18 +30,24 @@ def simulate(
     ] = None,
     samples: Annotated[int, typer.Option(min=1, help="Samples of the set.")] = 1,
     first_sample: Annotated[
-        int, typer.Option(min=1, help="Number of the first, to make one set in several runs.")
+        int,
+        typer.Option(min=1, help="Number of the first sample, to make one set in several runs."),
     ] = 1,
     sample_size: Annotated[
-        str, typer.Option(help="Bases each sample of the set covers, for instance 80kb.")
+        str, typer.Option(help="Bases covered by each sample of the set, for instance 80kb.")
     ] = "80kb",
     regions: Annotated[
         list[str] | None,
-        typer.Option("-r", "--regions", metavar="REGION", help="Where; may be repeated."),
+        typer.Option(
+            "-r",
+            "--regions",
+            metavar="REGION",
+            help="contig[:start-end] to simulate; may be repeated.",
+        ),
     ] = None,
     exclude: Annotated[
         list[Path] | None,
-        typer.Option(help="BED that no read of the set is made from; may be repeated."),
+        typer.Option(help="BED of regions to leave out of the set; may be repeated."),
     ] = None,
     depth: Annotated[
         str | None,
@@ -49,7 +55,9 @@ def simulate(
     ] = None,
     variants_per_kb: Annotated[
         float | None,
-        typer.Option(help="Fill up to this density by mutation. [0 with --truth; 2.75 for a set]"),
+        typer.Option(
+            help="Add random variants up to this density. [0 with --truth; 2.75 for a set]"
+        ),
     ] = None,
     paralog_rate: Annotated[
         float, typer.Option(min=0, max=1, help="Share of samples with a hidden paralog.")
@@ -61,18 +69,18 @@ def simulate(
         str, typer.Option(help="bwa, exact, or auto: bwa where it is installed.")
     ] = "auto",
     sample_name: Annotated[str, typer.Option(help="SM of a single sample.")] = "simulated",
-    seed: Annotated[int, typer.Option(min=0, help="Another seed makes other samples.")] = 1,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random choices.")] = 1,
     threads: Annotated[
         int,
         typer.Option(
-            "-t", "--threads", "-@", min=1, help="Threads of bwa; samples measured at once."
+            "-t", "--threads", "-@", min=1, help="Threads of bwa; samples measured in parallel."
         ),
     ] = 1,
     report: Annotated[
         list[Path] | None,
         typer.Option(
             metavar="READS",
-            help="Simulate nothing: hold --against samples against this real one; repeatable.",
+            help="Compare --against samples with this real one, simulate nothing; repeatable.",
         ),
     ] = None,
     against: Annotated[
@@ -81,7 +89,7 @@ def simulate(
     ] = None,
     report_reference: Annotated[
         Path | None,
-        typer.Option("--report-ref", help="FASTA of the real reads, where it is not --ref."),
+        typer.Option("--report-ref", help="FASTA of the real reads, if it is not --ref."),
     ] = None,
 ) -> None:
     """Simulate reads of a mutated diploid genome, mapped, with their truth.

@@ -21,13 +21,13 @@ def train(
         typer.Option(help="Folder of examples to measure on; may be repeated, first calibrates."),
     ] = None,
     device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
-    workers: Annotated[int, typer.Option(help="Single-threaded CPU processes side by side.")] = 1,
+    workers: Annotated[int, typer.Option(help="Number of single-threaded CPU processes.")] = 1,
     threads: Annotated[
         int, typer.Option("-t", "--threads", "-@", help="Threads of one process.")
     ] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue from the checkpoint.")] = False,
     begin_with: Annotated[
-        Path | None, typer.Option(help="Weights to begin with, instead of random ones.")
+        Path | None, typer.Option(help="Weights to start from instead of random ones.")
     ] = None,
 ) -> None:
     """Train a model on examples; the log is train.jsonl in the output folder."""
