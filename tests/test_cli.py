@@ -99,6 +99,7 @@ def failing(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
 
     pipeline = type(sys)("varcall.pipeline")
     pipeline.call_variants = call_variants  # type: ignore[attr-defined]
+    pipeline.check_call_files = lambda options: None  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "varcall.pipeline", pipeline)
     return run(["call", "reads.bam", "--ref", "ref.fa"])
 
@@ -146,6 +147,7 @@ def call_that(does: str, before: str = "") -> list[str]:
         "    finally:\n"
         "        print('cleaned', flush=True)\n"
         "module = types.ModuleType('varcall.pipeline'); module.call_variants = work\n"
+        "module.check_call_files = lambda options: None\n"
         "sys.modules['varcall.pipeline'] = module\n"
         "sys.argv = ['varcall', 'call', 'reads.bam', '--ref', 'ref.fa']\n"
         "from varcall.cli import main; main()"

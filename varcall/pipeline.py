@@ -14,7 +14,6 @@ from contextlib import closing
 from functools import partial
 
 from models.registry import weights_path
-from varcall.call_files import check_call_files
 from varcall.evidence.candidates import CandidateThresholds
 from varcall.evidence.realign import RealignOptions
 from varcall.evidence.window import EvidenceOptions
@@ -25,11 +24,22 @@ from varcall.inputs.regions import Region, shard, windows
 from varcall.log import Progress
 from varcall.options import CallOptions
 from varcall.output.atomic import check_writable
+from varcall.output.checks import (
+    Output,
+    check_outputs,
+    file_inputs,
+    file_outputs,
+    model_inputs,
+    present_outputs,
+    reads_inputs,
+    reference_inputs,
+    vcf_outputs,
+)
 from varcall.output.provenance import ModelIdentity, header_lines, normalised_command
 from varcall.output.vcf import HeaderContig, HeaderShard, OutputType, VcfHeader, open_vcf
 from varcall.reads.batch import TILE, ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
-from varcall.workers.finished_windows import Compute, FinishedWindows, fingerprint
+from varcall.workers.finished_windows import FILES, Compute, FinishedWindows, fingerprint
 from varcall.workers.schedule import call_windows
 from varcall.workers.timings import Timings
 from varcall.workers.window_worker import WindowResult, WorkerPlan
@@ -90,6 +100,34 @@ def call_variants(options: CallOptions) -> None:
     timings.log()
     if options.timings is not None:
         timings.save(options.timings)
+
+
+def check_call_files(options: CallOptions) -> None:
+    """See that no output of a call is one of its inputs, or another of its outputs.
+
+    Raises
+    ------
+    OutputError
+        One is.
+    """
+    outputs = [
+        *vcf_outputs("--output", options.output),
+        *file_outputs("--timings", options.timings),
+        *file_outputs("--log-file", options.log_file),
+    ]
+    if options.workdir is not None:
+        outputs.append(Output("--workdir", options.workdir, is_folder=True))
+        for pattern in FILES:
+            outputs += present_outputs("--workdir", options.workdir, "", pattern)
+    check_outputs(
+        outputs,
+        [
+            *reads_inputs(options.reads, options.index),
+            *reference_inputs(options.reference),
+            *file_inputs("the regions file", options.regions_file),
+            *model_inputs(options.model),
+        ],
+    )
 
 
 def _results(

@@ -154,9 +154,8 @@ def call(
         no_version=no_version,
     )
     # Imported only now: a usage error should not wait for torch.
-    from varcall.call_files import check_call_files
     from varcall.log import configure_logging
-    from varcall.pipeline import call_variants
+    from varcall.pipeline import call_variants, check_call_files
 
     check_call_files(options)  # before the log file is opened
     configure_logging(verbose=verbose, quiet=quiet, log_file=log_file)

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays
 from pileup.kernels.reads.library import count_errors, shown_lengths, tally_bases
-from varcall.inputs.occupied import occupied_spans_of
-from varcall.inputs.open import Inputs
+from varcall.inputs.open import Inputs, occupied_spans_of
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
 from varcall.reads.batch import TILE, ReadBatch, ReadFilter

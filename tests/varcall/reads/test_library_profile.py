@@ -217,7 +217,7 @@ def test_cells_cover_what_is_occupied_once_and_spread_evenly(
         header_contigs=lengths,
     )  # fmt: skip
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("varcall.inputs.occupied.occupied_spans", lambda path: occupied)
+        patch.setattr("varcall.inputs.open.occupied_spans", lambda path: occupied)
         cells = list(_cells(inputs))
     expected = {
         (name, cell)

@@ -11,8 +11,7 @@ import pysam
 
 from varcall.errors import InputError
 from varcall.evidence.window import WINDOW_MARGIN, EvidenceOptions, EvidenceReader
-from varcall.inputs.occupied import occupied_spans_of
-from varcall.inputs.open import Inputs, open_inputs
+from varcall.inputs.open import Inputs, occupied_spans_of, open_inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region, read_bed
 from varcall.reads.batch import ReadBatch, ReadFilter

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from varcall.inputs.regions import Region, windows
-from varcall.workers.bundles import EACH, EMPTY_TOGETHER, TOGETHER, bundle_windows
+from varcall.workers.schedule import EACH, EMPTY_TOGETHER, TOGETHER, bundle_windows
 
 SIZE = 1000
 CONTIGS = {"a": 700_000, "b": 50_000}
@@ -22,7 +22,7 @@ def inputs() -> Any:
 def bundled(
     occupied: list[tuple[int, int, int]], processes: int, patch: pytest.MonkeyPatch
 ) -> tuple[tuple[Region, ...], list[tuple[Region, ...]]]:
-    patch.setattr("varcall.inputs.occupied.occupied_spans", lambda path: tuple(occupied))
+    patch.setattr("varcall.inputs.open.occupied_spans", lambda path: tuple(occupied))
     todo = windows([Region(name, 0, length) for name, length in CONTIGS.items()], SIZE)
     return todo, list(bundle_windows(todo, inputs(), processes))
 
