@@ -38,29 +38,14 @@ class FaiEntry:
         return self.offset + line * self.line_width + column
 
 
-class PlainBytes:
-    """Bytes of a plain FASTA."""
-
-    def __init__(self, path: Path) -> None:
-        self._file: BinaryIO = path.open("rb")
-
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
-
-    def read(self, offset: int, count: int) -> bytes:
-        """Read `count` bytes at an offset, fewer at the end of the file."""
-        self._file.seek(offset)
-        return self._file.read(count)
-
-
-class BgzippedBytes:
-    """Uncompressed bytes of a bgzipped FASTA, found by its .gzi."""
+class BgzippedFasta:
+    """Uncompressed bytes of a bgzipped FASTA as a file to seek in and read, found by its .gzi."""
 
     def __init__(self, path: Path) -> None:
         gzi = Path(f"{path}.gzi")
         self._compressed, self._uncompressed = read_gzi(gzi)
         self._file = BgzfFile(path)
+        self._offset = 0
         try:
             fits = self._fits()
         except BlockError:
@@ -73,10 +58,14 @@ class BgzippedBytes:
         """Close the file."""
         self._file.close()
 
-    def read(self, offset: int, count: int) -> bytes:
-        """Read `count` uncompressed bytes at an offset, fewer at the end of the file."""
-        number = bisect.bisect_right(self._uncompressed, offset) - 1
-        skip = offset - self._uncompressed[number]
+    def seek(self, offset: int) -> None:
+        """Go to an offset in the uncompressed bytes."""
+        self._offset = offset
+
+    def read(self, count: int) -> bytes:
+        """Read `count` uncompressed bytes, fewer at the end of the file."""
+        number = bisect.bisect_right(self._uncompressed, self._offset) - 1
+        skip = self._offset - self._uncompressed[number]
         pieces: list[bytes] = []
         for block in self._file.blocks(self._compressed[number]):
             pieces.append(block.data[skip : skip + count])
@@ -84,7 +73,9 @@ class BgzippedBytes:
             skip = max(0, skip - len(block.data))
             if count == 0:
                 break
-        return b"".join(pieces)
+        found = b"".join(pieces)
+        self._offset += len(found)
+        return found
 
     def _fits(self) -> bool:
         """Look at some blocks: each must be where the .gzi says and as long as it says."""
@@ -163,9 +154,9 @@ def check_fasta(path: Path, wanted: Iterable[str] = ()) -> dict[str, int]:
         )
     entries = read_fai(Path(f"{path}.fai"))
     close_look = set(itertools.islice(wanted, _CHECKED_CONTIGS))
-    data = BgzippedBytes(path) if magic == GZIP_MAGIC else PlainBytes(path)
+    data = BgzippedFasta(path) if magic == GZIP_MAGIC else path.open("rb")
     try:
-        if data.read(0, 1) != b">":
+        if _bytes_at(data, 0, 1) != b">":
             raise InputError(f"{path} is not a FASTA: its first character is not '>'")
         for number, entry in enumerate(entries):
             is_last = number == len(entries) - 1
@@ -179,14 +170,19 @@ def check_fasta(path: Path, wanted: Iterable[str] = ()) -> dict[str, int]:
     return {entry.name: entry.length for entry in entries}
 
 
-def _check_gaps(path: Path, data: PlainBytes | BgzippedBytes, entries: Sequence[FaiEntry]) -> None:
+def _bytes_at(data: BinaryIO | BgzippedFasta, offset: int, count: int) -> bytes:
+    data.seek(offset)
+    return data.read(count)
+
+
+def _check_gaps(path: Path, data: BinaryIO | BgzippedFasta, entries: Sequence[FaiEntry]) -> None:
     """Look for contigs that the .fai has lost: between two contigs there is one header line."""
     end = 0
     for entry in entries:
         gap = entry.offset - end
         # A gap that holds ">name" and line ends alone need not be read.
         if gap > len(entry.name.encode()) + 5 and (
-            gap > _LONGEST_HEADER or data.read(end, gap).strip().count(b"\n")
+            gap > _LONGEST_HEADER or _bytes_at(data, end, gap).strip().count(b"\n")
         ):
             raise InputError(
                 f"{path}.fai has no line for a contig of {path} before {entry.name!r}: "
@@ -196,7 +192,7 @@ def _check_gaps(path: Path, data: PlainBytes | BgzippedBytes, entries: Sequence[
 
 
 def _check_entry(
-    path: Path, data: PlainBytes | BgzippedBytes, entry: FaiEntry, *, is_last: bool
+    path: Path, data: BinaryIO | BgzippedFasta, entry: FaiEntry, *, is_last: bool
 ) -> None:
     """Look at the header line, some line ends and what follows the last base of a contig."""
     stale = InputError(
@@ -204,7 +200,7 @@ def _check_entry(
         f"written?): run: samtools faidx {path}"
     )
     begin = max(0, entry.offset - _HEADER_WINDOW)
-    before = data.read(begin, entry.offset - begin)
+    before = _bytes_at(data, begin, entry.offset - begin)
     header = before.rstrip(b"\r\n").rpartition(b"\n")[2]
     is_header_cut = begin > 0 and b"\n" not in before.rstrip(b"\r\n")
     if not before.endswith(b"\n"):
@@ -214,10 +210,10 @@ def _check_entry(
     if entry.length:
         n_lines = (entry.length - 1) // entry.line_bases
         for line in range(0, n_lines, max(1, n_lines // _CHECKED_LINES)):
-            text = data.read(entry.byte_of(line * entry.line_bases), entry.line_width)
+            text = _bytes_at(data, entry.byte_of(line * entry.line_bases), entry.line_width)
             if len(text.rstrip()) != entry.line_bases or not text.endswith(b"\n"):
                 raise stale
-        tail = data.read(entry.byte_of(entry.length - 1), 1 + entry.line_bases)
+        tail = _bytes_at(data, entry.byte_of(entry.length - 1), 1 + entry.line_bases)
         # Also "*", a pad of a padded reference.
         if tail[:1] in b">" or tail[:1].isspace() or tail[1:2].strip():
             raise stale
