@@ -10,8 +10,8 @@ import pytest
 
 from tests.varcall.output.test_vcf import record, write
 from varcall.cli import run
-from varcall.evaluate.reference import Reference
 from varcall.formats.text import as_utf8
+from varcall.inputs.contig_sequences import ContigSequences
 from varcall.output.vcf import escape_control
 from varcall.simulate import SimulatedSample
 
@@ -108,9 +108,8 @@ def test_profile_merge_and_examples(inputs: Inputs, capfd: pytest.CaptureFixture
 def test_a_reference_without_index(inputs: Inputs, small_sample: SimulatedSample) -> None:
     fasta = inputs.out / f"alone{E}.fa"
     fasta.write_bytes(small_sample.reference.read_bytes())
-    reference = Reference(fasta)
-    assert reference.lengths == {"sim": 12_000}
-    reference.close()
+    with ContigSequences(fasta) as reference:
+        assert reference.lengths == {"sim": 12_000}
 
 
 @pytest.mark.parametrize("words", [["-o", f"out{U}/s"], ["-o", "s", "--sample-name", f"s{U}"]])

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 from varcall.errors import InputError
 from varcall.evaluate.intervals import EMPTY, Intervals
-from varcall.evaluate.reference import Reference
 from varcall.evaluate.vcf_records import CallSet, Record
 from varcall.evaluate.vcfeval.matching import (
     ContigMatch,
@@ -20,6 +19,7 @@ from varcall.evaluate.vcfeval.matching import (
 )
 from varcall.evaluate.vcfeval.variants import is_snp
 from varcall.formats.contig_names import some_names
+from varcall.inputs.contig_sequences import ContigSequences
 
 logger = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ def judged_side(
 def compare(
     truth: CallSet,
     query: CallSet,
-    reference: Reference,
+    reference: ContigSequences,
     options: MatchOptions,
     *,
     regions: Mapping[str, Intervals] | None = None,

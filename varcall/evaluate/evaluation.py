@@ -7,10 +7,10 @@ from pathlib import Path
 from varcall.errors import InputError
 from varcall.evaluate.comparator import Comparison, TypeCounts, compare
 from varcall.evaluate.intervals import Intervals, read_merged_bed
-from varcall.evaluate.reference import Reference
 from varcall.evaluate.vcf_records import CallSet, Record, read_call_set
 from varcall.evaluate.vcfeval.matching import MatchOptions
 from varcall.formats.contig_names import some_names
+from varcall.inputs.contig_sequences import ContigSequences
 from varcall.inputs.regions import parse_region
 
 CERTAIN_BASES = frozenset("ACGT")
@@ -36,13 +36,13 @@ class Inputs:
 
     truth: CallSet
     query: CallSet
-    reference: Reference
+    reference: ContigSequences
     confident: Mapping[str, Intervals] | None
     ranges: Mapping[str, Intervals] | None
 
 
 def region_ranges(
-    regions: Sequence[str], bed: Path | None, reference: Reference
+    regions: Sequence[str], bed: Path | None, reference: ContigSequences
 ) -> dict[str, Intervals] | None:
     """Where records are read: region strings or a BED file; None is everywhere."""
     if bed is not None:
@@ -56,7 +56,7 @@ def region_ranges(
     return {contig: Intervals.merged(items) for contig, items in pairs.items()}
 
 
-def confident_regions(path: Path | None, reference: Reference) -> dict[str, Intervals] | None:
+def confident_regions(path: Path | None, reference: ContigSequences) -> dict[str, Intervals] | None:
     """Confident regions by contig; None counts everywhere.
 
     Raises
@@ -75,7 +75,7 @@ def confident_regions(path: Path | None, reference: Reference) -> dict[str, Inte
     return regions
 
 
-def _mismatches(calls: CallSet, reference: Reference) -> list[tuple[str, Record, str]]:
+def _mismatches(calls: CallSet, reference: ContigSequences) -> list[tuple[str, Record, str]]:
     """Records whose REF is not the reference's; unknown bases are no mismatch."""
     found = []
     for contig, records in calls.contigs.items():
@@ -95,7 +95,7 @@ def _mismatches(calls: CallSet, reference: Reference) -> list[tuple[str, Record,
     return found
 
 
-def reference_mismatch(calls: CallSet, label: str, reference: Reference) -> str | None:
+def reference_mismatch(calls: CallSet, label: str, reference: ContigSequences) -> str | None:
     """A sentence about records whose REF differs from the reference; None when there is none."""
     found = _mismatches(calls, reference)
     if not found:
@@ -152,7 +152,7 @@ def read_inputs(
     InputError
         A file is missing or malformed, or the files do not fit each other.
     """
-    fasta = Reference(reference)
+    fasta = ContigSequences(reference)
     try:
         return _checked_inputs(
             fasta,
@@ -168,7 +168,7 @@ def read_inputs(
 
 
 def _checked_inputs(
-    fasta: Reference,
+    fasta: ContigSequences,
     truth: CallSet,
     query: CallSet,
     confident: Mapping[str, Intervals] | None,

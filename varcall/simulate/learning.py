@@ -17,6 +17,7 @@ import numpy as np
 import pysam
 
 from varcall.errors import InputError
+from varcall.inputs.contig_sequences import ContigSequences
 from varcall.simulate.noise import CYCLE_BINS, READ_CLASSES, base_codes
 
 #: A position with this share of differing reads, or more, is taken for a variant, not for errors.
@@ -40,15 +41,15 @@ class _MachineRead:
 
 def _machine_reads(bam: Path, fasta: Path, original_qualities: bool) -> Iterator[_MachineRead]:
     sequences: dict[str, np.ndarray] = {}
-    with pysam.AlignmentFile(str(bam)) as alignment, pysam.FastaFile(str(fasta)) as genome:
+    with pysam.AlignmentFile(str(bam)) as alignment, ContigSequences(fasta) as genome:
         for read in alignment:
             if read.flag & SKIPPED_FLAGS or read.query_qualities is None or not read.is_paired:
                 continue
             contig = read.reference_name or ""
             if contig not in sequences:
-                if contig not in genome.references:
+                if contig not in genome.lengths:
                     raise InputError(f"{fasta} has no contig {contig}, which {bam} is aligned to")
-                sequences[contig] = base_codes(genome.fetch(contig).encode())
+                sequences[contig] = base_codes(genome.sequence(contig).encode())
             qualities = np.asarray(read.query_qualities, dtype=np.uint8)
             if original_qualities and read.has_tag("OQ"):
                 text = str(read.get_tag("OQ")).encode()

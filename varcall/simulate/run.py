@@ -16,6 +16,7 @@ import pysam
 
 from varcall.errors import InputError, OutputError, UsageError
 from varcall.formats.text import as_utf8, write_text
+from varcall.inputs.contig_sequences import ContigSequences
 from varcall.inputs.regions import Region, parse_region, read_bed
 from varcall.output.checks import (
     Input,
@@ -57,7 +58,7 @@ class SimulateOptions:
     Attributes
     ----------
     reference
-        FASTA (plain or bgzipped, indexed); None with ``random_genome``.
+        FASTA, plain or bgzipped; None with ``random_genome``.
     truths
         Truth VCFs (indexed) whose variants the genomes carry.
     output
@@ -247,13 +248,7 @@ def _write_random_reference(options: SimulateOptions) -> Path:
 
 def _simulate_all(options: SimulateOptions, work: Path) -> list[SimulatedSample]:
     reference = options.reference or Path()
-    try:
-        genome = pysam.FastaFile(str(reference))
-    except OSError as error:
-        raise InputError(
-            f"{reference} cannot be opened: is it there, and indexed (samtools faidx)?"
-        ) from error
-    with genome:
+    with ContigSequences(reference) as genome:
         tiles = _tiles(options, genome)
         use_bwa = options.mapper == "bwa" or (options.mapper == "auto" and _has_bwa())
         if use_bwa and not _has_bwa():
@@ -272,9 +267,9 @@ def _has_bwa() -> bool:
     return shutil.which("bwa") is not None
 
 
-def _tiles(options: SimulateOptions, genome: pysam.FastaFile) -> list[tuple[int, Region]]:
+def _tiles(options: SimulateOptions, genome: ContigSequences) -> list[tuple[int, Region]]:
     """Numbered tiles of the samples."""
-    contigs = dict(zip(genome.references, genome.lengths, strict=True))
+    contigs = genome.lengths
     regions = [parse_region(r, contigs) for r in options.regions] or [
         Region(c, 0, n) for c, n in contigs.items()
     ]
@@ -299,7 +294,7 @@ class _SampleMaker:
     """Makes one sample, in a work directory first."""
 
     options: SimulateOptions
-    genome: pysam.FastaFile
+    genome: ContigSequences
     index: Path | None
     work: Path
     number: int
@@ -309,10 +304,9 @@ class _SampleMaker:
         """Simulate ``tile`` and move the finished files to ``prefix``.*."""
         options = self.options
         rng = np.random.default_rng([options.seed, self.number])
-        length = self.genome.get_reference_length(tile.contig)
+        length = self.genome.lengths[tile.contig]
         start, end = max(tile.start - FLANK, 0), min(tile.end + FLANK, length)
-        text = self.genome.fetch(tile.contig, start, end).upper()
-        reference = re.sub("[^ACGT]", "N", text)
+        reference = re.sub("[^ACGT]", "N", self.genome.fetch(tile.contig, start, end))
         truths = [
             read_truth(vcf, tile.contig, start, end, reference, start) for vcf in options.truths
         ]
@@ -329,7 +323,7 @@ class _SampleMaker:
         molecules += [p for p in paralogs if p is not None]
         sequencer = Sequencer(molecules, base_codes(reference.encode()), library, rng)
         draft = self.work / self.name
-        contigs = tuple(zip(self.genome.references, self.genome.lengths, strict=True))
+        contigs = tuple(self.genome.lengths.items())
         placement = Placement(contigs, tile.contig, start, self.name)
         pairs = self._align(sequencer, placement, draft, library, rng)
         records = write_truth(

@@ -3,9 +3,9 @@
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-import pysam
 
 from varcall.errors import InputError
+from varcall.inputs.contig_sequences import ContigSequences
 from varcall.inputs.regions import Region
 
 #: Bases simulated around each tile, so that its ends are covered like its middle.
@@ -21,7 +21,7 @@ def overlapping(region: Region, others: Iterable[Region]) -> Region | None:
 
 
 def draw_tiles(
-    genome: pysam.FastaFile,
+    genome: ContigSequences,
     regions: Sequence[Region],
     excluded: Sequence[Region],
     size: int,
@@ -60,10 +60,10 @@ def draw_tiles(
     return chosen
 
 
-def _usable(tile: Region, genome: pysam.FastaFile, excluded: Sequence[Region]) -> bool:
+def _usable(tile: Region, genome: ContigSequences, excluded: Sequence[Region]) -> bool:
     low, high = tile.start - FLANK, tile.end + FLANK
-    if low < 0 or high > genome.get_reference_length(tile.contig):
+    if low < 0 or high > genome.lengths[tile.contig]:
         return False
     if overlapping(Region(tile.contig, low, high), excluded) is not None:
         return False
-    return "N" not in genome.fetch(tile.contig, low, high).upper()
+    return "N" not in genome.fetch(tile.contig, low, high)

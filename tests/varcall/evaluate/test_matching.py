@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.varcall.evaluate.conftest import random_sequence
-from varcall.evaluate.reference import encode
 from varcall.evaluate.vcf_records import Record, parse_genotype
 from varcall.evaluate.vcfeval.matching import (
     BestPath,
@@ -15,6 +14,7 @@ from varcall.evaluate.vcfeval.matching import (
     MatchOptions,
     Verdict,
     best_path,
+    encode,
     match_contig,
     refined_order,
 )

@@ -226,7 +226,7 @@ def test_options_must_make_sense(tmp_path: Path) -> None:
         SimulateOptions(reference=tmp_path / "ref.fa")
     with pytest.raises(UsageError, match="either a reference"):
         SimulateOptions(reference=None, output=tmp_path / "x")
-    with pytest.raises(InputError, match="cannot be opened"):
+    with pytest.raises(InputError, match="there is no reference"):
         run_simulate(SimulateOptions(reference=tmp_path / "no.fa", output=tmp_path / "x"))
 
 

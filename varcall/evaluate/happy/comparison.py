@@ -18,12 +18,12 @@ from varcall.evaluate.happy.normalize_query import normalize_contig
 from varcall.evaluate.happy.rows import AnnotatedRecord, count_rows
 from varcall.evaluate.happy.rows import Row as TableRow
 from varcall.evaluate.intervals import EMPTY, Intervals
-from varcall.evaluate.reference import Reference
 from varcall.evaluate.scores import score_of
 from varcall.evaluate.vcf_records import CallSet, Record
 from varcall.evaluate.vcfeval.matching import MatchOptions
 from varcall.evaluate.vcfeval.superloci import Row, contig_rows
 from varcall.formats.contig_names import some_names
+from varcall.inputs.contig_sequences import ContigSequences
 
 SEX_CONTIGS = frozenset({"X", "chrX", "Y", "chrY"})
 X_CONTIGS = ("X", "chrX", "x", "chrx")
@@ -190,7 +190,7 @@ def _strata(
 
 
 def _sizes(
-    strata: Sequence[Stratum], reference: Reference, contigs: Sequence[str]
+    strata: Sequence[Stratum], reference: ContigSequences, contigs: Sequence[str]
 ) -> dict[str, dict[str, str]]:
     """Columns Subset.Size, Subset.IS_CONF.Size and Subset.Level of every subset."""
     confident = next((stratum for stratum in strata if stratum.name == CONFIDENT), None)

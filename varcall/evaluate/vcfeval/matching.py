@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 
 from varcall.evaluate.intervals import Intervals
-from varcall.evaluate.reference import encode
 from varcall.evaluate.vcf_records import Record
 from varcall.evaluate.vcfeval import path_search
 from varcall.evaluate.vcfeval.decompose import decompose_records
@@ -31,6 +30,16 @@ logger = logging.getLogger(__name__)
 MAX_PATHS = 50_000
 MAX_ITERATIONS = 10_000_000
 FIRST_QUEUE_SIZE = 8
+
+# N and every IUPAC code are one "unknown" base that equals only itself, as in vcfeval.
+_CODES = np.zeros(256, np.uint8)
+for _code, _base in enumerate("NACGT"):
+    _CODES[ord(_base)] = _CODES[ord(_base.lower())] = _code
+
+
+def encode(sequence: str) -> npt.NDArray[np.uint8]:
+    """Codes of bases: N 0, A 1, C 2, G 3, T 4; any other character reads as N."""
+    return _CODES[np.frombuffer(sequence.encode("latin-1"), np.uint8)]
 
 
 class Verdict(IntEnum):
