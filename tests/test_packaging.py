@@ -5,6 +5,7 @@ import importlib.util
 import re
 import tomllib
 import zipfile
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -216,6 +217,34 @@ def test_import_directions(root: Path) -> None:
             if head in forbidden.get(package, ()) and not module.startswith(shared):
                 offences.append(f"{path.relative_to(root)} imports {module}")
     assert not offences
+
+
+def import_graph(root: Path) -> dict[str, set[str]]:
+    """What every module imports of the others: at the top, inside functions, for type checking."""
+    modules = {}
+    for path in sources(root):
+        parts = path.relative_to(root).with_suffix("").parts
+        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    graph: dict[str, set[str]] = {}
+    for name, path in modules.items():
+        # `from package import module` and `from module import name` look alike.
+        found = {part for full in imported_modules(path) for part in (full, parent(full))}
+        graph[name] = (found & modules.keys()) - {name}
+    return graph
+
+
+def parent(module: str) -> str:
+    return module.rpartition(".")[0]
+
+
+def test_no_import_leads_back(root: Path) -> None:
+    """No module imports another that imports it, not even lazily or through others."""
+    graph = import_graph(root)
+    assert "models.feature_model.tree_kernels" in graph["models.feature_model.trees"], "it is lazy"
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
 def imported_modules(path: Path) -> list[str]:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from models.feature_model.trees import DE_BRUIJN
+from models.feature_model.leaf_bits import DE_BRUIJN
 from pileup.accelerate import kernel
 
 _ROWS = 128

@@ -12,17 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.errors import ModelError
+from models.feature_model.leaf_bits import LEAF_KEYS, MOST_LEAVES
 
 PREFIX = "triage."
 """Of the tensors' names in a weights file."""
-
-MOST_LEAVES = 32
-"""Of one tree: a bit of a word each."""
-
-DE_BRUIJN = np.uint32(0x077CB531)
-"""Times a power of two, its five highest bits tell which (Leiserson, Prokop, Randall 1998)."""
-
-_LEAF_KEYS = ((np.uint32(1) << np.arange(MOST_LEAVES, dtype=np.uint32)) * DE_BRUIJN) >> 27
 
 
 class LeafMasks(NamedTuple):
@@ -38,7 +31,7 @@ class LeafMasks(NamedTuple):
     gone
         uint32 [inner nodes], the leaves that are then out of reach, the leftmost in bit 0.
     leaves
-        float32 [trees, 32], the leaves' values in the order of `_LEAF_KEYS`.
+        float32 [trees, 32], the leaves' values in the order of `LEAF_KEYS`.
     """
 
     offset: NDArray[np.int32]
@@ -148,7 +141,7 @@ class Trees:
             first_leaf[left + 1] = first_leaf[parents] + n_leaves[left]
         leaf = np.flatnonzero(~is_inner)
         leaves = np.zeros((len(self.roots), MOST_LEAVES), np.float32)
-        leaves[tree_of[leaf], _LEAF_KEYS[first_leaf[leaf]]] = self.threshold[leaf]
+        leaves[tree_of[leaf], LEAF_KEYS[first_leaf[leaf]]] = self.threshold[leaf]
         inner = np.concatenate(levels)
         inner = inner[np.argsort(tree_of[inner], kind="stable")]
         left = child[inner]

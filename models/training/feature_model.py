@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from models.errors import ModelError
-from models.feature_model.trees import MOST_LEAVES, Trees
+from models.feature_model.leaf_bits import MOST_LEAVES
+from models.feature_model.trees import Trees
 from models.feature_model.triage import Triage, log_of, pool, softmax
 from models.training.batch import Batch, BatchFactory
 from models.training.calibrate import fit_calibration, fit_quality_map

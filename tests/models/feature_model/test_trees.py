@@ -4,7 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.errors import ModelError
-from models.feature_model.trees import MOST_LEAVES, Trees
+from models.feature_model.leaf_bits import MOST_LEAVES
+from models.feature_model.trees import Trees
 
 N_FEATURES = 4
 
