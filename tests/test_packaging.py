@@ -221,16 +221,17 @@ def test_import_directions(root: Path) -> None:
 
 def import_graph(root: Path) -> dict[str, set[str]]:
     """What every module imports of the others: at the top, inside functions, for type checking."""
-    modules = {}
-    for path in sources(root):
-        parts = path.relative_to(root).with_suffix("").parts
-        modules[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    modules = {module_name(path, root): path for path in sources(root)}
     graph: dict[str, set[str]] = {}
     for name, path in modules.items():
         # `from package import module` and `from module import name` look alike.
         found = {part for full in imported_modules(path) for part in (full, parent(full))}
         graph[name] = (found & modules.keys()) - {name}
     return graph
+
+
+def module_name(path: Path, root: Path) -> str:
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
 
 def parent(module: str) -> str:
@@ -245,6 +246,28 @@ def test_no_import_leads_back(root: Path) -> None:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" imports ".join(reversed(error.args[1])))
+
+
+def test_what_is_required_is_imported(root: Path) -> None:
+    """Nobody installs a package that no module needs."""
+    project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
+    required = {re.split("[<>=~! ]", text)[0] for text in project["dependencies"]}
+    imported = {name.split(".")[0] for path in sources(root) for name in imported_modules(path)}
+    assert {"numpy", "torch"} <= required
+    assert required <= imported
+
+
+def test_calling_imports_no_package_of_other_commands(root: Path) -> None:
+    """They would make every start slower."""
+    graph = import_graph(root)
+    reached = {"varcall.pipeline"}
+    while more := {module for name in reached for module in graph[name]} - reached:
+        reached |= more
+    assert "pileup.kernels.reads.records" in reached
+    files = {path for path in sources(root) if module_name(path, root) in reached}
+    imported = {name.split(".")[0] for path in files for name in imported_modules(path)}
+    assert "pysam" in imported
+    assert not imported & {"cyvcf2", "pyfaidx", "lightgbm", "matplotlib", "jinja2"}
 
 
 def imported_modules(path: Path) -> list[str]:

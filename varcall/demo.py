@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pysam
+from cyvcf2 import VCF
 
 from varcall.errors import OutputError, UsageError
 from varcall.evaluate.comparator import TypeCounts
@@ -96,20 +96,25 @@ def run_demo(options: DemoOptions) -> DemoResult:
     counts = evaluate(sample.truth, calls, sample.reference, confident=sample.bed).counts
     logger.info("simulated in %.1f s, called in %.1f s", simulated - started, called - simulated)
     (picture,) = run_show(
-        ShowOptions(call, position=_first_het(calls), output=options.output / _PICTURE)
+        ShowOptions(call, position=first_het(calls), output=options.output / _PICTURE)
     )
     return DemoResult(sample, calls, counts, picture)
 
 
-def _first_het(calls: Path) -> str:
-    """Return contig:pos of the first heterozygous SNV, else of the first record."""
-    with pysam.VariantFile(str(calls)) as records:
-        found = list(records)
-    for record in found:
-        alleles = record.alleles or ()
-        if record.samples[0]["GT"] == (0, 1) and [len(allele) for allele in alleles] == [1, 1]:
-            return f"{record.contig}:{record.pos}"
-    return f"{found[0].contig}:{found[0].pos}"
+def first_het(calls: Path) -> str:
+    """Return contig:pos of the first heterozygous SNV, else of the first record.
+
+    Of calls that were scored, which checks every line: cyvcf2 crashes on malformed ones.
+    """
+    first = ""
+    reader = VCF(str(calls))
+    for variant in reader:
+        place = f"{variant.CHROM}:{variant.POS}"
+        is_het = variant.gt_types[0] == reader.HET
+        if variant.is_snp and is_het and len(variant.ALT) == 1:
+            return place
+        first = first or place
+    return first
 
 
 def score_table(counts: Mapping[str, TypeCounts]) -> str:

@@ -6,7 +6,8 @@ import pysam
 import pytest
 
 from models.registry import BUNDLED_SHA256
-from varcall.demo import DemoOptions, report, run_demo
+from tests.varcall.output.test_vcf import record, write
+from varcall.demo import DemoOptions, first_het, report, run_demo
 from varcall.errors import OutputError, UsageError
 from varcall.options import DEFAULT_MODEL
 
@@ -21,6 +22,24 @@ def test_says_that_the_folder_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot make the folder"):
         run_demo(DemoOptions(output=tmp_path / "file" / "demo"))
+
+
+@pytest.mark.parametrize(
+    ("records", "place"),
+    [
+        (["A C 1/1", "A C,G 1/2", "AT A 0/1", "A C 0/1", "A C 0/1"], "chr2:303"),
+        (["A C 1/1", "AT A 0/1"], "chr2:300"),
+    ],
+)
+def test_the_picture_is_of_the_first_heterozygous_snv(
+    records: list[str], place: str, tmp_path: Path
+) -> None:
+    calls = []
+    for start, text in enumerate(records, 299):
+        ref, alts, genotype = text.split()
+        copies = tuple(map(int, genotype.split("/")))
+        calls.append(record(start=start, ref=ref, alts=tuple(alts.split(",")), gt=copies))
+    assert first_het(write(tmp_path / "calls.vcf.gz", calls)) == place
 
 
 @pytest.mark.slow
