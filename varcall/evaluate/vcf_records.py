@@ -1,8 +1,8 @@
 """Strict reading of truth and query VCF: what is malformed is an error naming the line.
 
-htslib and cyvcf2 accept records with a missing column, genotypes beyond the ALT list and files cut
-at a block border; a
-score from such a file would be wrong without a word, so the text is read and checked here.
+htslib takes genotypes beyond the ALT list, cyvcf2 records with a missing column and files cut at a
+block border as well. A score from such a file would be wrong without a word, so the text is read
+and checked here.
 """
 
 import re
@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from varcall.errors import InputError
+from varcall.formats.bgzf import GZIP_MAGIC, BgzfFile, is_bgzf
 from varcall.formats.text import open_text
 
-BGZF_EOF = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
-GZIP_MAGIC = b"\x1f\x8b"
 FIXED_COLUMNS = 8
 SORT_HINT = "sort the file with 'bcftools sort'"
 COLUMN_NAMES = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
@@ -81,31 +80,29 @@ class CallSet:
 def _checked_stream(path: Path, label: str) -> Iterator[str]:
     """Lines of a plain or BGZF file, after a look at what can be seen without reading it."""
     try:
+        with BgzfFile(path) as file:
+            has_eof_block = file.has_eof_block
         with path.open("rb") as handle:
-            start = handle.read(18)
-            handle.seek(0, 2)
-            size = handle.tell()
-            handle.seek(max(0, size - len(BGZF_EOF)))
-            tail = handle.read()
+            start = handle.read(3)
     except OSError as error:
         raise InputError(
             f"cannot read the {label} file {path}: {error.strerror or error}"
         ) from error
-    if size == 0:
+    if not start:
         raise InputError(f"the {label} file {path} is empty: a VCF file starts with ##fileformat")
     if start[:2] != GZIP_MAGIC:
-        if start[:3] == b"BCF":
+        if start == b"BCF":
             raise InputError(
                 f"the {label} file {path} is BCF: convert it with 'bcftools view -Oz -W'"
             )
         yield from _decoded(path, label)
         return
-    if len(start) < 18 or not start[3] & 4 or start[12:14] != b"BC":
+    if not is_bgzf(path):
         raise InputError(
             f"the {label} file {path} is plain gzip, not BGZF: recompress it with 'gunzip' "
             "and 'bgzip'"
         )
-    if tail != BGZF_EOF:
+    if not has_eof_block:
         raise InputError(
             f"the {label} file {path} has no BGZF end block, so it was cut: copy or write it again"
         )

@@ -57,6 +57,12 @@ def block_size(header: bytes) -> int | None:
     return None
 
 
+def is_gzipped(path: Path) -> bool:
+    """Whether the file begins as gzip does, BGZF or not."""
+    with path.open("rb") as file:
+        return file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+
+
 def is_bgzf(path: Path) -> bool:
     """Whether the file begins with a BGZF block."""
     with path.open("rb") as file:

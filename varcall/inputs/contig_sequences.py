@@ -9,7 +9,7 @@ from pathlib import Path
 import pyfaidx
 
 from varcall.errors import InputError
-from varcall.formats.bgzf import GZIP_MAGIC
+from varcall.formats.bgzf import is_gzipped
 from varcall.formats.fasta_index import BgzippedFasta, check_fasta
 
 
@@ -53,8 +53,7 @@ class ContigSequences:
 
     def _opened(self) -> pyfaidx.Fasta:
         index, blocks = Path(f"{self.path}.fai"), Path(f"{self.path}.gzi")
-        with self.path.open("rb") as file:
-            is_compressed = file.read(2) == GZIP_MAGIC
+        is_compressed = is_gzipped(self.path)
         has_index = index.exists() and (blocks.exists() or not is_compressed)
         if is_compressed and not has_index:
             with gzip.open(self.path) as packed, self._plain.open("wb") as unpacked:

@@ -25,6 +25,7 @@ from varcall.evaluate.vcf_records import (
 )
 from varcall.evaluate.vcfeval.matching import ContigMatch, JudgedRecord, MatchOptions, Verdict
 from varcall.evaluate.vcfeval.superloci import Row, RowSide
+from varcall.formats.bgzf import is_gzipped
 from varcall.formats.text import begins_with_mark, open_text
 
 TRUTH_FILES = {"tp-baseline.vcf": Verdict.MATCH, "fn.vcf": Verdict.MISMATCH}
@@ -223,9 +224,7 @@ def _indexed(path: Path, scratch: Path, label: str) -> Path:
     if Path(f"{path}.tbi").exists():
         return path
     copy = scratch / f"{label}.vcf.gz"
-    with path.open("rb") as handle:
-        is_compressed = handle.read(2) == b"\x1f\x8b"
-    if is_compressed:
+    if is_gzipped(path):
         copy.symlink_to(path.resolve())
         pysam.tabix_index(str(copy), preset="vcf", force=True)
     else:
