@@ -13,6 +13,7 @@ from varcall.errors import InputError, UsageError
 from varcall.evidence.window import WindowReads
 from varcall.reads.batch import ReadFilter
 from varcall.reads.library_profile import LibraryProfile
+from varcall.simulate import SimulatedSample
 from varcall.simulate.report.base_errors import ErrorTally
 from varcall.simulate.report.bases import aligned_bases, context_of, variant_positions
 from varcall.simulate.report.candidates import CandidateTally
@@ -21,6 +22,7 @@ from varcall.simulate.report.comparison import Row, compare, write_table
 from varcall.simulate.report.reads import DepthTally, ReadTally
 from varcall.simulate.report.run import ReportOptions, run_report
 from varcall.simulate.report.runs import RunTally
+from varcall.simulate.report.sample import ReportSample, measure_sample
 
 RUN = 12
 SEQUENCE = sequence_with("A" * RUN, flank=600)
@@ -182,6 +184,14 @@ def test_the_report_of_simulated_samples(
     (tmp_path / "none").mkdir()
     with pytest.raises(InputError, match="no simulated samples"):
         run_report(ReportOptions((reads,), reference, (tmp_path / "none",), reference))
+
+
+def test_a_truth_without_index_is_refused(tmp_path: Path, small_sample: SimulatedSample) -> None:
+    truth = tmp_path / "truth.vcf.gz"
+    truth.write_bytes(small_sample.truth.read_bytes())
+    sample = ReportSample(small_sample.bam, small_sample.reference, (truth,), small_sample.bed)
+    with pytest.raises(InputError, match=rf"cannot read truth {truth} .*: tabix {truth}"):
+        measure_sample(sample, depth=30.0)
 
 
 def test_usage(tmp_path: Path) -> None:

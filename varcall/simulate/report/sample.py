@@ -156,9 +156,14 @@ def _covered(inputs: Inputs, source: RecordReads) -> list[Region]:
 def _truth_of(sample: ReportSample, contig: str) -> Path | None:
     """Return the truth VCF that has records of a contig."""
     for path in sample.truths:
-        with pysam.VariantFile(str(path)) as truth:
-            if contig in truth.header.contigs and any(True for _ in truth.fetch(contig)):
-                return path
+        try:
+            with pysam.VariantFile(str(path)) as truth:
+                if contig in truth.header.contigs and any(True for _ in truth.fetch(contig)):
+                    return path
+        except (OSError, ValueError) as error:
+            raise InputError(
+                f"cannot read truth {path} ({error}); it must have an index: tabix {path}"
+            ) from error
     return None
 
 
