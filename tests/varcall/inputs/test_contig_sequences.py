@@ -53,6 +53,13 @@ def test_gzip_that_is_not_bgzip_is_unpacked(tmp_path: Path) -> None:
         assert sequences.sequence("chr1") == LONG
 
 
+def test_a_path_from_the_working_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_reference(tmp_path / "r.fa", {"chr1": LONG})
+    monkeypatch.chdir(tmp_path)
+    with ContigSequences(Path("r.fa")) as sequences:
+        assert sequences.sequence("chr1") == LONG
+
+
 def test_an_older_index_that_fits_is_used_as_it_stands(tmp_path: Path) -> None:
     path = write_reference(tmp_path / "r.fa", {"chr1": LONG})
     index = Path(f"{path}.fai")
@@ -70,7 +77,11 @@ def longer_header(path: Path) -> None:
     path.write_text(path.read_text().replace(">chr2", ">chr2 of another build"))
 
 
-@pytest.mark.parametrize("change", [wider_lines, longer_header])
+def other_contig_between(path: Path) -> None:
+    path.write_text(path.read_text().replace(">HLA:A*01", ">HLA:B*01"))
+
+
+@pytest.mark.parametrize("change", [wider_lines, longer_header, other_contig_between])
 def test_f11_a_stale_index_is_refused(change: Callable[[Path], None], tmp_path: Path) -> None:
     path = write_reference(tmp_path / "r.fa", CONTIGS)
     change(path)
