@@ -5,10 +5,11 @@ that is chosen; and the same by torch in fp32, the reference. The second tells t
 from that of the triage: engines must keep PLs within 1, triage must keep what is found.
 """
 
-import subprocess
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from cyvcf2 import VCF
 
 from benchmarks.accuracy import Row, score_slice
 from benchmarks.callers import VARCALL, Caller
@@ -75,16 +76,15 @@ class Agreement:
 
 
 def read_calls(vcf: Path) -> dict[Key, Call]:
-    """Read the records of a single-sample VCF."""
-    form = r"%CHROM\t%POS\t%REF\t%ALT\t%FILTER[\t%GT\t%PL]\n"
-    result = subprocess.run(
-        ["bcftools", "query", "-f", form, str(vcf)], check=True, capture_output=True, text=True
-    )
+    """Read the records of a single-sample VCF of varcall."""
     calls = {}
-    for line in result.stdout.splitlines():
-        contig, position, ref, alt, filtered, genotype, pl = line.split("\t")
-        values = () if pl == "." else tuple(int(value) for value in pl.split(","))
-        calls[contig, position, ref, alt] = Call(filtered, genotype, values)
+    for variant in VCF(str(vcf)):
+        *alleles, is_phased = variant.genotypes[0]
+        genotype = ("|" if is_phased else "/").join("." if i < 0 else str(i) for i in alleles)
+        # Missing values are negative.
+        pl = tuple(value for value in variant.format("PL")[0].tolist() if value >= 0)
+        key = variant.CHROM, str(variant.POS), variant.REF, ",".join(variant.ALT)
+        calls[key] = Call(";".join(variant.FILTERS), genotype, pl)
     return calls
 
 

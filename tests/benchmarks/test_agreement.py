@@ -65,7 +65,6 @@ def test_variants_are_ways_of_running_varcall() -> None:
     assert command.endswith("--no-triage --engine torch --precision fp32")
 
 
-@pytest.mark.tools("bcftools")
 def test_calls_are_read_with_their_likelihoods(tmp_path: Path) -> None:
     vcf = tmp_path / "calls.vcf"
     vcf.write_text(
