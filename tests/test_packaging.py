@@ -248,6 +248,29 @@ def test_no_import_leads_back(root: Path) -> None:
         pytest.fail(" imports ".join(reversed(error.args[1])))
 
 
+#: Stages of the figure and what lies around them: each imports only what stands before it.
+LAYERS = (
+    "errors", "clock", "options", "log", "formats", "output", "inputs", "reads", "evidence",
+    "genotyping", "workers", "pipeline", "training", "evaluate", "show", "simulate", "demo", "cli",
+)  # fmt: skip
+
+
+def test_stages_import_only_earlier_ones(root: Path) -> None:
+    graph = {
+        name: {other.split(".")[1] for other in imported if other.startswith("varcall.")}
+        for name, imported in import_graph(root).items()
+        if name.startswith("varcall.")
+    }
+    assert {name.split(".")[1] for name in graph} - {"__main__"} == set(LAYERS)
+    later = [
+        f"{name} imports {layer}"
+        for name, imported in graph.items()
+        for layer in imported
+        if name != "varcall.__main__" and LAYERS.index(layer) > LAYERS.index(name.split(".")[1])
+    ]
+    assert not later
+
+
 def test_what_is_required_is_imported(root: Path) -> None:
     """Nobody installs a package that no module needs."""
     project = tomllib.loads((root / "pyproject.toml").read_text())["project"]
