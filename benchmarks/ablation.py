@@ -2,16 +2,16 @@
 
 Usage: python -m benchmarks.ablation --data EXAMPLES [...] --held-out EXAMPLES --run FOLDER
            [--recipe models/training/recipes/tiny.toml] [--examples 24000] [--only NAME ...]
-           [--begin-with WEIGHTS --learning-rate 3e-4]
+           [--begin-with WEIGHTS --learning-rate 3e-4] [--history DIR] [--no-record]
 
 `--run` is the folder of a `varcall train` on the same data (or an empty one: they are fitted
 then): its feature models tell which questions are hard, and pictures are only asked about those.
 Every variant takes the same steps over the same examples in the same order, in one process; what
 differs is what it is allowed to see. With `--begin-with` each goes on from trained weights and
-learns to do without; otherwise each begins with nothing. Prints a markdown table and appends it
-to RESULTS.md: negative log likelihood and errors per 1,000 hard held-out questions, and the
-difference to the first variant with its standard error over questions. "Another seed" tells how
-much two trainings differ by themselves.
+learns to do without; otherwise each begins with nothing. The table has the negative log likelihood
+and the errors per 1,000 hard held-out questions, and the difference to the first variant with its
+standard error over questions; `benchmarks.results` says where it is written. "Another seed" tells
+how much two trainings differ by themselves.
 """
 
 import argparse
@@ -28,7 +28,8 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from benchmarks import hidden
-from benchmarks.results import append
+from benchmarks.history import Table
+from benchmarks.results import add_options, report
 from models.feature_model.triage import Triage
 from models.training.batch import Batch
 from models.training.feature_model import TriageRecipe
@@ -172,8 +173,8 @@ def losses(predictions: Predictions) -> NDArray[np.float64]:
     return np.asarray(each.double())
 
 
-def row(name: str, answers: Predictions, first: NDArray[np.float64] | None) -> str:
-    """Return a line of the table; `first` are the losses of what it is held against."""
+def row(name: str, answers: Predictions, first: NDArray[np.float64] | None) -> list[str]:
+    """Return a row of the table; `first` are the losses of what it is compared with."""
     each = losses(answers)
     wrong = 1000 * float((answers.logits.argmax(1) != answers.labels).double().mean())
     difference = "other questions"
@@ -181,7 +182,7 @@ def row(name: str, answers: Predictions, first: NDArray[np.float64] | None) -> s
         change = each - first
         error = change.std() / np.sqrt(len(change))
         difference = f"{change.mean():+.4f} ± {error:.4f}"
-    return f"| {name} | {len(each)} | {each.mean():.4f} | {difference} | {wrong:.1f} |"
+    return [name, str(len(each)), f"{each.mean():.4f}", difference, f"{wrong:.1f}"]
 
 
 def _arguments() -> argparse.Namespace:
@@ -194,7 +195,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--begin-with", type=Path, help="weights to go on from")
     parser.add_argument("--learning-rate", type=float, help="instead of the recipe's")
     parser.add_argument("--only", nargs="+", help="names of variants")
-    parser.add_argument("--no-append", action="store_true", help="print only")
+    add_options(parser)
     return parser.parse_args()
 
 
@@ -220,11 +221,8 @@ def main() -> None:
     """Run the benchmark."""
     arguments = _arguments()
     bench = _bench(arguments)
-    rows = [
-        "| variant | questions | NLL | more than the first | errors per 1,000 |",
-        "| --- " * 5 + "|",
-    ]
-    print("\n".join(rows), flush=True)
+    titles = ["variant", "questions", "NLL", "more than the first", "errors per 1,000"]
+    rows: list[list[str]] = []
     first: NDArray[np.float64] | None = None
     for variant in variants():
         if arguments.only and variant.name not in arguments.only:
@@ -236,11 +234,10 @@ def main() -> None:
             first = losses(answers)
         # Without reassembly there are other candidates, and so other questions.
         rows.append(row(variant.name, answers, first if variant.realign else None))
-        print(rows[-1], flush=True)
-    if not arguments.no_append:
-        begin = f"going on from {arguments.begin_with.name}" if arguments.begin_with else "anew"
-        about = f"{arguments.examples:,} hard examples of {len(bench.data)} spans, {begin}"
-        append(f"Ablations, {about}", "\n".join(rows))
+        print(*rows[-1], sep=" | ", flush=True)
+    begin = f"from {arguments.begin_with.name} on" if arguments.begin_with else "from nothing"
+    about = f"{arguments.examples:,} hard examples of {len(bench.data)} spans, {begin}"
+    report(arguments, "ablation", f"Ablations, {about}", [Table("variants", titles, rows)])
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """Score varcall, bcftools and freebayes on every real slice, in one run on one machine.
 
-Usage: python -m benchmarks.accuracy [--peers-only] [-m MODEL] [--no-append] [--differences FILE]
+Usage: python -m benchmarks.accuracy [--peers-only] [-m MODEL] [--differences FILE]
+           [--history DIR] [--no-record]
 
-Prints a markdown table and appends it to RESULTS.md; the line of the pooled held-out slices
-goes into the README too, between its accuracy marks.
+Tables of every slice, and of the errors on the pooled held-out slices; `benchmarks.results` says
+where they are written.
 """
 
 import argparse
@@ -16,10 +17,10 @@ from pathlib import Path
 from benchmarks.callers import PEERS, VARCALL, Caller, Job
 from benchmarks.exact_match import Copies, Counts, Score, atomic_copies, compare
 from benchmarks.haplotype_match import haplotype_counts
-from benchmarks.results import append, markdown_table, write_readme
+from benchmarks.history import Table
+from benchmarks.results import add_options, report
 from benchmarks.slices import DATA, SLICES, StagedSlice, stage
 
-README_MARK = "accuracy"
 POOLED = "five HG002 slices"
 EMPTY = (Counts(), Counts())
 
@@ -56,7 +57,7 @@ def score_slice(
             differences=tuple(_differences(item.contig, truth, calls)),
         )
         rows.append(row)
-        print(_line(row), flush=True)
+        print(*_cells(row), sep=" | ", flush=True)
     return rows
 
 
@@ -84,29 +85,23 @@ def pool(rows: Iterable[Row]) -> list[Row]:
     return list(totals.values())
 
 
-def _line(row: Row) -> str:
+def _cells(row: Row) -> list[str]:
     score = row.score
     cells = [row.slice_name, row.caller]
     for counts in (score.snp, score.indel):
-        cells += [_counts(counts), "-" if math.isnan(counts.f1) else f"{counts.f1:.4f}"]
-    cells += [_counts(c) for c in (score.snp_blind, score.indel_blind, *row.by_haplotype)]
-    return f"| {' | '.join(cells)} |"
+        cells += [str(counts), "-" if math.isnan(counts.f1) else f"{counts.f1:.4f}"]
+    return cells + [str(c) for c in (score.snp_blind, score.indel_blind, *row.by_haplotype)]
 
 
-def _counts(counts: Counts) -> str:
-    return f"{counts.tp}/{counts.fp}/{counts.fn}"
-
-
-def table(rows: Iterable[Row]) -> str:
-    """Format rows as markdown; triples are TP/FP/FN."""
+def slice_table(rows: Iterable[Row]) -> Table:
+    """Return the table of all rows; triples are TP/FP/FN."""
     titles = ["slice", "caller", "SNP", "F1", "indel", "F1", "SNP, any genotype"]
     titles += ["indel, any genotype", "SNP by haplotype", "indel by haplotype"]
-    lines = [f"| {' | '.join(titles)} |", "| --- " * len(titles) + "|"]
-    return "\n".join([*lines, *map(_line, rows)]) + "\n"
+    return Table("slices", titles, list(map(_cells, rows)))
 
 
-def pooled_table(pooled: Iterable[Row]) -> str:
-    """Format the pooled lines as markdown for the README."""
+def pooled_table(pooled: Iterable[Row]) -> Table:
+    """Return the table of the errors on the pooled slices."""
     titles = ["caller", "SNP FP", "SNP FN", "SNP F1", "indel FP", "indel FN", "indel F1"]
     rows = []
     for row in pooled:
@@ -114,15 +109,21 @@ def pooled_table(pooled: Iterable[Row]) -> str:
         for counts in (row.score.snp, row.score.indel):
             cells += [str(counts.fp), str(counts.fn), f"{counts.f1:.4f}"]
         rows.append(cells)
-    return markdown_table(titles, rows)
+    return Table("pooled", titles, rows)
+
+
+def write_differences(path: Path, rows: Iterable[Row]) -> None:
+    """Write every discrepancy of every row as TSV."""
+    lines = (f"{r.slice_name}\t{r.caller}\t{line}\n" for r in rows for line in r.differences)
+    path.write_text("".join(lines))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--peers-only", action="store_true", help="leave varcall out")
-    parser.add_argument("--no-append", action="store_true", help="print only, write no file")
     parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
     parser.add_argument("--differences", type=Path, help="write every discrepancy to this TSV")
+    add_options(parser)
     return parser.parse_args()
 
 
@@ -140,16 +141,10 @@ def main() -> None:
             directory = Path(temporary)
             rows += score_slice(stage(item, directory), callers, directory, arguments.model)
     pooled = pool(rows)
-    text = table([*rows, *pooled])
-    print(f"\n{text}")
     if arguments.differences:
-        arguments.differences.write_text(
-            "".join(f"{r.slice_name}\t{r.caller}\t{line}\n" for r in rows for line in r.differences)
-        )
-    if not arguments.no_append:
-        append("Accuracy on real reads", text)
-        if not arguments.peers_only:
-            write_readme(README_MARK, pooled_table(pooled))
+        write_differences(arguments.differences, rows)
+    tables = [pooled_table(pooled), slice_table([*rows, *pooled])]
+    report(arguments, "accuracy", "Accuracy on real reads", tables)
 
 
 if __name__ == "__main__":

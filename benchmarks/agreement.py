@@ -13,7 +13,7 @@ from cyvcf2 import VCF
 
 from benchmarks.accuracy import Row, score_slice
 from benchmarks.callers import VARCALL, Caller
-from benchmarks.results import markdown_table
+from benchmarks.history import Table
 from benchmarks.slices import StagedSlice
 
 
@@ -29,8 +29,6 @@ REFERENCE_VARIANT = _variant(
 VARIANTS = (VARCALL, ALL_PICTURES, REFERENCE_VARIANT)
 MOST_PL = 1
 """By so much PLs of the same pictures may differ between engines."""
-
-MOST_SHOWN = 20
 
 Key = tuple[str, str, str, str]
 """CHROM, POS, REF, ALT."""
@@ -140,19 +138,18 @@ def agreement_of(
     return rows, found
 
 
-def agreement_table(found: Mapping[tuple[str, str], Agreement]) -> str:
-    """Format the agreements as markdown, then the first of the differing records."""
+def agreement_tables(found: Mapping[tuple[str, str], Agreement], said: str) -> list[Table]:
+    """Return the table of the agreements, with what is said of all, and that of other records."""
     titles = ["slice", f"against {REFERENCE_VARIANT.name}", "records in both", "only reference"]
     titles += ["only here", "other GT", "other FILTER", f"PL beyond {MOST_PL}", "largest PL"]
     rows = []
-    shown: list[str] = []
+    others = []
     for (slice_name, way), a in found.items():
         numbers = (a.records, a.only_first, a.only_second, a.genotypes, a.filters)
         rows.append([slice_name, way, *map(str, (*numbers, a.beyond, a.largest))])
-        shown += [f"- {slice_name}, {way}: {line}" for line in a.differences]
-    more = [f"- and {len(shown) - MOST_SHOWN} more"] if len(shown) > MOST_SHOWN else []
-    listed = "\n".join([*shown[:MOST_SHOWN], *more])
-    return markdown_table(titles, rows) + (f"\n{listed}\n" if listed else "")
+        others += [[slice_name, way, line] for line in a.differences]
+    different = Table("differences", ["slice", *titles[1:2], "record"], others)
+    return [Table("agreement", titles, rows, [said]), different]
 
 
 def verdict(rows: Iterable[Row]) -> str:
@@ -162,5 +159,5 @@ def verdict(rows: Iterable[Row]) -> str:
         counts.setdefault(row.slice_name, set()).add((row.score, *row.by_haplotype))
     other = [name for name, different in counts.items() if len(different) > 1]
     if other:
-        return f"TP/FP/FN differ on {', '.join(other)}.\n"
-    return f"TP/FP/FN are the same on every slice ({len(counts)}).\n"
+        return f"TP/FP/FN differ on {', '.join(other)}."
+    return f"TP/FP/FN are the same on every slice ({len(counts)})."

@@ -1,13 +1,13 @@
 """Is a GQ of q wrong about 10^(-q/10) of the time? Held-out examples and real slices.
 
 Usage: python -m benchmarks.calibration --held-out EXAMPLES [-m MODEL] [--plot FILE.svg]
-           [--no-append]
+           [--history DIR] [--no-record]
 
 EXAMPLES is a folder of `varcall examples`, simulated libraries that training never saw, each seen
 at its depth and at lower ones. The real slices are those of `benchmarks.slices` with certified
 truth, cut to examples here. Every question is answered as `varcall call` answers it; its GQ is
-phred(1 - P of the answer). Prints a markdown table of each, appends them to RESULTS.md, and writes
-the figures beside the weights, as NAME.calibration.json.
+phred(1 - P of the answer). A table of each; `benchmarks.results` says where they are written. The
+figures go beside the weights, too, as NAME.calibration.json.
 """
 
 import argparse
@@ -21,7 +21,8 @@ import numpy as np
 
 from benchmarks.answered import Answered, answer_folder
 from benchmarks.calibration_plot import Point, plot
-from benchmarks.results import append, markdown_table
+from benchmarks.history import Table, slug
+from benchmarks.results import add_options, report
 from benchmarks.slices import DATA, SLICES, stage
 from models.registry import weights_path
 from models.weights.weights_file import read_weights
@@ -90,8 +91,8 @@ def phred(probability: float) -> float:
     return float(-10 * np.log10(max(probability, 1e-6)))
 
 
-def table(found: Sequence[Bin]) -> str:
-    """Format bins as markdown."""
+def bin_table(name: str, found: Sequence[Bin]) -> Table:
+    """Return the table of some bins."""
     titles = ["GQ", "questions", "wrong", "mean GQ stated", "GQ found", "95 % of it"]
     lines = []
     for item in found:
@@ -99,7 +100,7 @@ def table(found: Sequence[Bin]) -> str:
         gq = f"> {phred(1 / item.n):.1f}" if item.found is None else f"{item.found:.1f}"
         cells = [item.name, str(item.n), str(item.wrong), f"{item.stated:.1f}", gq]
         lines.append([*cells, f"{low:.1f} to {high:.1f}"])
-    return markdown_table(titles, lines)
+    return Table(slug(name), titles, lines)
 
 
 def cut_real(folder: Path) -> Path:
@@ -142,23 +143,22 @@ def main() -> None:
     parser.add_argument("--held-out", type=Path, required=True)
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL)
     parser.add_argument("--plot", type=Path, help="SVG or PNG to draw")
-    parser.add_argument("--no-append", action="store_true", help="print only")
+    add_options(parser)
     arguments = parser.parse_args()
     model = load_calling_model(arguments.model)
     found = {HELD_OUT: bins(answer_folder(arguments.held_out, model, CALIBRATION_SHARES))}
     if DATA.is_dir():
         with tempfile.TemporaryDirectory(prefix="varcall-calibration-") as folder:
             found[REAL] = bins(answer_folder(cut_real(Path(folder)), model, (1.0,)))
-    text = "".join(f"{name}:\n\n{table(items)}\n" for name, items in found.items())
-    print(f"\n{text}")
     if arguments.plot:
         points = {
             name: [Point(item.stated, item.found, item.bounds) for item in items]
             for name, items in found.items()
         }
         plot(arguments.plot, points)
-    if not arguments.no_append:
-        append("Calibration of GQ", text)
+    tables = [bin_table(name, items) for name, items in found.items()]
+    report(arguments, "calibration", "Calibration of GQ", tables)
+    if not arguments.no_record:
         write_json(arguments.model, found)
 
 

@@ -1,34 +1,34 @@
 """Time varcall, bcftools and freebayes in one run, one thread each, on the same reads.
 
 Usage: python -m benchmarks.compare_callers [--real] [--simulated [20:50000001-55000000]]
-           [--work DIR] [--repeats 3] [-m MODEL] [--no-append]
+           [--work DIR] [--repeats 3] [-m MODEL] [--history DIR] [--no-record]
 
 Without --real or --simulated it does both. Each is timed (CPU seconds, wall, peak memory, start-up
 apart, varcall by stage), extrapolated to a genome beside the budget, and its calls are compared
 between three ways of running varcall (`benchmarks.agreement`). The real slice is short, so it is
 timed once more many times over (`benchmarks.repeated`): that is what tells the cost of calling.
 --work DIR keeps the simulated files, or holds them already: ref.fa, truth.vcf.gz, 30x.bam.
-Prints markdown and appends it to RESULTS.md.
+`benchmarks.results` says where the tables are written.
 """
 
 import argparse
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.accuracy import table as accuracy_table
-from benchmarks.agreement import REFERENCE_VARIANT, agreement_of, agreement_table, verdict
+from benchmarks.accuracy import slice_table
+from benchmarks.agreement import REFERENCE_VARIANT, agreement_of, agreement_tables, verdict
 from benchmarks.callers import PEERS, VARCALL, Job, timings_path
 from benchmarks.costs import Cost, parts, time_jobs
 from benchmarks.cram import as_cram
-from benchmarks.prepared import prepared
+from benchmarks.history import Table, slug
 from benchmarks.repeated import repeat
-from benchmarks.results import append, markdown_table
+from benchmarks.results import add_options, report
+from benchmarks.simulated import REGION, prepared
 from benchmarks.slices import DATA, SLICES, StagedSlice, stage
 from benchmarks.stages import Stages, genome_table, stage_table
 
-REGION = "20:50000001-55000000"
 DEPTH = 30
 TIMED = "HG002 30x 10.0M"
 COPIES = 20
@@ -58,8 +58,8 @@ def time_callers(
     return time_jobs(jobs, repeats, directory)
 
 
-def cost_table(costs: Mapping[str, Cost]) -> str:
-    """Format the costs as markdown, with the share of each peer's CPU seconds of calling."""
+def cost_table(costs: Mapping[str, Cost], targets: Targets) -> Table:
+    """Return the table of costs, with the share of each peer's CPU seconds of calling."""
     peers = [peer.name for peer in PEERS if peer.name in costs]
     titles = ["caller", "CPU s, least", "median", "start-up CPU s", "CPU s of calling"]
     titles += ["wall s, least", "median", "peak MB", *(f"by {name}" for name in peers)]
@@ -70,24 +70,22 @@ def cost_table(costs: Mapping[str, Cost]) -> str:
         cells.append(f"{cost.peak_mb:.0f}")
         cells += [f"{cost.cpu / costs[peer].cpu:.2f}" for peer in peers]
         rows.append([name, *cells])
-    return markdown_table(titles, rows)
+    return Table("callers", titles, rows, list(target_notes(costs, targets)))
 
 
-def target_lines(costs: Mapping[str, Cost], targets: Targets) -> str:
+def target_notes(costs: Mapping[str, Cost], targets: Targets) -> Iterator[str]:
     """Say of each target whether it was reached, start-up left out on both sides."""
-    lines = []
     mine = costs[VARCALL.name]
     for peer, target in targets.of.items():
         if peer in costs:
             share = mine.cpu / costs[peer].cpu
             total = costs[peer].best.usage.cpu
             reached = "reached" if share <= target else "not reached"
-            lines.append(
-                f"- calling by {peer}'s calling: {share:.3f}, wanted at most {target}: {reached}; "
+            yield (
+                f"calling by {peer}'s calling: {share:.3f}, wanted at most {target}: {reached}; "
                 f"by all of {peer}'s run {mine.cpu / total:.3f}, "
                 f"all by all {mine.best.usage.cpu / total:.3f}"
             )
-    return "\n".join(lines) + "\n"
 
 
 def best_stages(cost: Cost) -> Stages:
@@ -96,23 +94,11 @@ def best_stages(cost: Cost) -> Stages:
     return best.less(start_up)
 
 
-def report_costs(costs: Mapping[str, Cost], targets: Targets, repeats: int) -> str:
-    """Format what one slice cost, varcall's ways by stage."""
-    note = (
-        f"One thread each, {repeats} runs in turn. Start-up: a call of 2 kb in the middle of "
-        "the region, least of as many; calling: the least run less that.\n"
-    )
-    pieces = [note, cost_table(costs), target_lines(costs, targets)]
-    for name in (VARCALL.name, REFERENCE_VARIANT.name):
-        pieces.append(f"{name}, run of the least CPU:\n")
-        pieces.append(stage_table(costs[name], best_stages(costs[name])))
-    return "\n".join(pieces)
-
-
-def report_agreement(staged: Sequence[StagedSlice], directory: Path, model: str | None) -> str:
-    """Score the three ways of varcall on all slices and format in what they differ."""
-    rows, found = agreement_of(staged, directory, model)
-    return f"{verdict(rows)}\n{agreement_table(found)}\n{accuracy_table(rows)}"
+def cost_tables(costs: Mapping[str, Cost], targets: Targets) -> list[Table]:
+    """Return the tables of what one slice cost, varcall's ways by stage."""
+    ways = (VARCALL.name, REFERENCE_VARIANT.name)
+    stages = [stage_table(f"stages-{name}", costs[name], best_stages(costs[name])) for name in ways]
+    return [cost_table(costs, targets), *stages]
 
 
 def _real(arguments: argparse.Namespace, directory: Path) -> None:
@@ -121,44 +107,49 @@ def _real(arguments: argparse.Namespace, directory: Path) -> None:
     staged = [stage(item, directory) for item in SLICES]
     timed = next(item for item in staged if item.slice.name == TIMED)
     many = repeat(timed, COPIES, directory)
-    _time_and_write(timed, REAL_TARGETS, directory, arguments)
-    _write_genome(many, _time_and_write(many, REAL_TARGETS, directory, arguments), arguments)
-    text = report_agreement(staged, directory, arguments.model)
-    _write("Triage and engines against all pictures in fp32, real slices", text, arguments)
+    _report_costs(timed, REAL_TARGETS, directory, arguments)
+    _report_costs(many, REAL_TARGETS, directory, arguments, with_genome=True)
+    _report_agreement("real slices", staged, directory, arguments)
 
 
 def _simulated(arguments: argparse.Namespace, directory: Path) -> None:
     staged = prepared(arguments.simulated, DEPTH, arguments.work or directory / "simulated")
-    costs = _time_and_write(staged, SIMULATED_TARGETS, directory, arguments)
-    _write_genome(staged, costs, arguments)
-    text = report_agreement([staged], directory, arguments.model)
-    name = staged.slice.name
-    _write(f"Triage and engines against all pictures in fp32, {name}", text, arguments)
+    _report_costs(staged, SIMULATED_TARGETS, directory, arguments, with_genome=True)
+    _report_agreement(staged.slice.name, [staged], directory, arguments)
 
 
-def _time_and_write(
-    staged: StagedSlice, targets: Targets, directory: Path, arguments: argparse.Namespace
-) -> dict[str, Cost]:
-    costs = time_callers(staged, arguments.repeats, directory, arguments.model)
-    text = report_costs(costs, targets, arguments.repeats)
-    _write(f"Cost of calling {staged.slice.name}, {staged.slice.region}", text, arguments)
-    return costs
-
-
-def _write_genome(
-    staged: StagedSlice, costs: Mapping[str, Cost], arguments: argparse.Namespace
+def _report_costs(
+    staged: StagedSlice,
+    targets: Targets,
+    directory: Path,
+    arguments: argparse.Namespace,
+    *,
+    with_genome: bool = False,
 ) -> None:
-    _, start, end = parts(staged.slice.region)
-    varcall = costs[VARCALL.name]
-    peers = {caller: cost for caller, cost in costs.items() if caller != VARCALL.name}
-    text = genome_table(varcall, best_stages(varcall), end - start + 1, peers)
-    _write(f"A {DEPTH}x genome, extrapolated from {staged.slice.name}", text, arguments)
+    """Time the callers on one slice and report it, a genome extrapolated from it where wanted."""
+    costs = time_callers(staged, arguments.repeats, directory, arguments.model)
+    tables = cost_tables(costs, targets)
+    if with_genome:
+        _, start, end = parts(staged.slice.region)
+        varcall = costs[VARCALL.name]
+        peers = {caller: cost for caller, cost in costs.items() if caller != VARCALL.name}
+        tables.append(genome_table(varcall, best_stages(varcall), end - start + 1, peers))
+    title = (
+        f"Cost of calling {staged.slice.name}, {staged.slice.region}: one thread each, "
+        f"{arguments.repeats} runs in turn; start-up: a call of 2 kb in the middle of the region, "
+        "least of as many; calling: the least run less that"
+    )
+    report(arguments, f"cost-{slug(staged.slice.name)}", title, tables)
 
 
-def _write(heading: str, text: str, arguments: argparse.Namespace) -> None:
-    print(f"\n{heading}\n\n{text}", flush=True)
-    if not arguments.no_append:
-        append(heading, text)
+def _report_agreement(
+    name: str, staged: Sequence[StagedSlice], directory: Path, arguments: argparse.Namespace
+) -> None:
+    """Score the three ways of varcall on some slices and report in what they differ."""
+    rows, found = agreement_of(staged, directory, arguments.model)
+    title = f"Triage and engines against all pictures in fp32, {name}"
+    tables = [*agreement_tables(found, verdict(rows)), slice_table(rows)]
+    report(arguments, f"agreement-{slug(name)}", title, tables)
 
 
 def _arguments() -> argparse.Namespace:
@@ -168,7 +159,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--work", type=Path, help="folder of the simulated files, kept")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
-    parser.add_argument("--no-append", action="store_true", help="print only")
+    add_options(parser)
     arguments = parser.parse_args()
     if not (arguments.real or arguments.simulated):
         arguments.real, arguments.simulated = True, REGION

@@ -26,6 +26,9 @@ class Counts:
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(self.tp + other.tp, self.fp + other.fp, self.fn + other.fn)
 
+    def __str__(self) -> str:
+        return f"{self.tp}/{self.fp}/{self.fn}"
+
     @property
     def f1(self) -> float:
         """Harmonic mean of recall and precision; NaN where there is nothing to find or call."""

@@ -1,7 +1,7 @@
 """Indels by size and by repeat context: recall and precision of varcall, bcftools and freebayes.
 
 Usage: python -m benchmarks.indel_strata [--work FOLDER] [--region REGION] [--depths 15 30 50]
-           [-m MODEL] [--no-append]
+           [-m MODEL] [--history DIR] [--no-record]
 
 Over the ART sets of `benchmarks.simulated` and the five HG002 slices together. Records are judged
 by ``varcall eval``'s comparator, so a spelling costs nothing, and a wrong genotype is a false
@@ -13,7 +13,7 @@ in no stratum. A context is of the changed bases, with five bases on both sides 
 stratifications, and the first that fits is taken: a homopolymer of 12 bases or more, one of 7 to
 11, an STR (a unit of 2, 3, 4, 5 or 6 bases, repeated perfectly over at least 8, 11, 12, 15 or 18
 bases, as `varcall.simulate.repeats` has it; GIAB's begin at 11, 15 and 20 for units of 2 to 4),
-neither. Prints a markdown table and appends it to RESULTS.md.
+neither. `benchmarks.results` says where the table is written.
 """
 
 import argparse
@@ -27,8 +27,9 @@ from pathlib import Path
 from benchmarks.accuracy import POOLED
 from benchmarks.callers import PEERS, VARCALL, Caller, Job
 from benchmarks.haplotype_match import match_haplotypes
-from benchmarks.prepared import prepared
-from benchmarks.results import append, markdown_table
+from benchmarks.history import Table
+from benchmarks.results import add_options, report
+from benchmarks.simulated import REGION, prepared
 from benchmarks.slices import SLICES, StagedSlice, stage
 from varcall.evaluate.comparator import TypeCounts
 from varcall.evaluate.evaluation import Evaluation
@@ -40,7 +41,6 @@ from varcall.evidence.alleles import trim
 from varcall.inputs.reference import Reference
 from varcall.simulate.repeats import find_tracts
 
-REGION = "20:50000001-55000000"
 ALL = "all indels"
 SIZES = ((1, 5), (6, 15), (16, 50))
 LONGER = f"{SIZES[-1][1] + 1} bp or more"
@@ -154,12 +154,12 @@ def _cells(counts: TypeCounts) -> tuple[str, str, str]:
     return recall, precision, f"{counts.truth_tp}/{counts.query_fp}/{counts.truth_fn}"
 
 
-def table(callers: Sequence[Caller], lines: list[list[str]]) -> str:
-    """Format the rows of all sets as markdown."""
+def strata_table(callers: Sequence[Caller], lines: list[list[str]]) -> Table:
+    """Return the table of the rows of all sets."""
     columns = [
         title for caller in callers for title in (f"{caller.name} recall", "precision", "TP/FP/FN")
     ]
-    return markdown_table(["reads", "indels", *columns], lines)
+    return Table("strata", ["reads", "indels", *columns], lines)
 
 
 def _arguments() -> argparse.Namespace:
@@ -168,7 +168,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--region", default=REGION, help="inside 20:50-55M")
     parser.add_argument("--depths", type=int, nargs="*", default=[15, 30, 50])
     parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
-    parser.add_argument("--no-append", action="store_true", help="print only")
+    add_options(parser)
     return parser.parse_args()
 
 
@@ -184,10 +184,8 @@ def main() -> None:
             lines += score(f"ART {depth}x", [staged], callers, arguments.model)
         held_out = [stage(item, Path(temporary)) for item in SLICES if item.held_out]
         lines += score(POOLED, held_out, callers, arguments.model)
-    text = table(callers, lines)
-    print(text)
-    if not arguments.no_append:
-        append(f"Indels by size and context, {arguments.region} and real reads", text)
+    title = f"Indels by size and context, {arguments.region} and real reads"
+    report(arguments, "indel-strata", title, [strata_table(callers, lines)])
 
 
 if __name__ == "__main__":

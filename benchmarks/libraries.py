@@ -1,11 +1,10 @@
 """Score varcall, bcftools and freebayes on libraries other than Illumina pairs, in one run.
 
-Usage: python -m benchmarks.libraries [-m MODEL] [--no-append]
+Usage: python -m benchmarks.libraries [-m MODEL] [--history DIR] [--no-record]
 
 PacBio HiFi and ONT R10 reads of HG002, with their truth untouched by any training; and Illumina
 slices of HG002 as single ends, and as pairs of which no read has flag 0x2. Counted by the sequences
-that the records spell, as vcfeval does. Prints a markdown table, appends it to RESULTS.md and puts
-it between the README's marks.
+that the records spell, as vcfeval does. `benchmarks.results` says where the table is written.
 """
 
 import argparse
@@ -17,10 +16,9 @@ from pathlib import Path
 
 from benchmarks.accuracy import Row, score_slice
 from benchmarks.callers import PEERS, VARCALL, Caller, Job
-from benchmarks.results import append, markdown_table, write_readme
+from benchmarks.history import Table
+from benchmarks.results import add_options, report
 from benchmarks.slices import DATA, SLICES, Slice, StagedSlice, stage
-
-README_MARK = "libraries"
 
 _GRCH38 = "grch38.chr20_and_21_10M.fa.gz"
 _TRUTH = "HG002_v4.2.1_GRCh38_chr20_5-10Mb"
@@ -128,23 +126,16 @@ def _told(peer: Caller, options: str) -> Caller:
     return replace(peer, name=f"bcftools {options}", command=command)
 
 
-def table(rows: Iterable[Row]) -> str:
-    """Format rows as markdown; triples are TP/FP/FN."""
-    cells = [
-        [
-            row.slice_name,
-            row.caller,
-            *(f"{counts.tp}/{counts.fp}/{counts.fn}" for counts in row.by_haplotype),
-        ]
-        for row in rows
-    ]
-    return markdown_table(["library", "caller", "SNP", "indel"], cells)
+def library_table(rows: Iterable[Row]) -> Table:
+    """Return the table of all rows; triples are TP/FP/FN."""
+    cells = [[row.slice_name, row.caller, *map(str, row.by_haplotype)] for row in rows]
+    return Table("libraries", ["library", "caller", "SNP", "indel"], cells)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--no-append", action="store_true", help="print only, write no file")
     parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
+    add_options(parser)
     return parser.parse_args()
 
 
@@ -159,11 +150,7 @@ def main() -> None:
         for library in LIBRARIES:
             item = staged(library, directory)
             rows += score_slice(item, callers_for(library), directory, arguments.model)
-    text = table(rows)
-    print(f"\n{text}")
-    if not arguments.no_append:
-        append("Accuracy on other libraries", text)
-        write_readme(README_MARK, text)
+    report(arguments, "libraries", "Accuracy on other libraries", [library_table(rows)])
 
 
 if __name__ == "__main__":

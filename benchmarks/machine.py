@@ -5,8 +5,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-_RESULTS = "benchmarks/RESULTS.md"
-RESULTS = ROOT / _RESULTS
+# What benchmarks write: one after another, and each is of the same code.
+_WRITTEN = ("README.md", "benchmarks/RESULTS.md", "benchmarks/history")
 
 
 def describe() -> str:
@@ -22,13 +22,14 @@ def describe() -> str:
 
 
 def commit(root: Path) -> str:
-    """Return the short commit of the checkout at `root`, marked where files differ from it.
+    """Return the short name of the commit that is checked out at `root`."""
+    return _git(root, "rev-parse", "--short=10", "HEAD") or "unknown"
 
-    The results themselves do not count: a benchmark writes one table after another.
-    """
-    name = _git(root, "describe", "--always", "--abbrev=10")
-    changed = _git(root, "status", "--porcelain", "-uno", "--", f":(exclude){_RESULTS}")
-    return (f"{name}-dirty" if changed else name) or "unknown"
+
+def is_changed(root: Path) -> bool:
+    """Tell whether tracked files differ from the commit, but for those that benchmarks write."""
+    excluded = [f":(exclude){name}" for name in _WRITTEN]
+    return bool(_git(root, "status", "--porcelain", "-uno", "--", ".", *excluded))
 
 
 def _git(root: Path, *words: str) -> str:

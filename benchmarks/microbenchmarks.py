@@ -1,8 +1,8 @@
 """Run the microbenchmarks (`benchmark_*.py`, with pytest-benchmark) and write down their rates.
 
-Usage: python -m benchmarks.microbenchmarks [--no-append] [-- PYTEST ARGUMENTS]
+Usage: python -m benchmarks.microbenchmarks [--history DIR] [--no-record] [-- PYTEST ARGUMENTS]
 
-Times are CPU seconds of one thread. Prints a markdown table and appends it to RESULTS.md.
+Times are CPU seconds of one thread. `benchmarks.results` says where the table is written.
 """
 
 import argparse
@@ -15,8 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.history import Table
 from benchmarks.machine import ROOT
-from benchmarks.results import append, markdown_table
+from benchmarks.results import add_options, report
 
 TITLES = ["benchmark", "items", "least ms", "median ms", "items per core-second"]
 # One thread in every library, whatever it would choose.
@@ -51,7 +52,7 @@ def rows(measured: Mapping[str, Any]) -> list[list[str]]:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--no-append", action="store_true", help="print only")
+    add_options(parser)
     parser.add_argument("pytest", nargs="*", help="arguments for pytest, after --")
     return parser.parse_args()
 
@@ -62,10 +63,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="varcall-rates-") as temporary:
         output = Path(temporary) / "rates.json"
         run(output, arguments.pytest)
-        text = markdown_table(TITLES, rows(json.loads(output.read_text())))
-    print(f"\n{text}")
-    if not arguments.no_append:
-        append("Microbenchmarks, one thread", text)
+        table = Table("rates", TITLES, rows(json.loads(output.read_text())))
+    report(arguments, "microbenchmarks", "Microbenchmarks, one thread", [table])
 
 
 if __name__ == "__main__":

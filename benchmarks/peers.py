@@ -1,10 +1,11 @@
 """Call the test files of other programs: what comes of each, and does bcftools accept the VCF.
 
-    python -m benchmarks.peers [--allow-other-reference] FOLDER...
+    python -m benchmarks.peers [--allow-other-reference] [--history DIR] [--no-record] FOLDER...
 
 All SAM, BAM and CRAM below the folders are sorted, indexed and called with the FASTA below the same
 folder that fits their contigs best. Files that samtools cannot read or sort, or whose contigs no
-FASTA has, are counted and left out. The folders are not written to.
+FASTA has, are counted and left out. The folders are not written to. `benchmarks.results` says where
+the tables are written.
 """
 
 import argparse
@@ -21,7 +22,8 @@ from pathlib import Path
 import pysam
 import pysam.utils
 
-from benchmarks.results import markdown_table
+from benchmarks.history import Table
+from benchmarks.results import add_options, report
 from varcall.cli import run
 
 CALLED, REFUSED, CRASHED, BAD_VCF = "called", "refused", "crashed", "bcftools refuses"
@@ -134,31 +136,49 @@ def _checked(path: Path, output: Path, reference: Path) -> Outcome:
     return Outcome(path, CALLED, records=records)
 
 
-def table(outcomes: Sequence[Outcome], root: Path) -> str:
-    """Format what came of the files below a folder as markdown: counts, then what was said."""
-    counts = Counter(outcome.result for outcome in outcomes)
-    records = sum(outcome.records for outcome in outcomes)
-    parts = [f"{count} {result}" for result, count in counts.most_common()]
+def counts_table(found: Mapping[Path, Sequence[Outcome]]) -> Table:
+    """Return the table of what came of the files below each folder, counted."""
+    results = (CALLED, REFUSED, CRASHED, BAD_VCF, UNREADABLE, NO_REFERENCE)
+    rows = []
+    for folder, outcomes in found.items():
+        counts = Counter(outcome.result for outcome in outcomes)
+        records = sum(outcome.records for outcome in outcomes)
+        rows.append([folder.name, *(str(counts[result]) for result in results), str(records)])
+    return Table("counts", ["folder", *results, "records"], rows)
+
+
+def said_table(found: Mapping[Path, Sequence[Outcome]]) -> Table:
+    """Return the table of what was said of the files that were not called."""
     rows = [
-        [str(outcome.file.relative_to(root)), outcome.result, outcome.said.replace("|", "/")]
+        [str(outcome.file.relative_to(folder.parent)), outcome.result, _cell(outcome.said)]
+        for folder, outcomes in found.items()
         for outcome in outcomes
         if outcome.result in (REFUSED, CRASHED, BAD_VCF)
     ]
-    listed = markdown_table(["file", "result", "said"], rows) if rows else ""
-    return f"{root.name}: {', '.join(parts)}; {records} records\n\n{listed}"
+    return Table("said", ["file", "result", "said"], rows)
+
+
+def _cell(said: str) -> str:
+    """Return a message on one line, without what ends a cell."""
+    return " ".join(said.split()).replace("|", "/")
 
 
 def main() -> None:
-    """Call the files of the folders that are named and print the tables."""
+    """Call the files of the folders that are named."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--allow-other-reference", action="store_true")
+    add_options(parser)
     arguments = parser.parse_args()
     options = ["--allow-other-reference"] if arguments.allow_other_reference else []
+    found: dict[Path, list[Outcome]] = {}
     for folder in arguments.folders:
         with tempfile.TemporaryDirectory() as scratch:
-            outcomes = list(call_peers(folder, Path(scratch), options))
-        print(table(outcomes, folder), flush=True)
+            found[folder] = list(call_peers(folder, Path(scratch), options))
+        print(folder.name, len(found[folder]), flush=True)
+    name = "peers-other-reference" if options else "peers"
+    title = "Test files of other programs" + (", called with another reference" if options else "")
+    report(arguments, name, title, [counts_table(found), said_table(found)])
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What the library profile changes: the same model told of the library, and not told.
 
-Usage: python -m benchmarks.profile_effect [--held-out EXAMPLES ...] [-m MODEL] [--no-append]
+Usage: python -m benchmarks.profile_effect [--held-out EXAMPLES ...] [-m MODEL] [--history DIR]
+           [--no-record]
 
 The profile tells the model how often this library's reads miscount repeats and misread bases: in
 words of the prompt, and in the measured features that both the trees and the pictures' model read.
@@ -16,7 +17,7 @@ In both the base error is a usual one. Depth and read length stay: every caller 
 
 Each real HG002 slice is called and scored by haplotypes; nothing may be tuned on that. The
 examples of --held-out (of `varcall examples`, simulated) are more: errors per 1,000 questions by
-how the library slips at runs of 9 to 11. Prints markdown tables and appends them to RESULTS.md.
+how the library slips at runs of 9 to 11. `benchmarks.results` says where the tables are written.
 """
 
 import argparse
@@ -30,7 +31,8 @@ from benchmarks.answered import Answered, Told, answer_span, as_measured, joined
 from benchmarks.callers import VARCALL
 from benchmarks.exact_match import Counts
 from benchmarks.haplotype_match import haplotype_counts
-from benchmarks.results import append, markdown_table
+from benchmarks.history import Table
+from benchmarks.results import add_options, report
 from benchmarks.slices import DATA, SLICES, StagedSlice, stage
 from varcall.genotyping.answers import CallingModel, load_calling_model
 from varcall.inputs.open import open_inputs
@@ -115,14 +117,10 @@ def score_slices(model: str) -> list[list[str]]:
                 counts = haplotype_counts(staged, output, VARCALL.include)
                 totals[name] = totals[name][0] + counts[0], totals[name][1] + counts[1]
                 slippage = " ".join(f"{100 * rate:.2g}" for rate in told(profile).slippage)
-                rows.append([item.name, name, slippage, *map(_spelled, counts)])
+                rows.append([item.name, name, slippage, *map(str, counts)])
                 print(*rows[-1], sep=" | ", flush=True)
-    rows += [[POOLED, name, "", *map(_spelled, counts)] for name, counts in totals.items()]
+    rows += [[POOLED, name, "", *map(str, counts)] for name, counts in totals.items()]
     return rows
-
-
-def _spelled(counts: Counts) -> str:
-    return f"{counts.tp}/{counts.fp}/{counts.fn}"
 
 
 def library(profile: LibraryProfile) -> str:
@@ -162,21 +160,21 @@ def main() -> None:
         "--held-out", type=Path, nargs="+", help="folders of varcall examples, simulated"
     )
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL)
-    parser.add_argument("--no-append", action="store_true", help="print only")
+    add_options(parser)
     arguments = parser.parse_args()
-    text = ""
+    tables = []
     if DATA.is_dir():
         titles = ["slice", "profile", "slippage told, %", "SNP TP/FP/FN", "indel TP/FP/FN"]
-        text += markdown_table(titles, score_slices(arguments.model)) + "\n"
+        tables.append(Table("slices", titles, score_slices(arguments.model)))
     if arguments.held_out:
         titles = ["libraries", "profile"]
         for kind in ("indel", "SNV and MNV"):
             titles += [f"{kind} questions", "wrong of 1,000", "false/missed"]
         held_out = list(answer_held_out(arguments.held_out, load_calling_model(arguments.model)))
-        text += markdown_table(titles, held_out)
-    print(f"\n{text}")
-    if not arguments.no_append:
-        append("Effect of the library profile", text)
+        tables.append(Table("held-out", titles, held_out))
+    if not tables:
+        raise SystemExit(f"nothing to measure: no data at {DATA}, and no --held-out")
+    report(arguments, "profile-effect", "Effect of the library profile", tables)
 
 
 if __name__ == "__main__":

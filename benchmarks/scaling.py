@@ -2,26 +2,27 @@
 
 Usage: python -m benchmarks.scaling [--region 20:50000001-55000000] [--work DIR]
            [--depth-region 20:50000001-52000000] [--depth-work DIR] [--depths 15 30 50 100]
-           [--lengths 5 10 20 40] [--repeats 3] [-m MODEL] [--no-append]
+           [--lengths 5 10 20 40] [--repeats 3] [-m MODEL] [--history DIR] [--no-record]
 
 Reads are those of `benchmarks.simulated`; --work and --depth-work keep them (30x.bam and so on), or
 hold them already. Workers are timed once more, and lengths in megabases taken, on the region many
-times over (`benchmarks.repeated`), where start-up is small. Prints markdown and appends it to
-RESULTS.md.
+times over (`benchmarks.repeated`), where start-up is small. `benchmarks.results` says where the
+tables are written.
 """
 
 import argparse
 import math
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.callers import VARCALL, Job
 from benchmarks.costs import Cost, parts, time_jobs
-from benchmarks.prepared import prepared
+from benchmarks.history import Table, slug
 from benchmarks.repeated import repeat
-from benchmarks.results import append, markdown_table
+from benchmarks.results import add_options, report
+from benchmarks.simulated import REGION, prepared
 from benchmarks.slices import StagedSlice
 
 DEPTH = 30
@@ -35,6 +36,15 @@ TOLERANCE = 0.1
 """Cost is called linear where its exponent is at most 1 and this much: what runs differ by."""
 
 
+@dataclass(frozen=True, slots=True)
+class Part:
+    """Tables of what is scaled: workers, length or depth."""
+
+    name: str
+    title: str
+    tables: Sequence[Table]
+
+
 def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
     """Return b of cost = a size^b, by least squares of the logarithms; 1 is linear."""
     if min(costs) <= 0:
@@ -46,8 +56,8 @@ def exponent(sizes: Sequence[float], costs: Sequence[float]) -> float:
     return products / sum((a - middle[0]) ** 2 for a in x)
 
 
-def worker_table(costs: Sequence[Cost]) -> str:
-    """Format costs of 1, 2, ... workers; the speed-up wanted is with start-up and all."""
+def worker_table(name: str, costs: Sequence[Cost]) -> Table:
+    """Return the table of 1, 2, ... workers; the speed-up wanted is with start-up and all."""
     titles = ["workers", "wall s, least", "median", "CPU s", "peak MB of a process", "speed-up"]
     titles.append("without start-up")
     rows = []
@@ -59,17 +69,17 @@ def worker_table(costs: Sequence[Cost]) -> str:
         rows.append([str(workers), *shown, f"{speed_up:.2f}", f"{calling:.2f}"])
     speed_up = costs[0].wall / costs[-1].wall
     peak = max(cost.peak_mb for cost in costs)
-    return (
-        f"{markdown_table(titles, rows)}\n"
-        f"- {WORKERS[-1]} workers are {speed_up:.2f} times as fast, wanted at least "
-        f"{LEAST_SPEED_UP}: {_reached(speed_up >= LEAST_SPEED_UP)}\n"
-        f"- the largest process held {peak:.0f} MB, wanted under {MOST_PEAK_MB}: "
-        f"{_reached(peak < MOST_PEAK_MB)}\n"
-    )
+    notes = [
+        f"{WORKERS[-1]} workers are {speed_up:.2f} times as fast, wanted at least "
+        f"{LEAST_SPEED_UP}: {_reached(speed_up >= LEAST_SPEED_UP)}",
+        f"the largest process held {peak:.0f} MB, wanted under {MOST_PEAK_MB}: "
+        f"{_reached(peak < MOST_PEAK_MB)}",
+    ]
+    return Table(name, titles, rows, notes)
 
 
-def growth_table(unit: str, sizes: Sequence[float], costs: Sequence[Cost]) -> str:
-    """Format costs by length or depth, start-up apart, and the exponent of their growth."""
+def growth_table(unit: str, sizes: Sequence[float], costs: Sequence[Cost]) -> Table:
+    """Return the table of length or depth, start-up apart, with the exponent of the growth."""
     titles = [unit, "wall s, least", "CPU s, least", "start-up CPU s", "CPU s of calling"]
     titles += [f"per {unit}", "peak MB"]
     rows = []
@@ -78,11 +88,11 @@ def growth_table(unit: str, sizes: Sequence[float], costs: Sequence[Cost]) -> st
         shown = [f"{cell:.2f}" for cell in cells]
         rows.append([f"{size:g}", *shown, f"{cost.cpu / size:.3f}", f"{cost.peak_mb:.0f}"])
     power = exponent(sizes, [cost.cpu for cost in costs])
-    return (
-        f"{markdown_table(titles, rows)}\n"
-        f"- CPU s of calling grow as {unit} to the power {power:.2f}, wanted at most 1 (within "
-        f"{TOLERANCE}): {_reached(power <= 1 + TOLERANCE)}\n"
+    note = (
+        f"CPU s of calling grow as {unit} to the power {power:.2f}, wanted at most 1 (within "
+        f"{TOLERANCE}): {_reached(power <= 1 + TOLERANCE)}"
     )
+    return Table("growth", titles, rows, [note])
 
 
 def _reached(is_reached: bool) -> str:
@@ -108,8 +118,8 @@ def _time(
     return list(time_jobs(named, arguments.repeats, directory).values())
 
 
-def _tables(arguments: argparse.Namespace, directory: Path) -> Iterator[tuple[str, str]]:
-    """Yield heading and text of one table after another."""
+def _measured(arguments: argparse.Namespace, directory: Path) -> Iterator[Part]:
+    """Yield one part of the benchmark after another."""
     once = prepared(arguments.region, DEPTH, arguments.work or directory / "length")
     many = repeat(once, COPIES, directory)
     yield _workers((once, many), arguments, directory)
@@ -117,45 +127,41 @@ def _tables(arguments: argparse.Namespace, directory: Path) -> Iterator[tuple[st
     yield _depths(arguments, directory)
 
 
-def _workers(
-    slices: Sequence[StagedSlice], arguments: argparse.Namespace, directory: Path
-) -> tuple[str, str]:
-    text = ""
+def _workers(slices: Sequence[StagedSlice], arguments: argparse.Namespace, directory: Path) -> Part:
+    tables = []
     for item in slices:
         job = _job(item, arguments.model)
         jobs = [(f"{n} workers", replace(job, threads=n)) for n in WORKERS]
-        text += f"{item.slice.name}, {job.region}:\n\n"
-        text += worker_table(_time(jobs, arguments, directory)) + "\n"
-    return "Scaling in workers", text
+        tables.append(worker_table(slug(item.slice.name), _time(jobs, arguments, directory)))
+    title = f"Scaling in workers, {' and '.join(item.slice.name for item in slices)}"
+    return Part("workers", title, tables)
 
 
-def _lengths(
-    staged: StagedSlice, arguments: argparse.Namespace, directory: Path
-) -> tuple[str, str]:
+def _lengths(staged: StagedSlice, arguments: argparse.Namespace, directory: Path) -> Part:
     job = _job(staged, arguments.model)
     megabases = sorted(arguments.lengths)
     jobs = []
     for length in megabases:
         region = first_bases(job.region, round(1e6 * length))
         jobs.append((f"{length:g} Mb", replace(job, region=region)))
-    text = growth_table("Mb", megabases, _time(jobs, arguments, directory))
-    return f"Scaling in length, {staged.slice.name}", text
+    table = growth_table("Mb", megabases, _time(jobs, arguments, directory))
+    return Part("length", f"Scaling in length, {staged.slice.name}", [table])
 
 
-def _depths(arguments: argparse.Namespace, directory: Path) -> tuple[str, str]:
+def _depths(arguments: argparse.Namespace, directory: Path) -> Part:
     depths = sorted(arguments.depths)
     work = arguments.depth_work or directory / "depth"
     jobs = []
     for depth in depths:
         staged = prepared(arguments.depth_region, depth, work)
         jobs.append((f"{depth}x", _job(staged, arguments.model)))
-    text = growth_table("x", depths, _time(jobs, arguments, directory))
-    return f"Scaling in depth, {arguments.depth_region}", text
+    table = growth_table("x", depths, _time(jobs, arguments, directory))
+    return Part("depth", f"Scaling in depth, {arguments.depth_region}", [table])
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--region", default="20:50000001-55000000", help="inside 20:50-55M")
+    parser.add_argument("--region", default=REGION, help="inside 20:50-55M")
     parser.add_argument("--work", type=Path, help="folder of its simulated files, kept")
     parser.add_argument("--depth-region", default="20:50000001-52000000", help="inside 20:50-55M")
     parser.add_argument("--depth-work", type=Path, help="folder of its simulated files, kept")
@@ -163,7 +169,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--lengths", type=float, nargs="+", default=[5, 10, 20, 40])
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
-    parser.add_argument("--no-append", action="store_true", help="print only")
+    add_options(parser)
     arguments = parser.parse_args()
     if min(len(set(arguments.depths)), len(set(arguments.lengths))) < 2:
         parser.error("growth is seen in two lengths and two depths, or more")
@@ -175,13 +181,9 @@ def main() -> None:
     arguments = _arguments()
     with tempfile.TemporaryDirectory(prefix="varcall-scaling-") as temporary:
         directory = Path(temporary)
-        for heading, text in _tables(arguments, directory):
-            text = (
-                f"Least of {arguments.repeats} runs in turn; start-up is a call of 2 kb.\n\n{text}"
-            )
-            print(f"\n{heading}\n\n{text}", flush=True)
-            if not arguments.no_append:
-                append(heading, text)
+        for part in _measured(arguments, directory):
+            how = f"least of {arguments.repeats} runs in turn; start-up is a call of 2 kb"
+            report(arguments, f"scaling-{part.name}", f"{part.title}: {how}", part.tables)
 
 
 if __name__ == "__main__":

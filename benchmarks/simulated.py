@@ -1,11 +1,12 @@
 """Score and time the callers on reads that ART simulated of HG001's chromosome 20.
 
-Usage: python -m benchmarks.simulated [--region 20:50000001-52000000] [--depths 15 30 50] [-m MODEL]
+Usage: python -m benchmarks.simulated [--region 20:50000001-55000000] [--depths 15 30 50] [-m MODEL]
+           [--work DIR] [--differences FILE] [--history DIR] [--no-record]
 
 The reads are of nobody's making here: ART's own HiSeq X profile, HG001's haplotypes (GIAB v3.3.2),
 bwa-mem on the whole chromosome. 20:50-55M never enters training. Such reads are far cleaner than
 real ones; the set is large enough to tell callers apart where the real slices are not.
-Prints a markdown table and appends it to RESULTS.md.
+`benchmarks.results` says where the table is written.
 """
 
 import argparse
@@ -13,9 +14,9 @@ import subprocess
 import tempfile
 from pathlib import Path
 
-from benchmarks.accuracy import Row, score_slice, table
+from benchmarks.accuracy import Row, score_slice, slice_table, write_differences
 from benchmarks.callers import PEERS, VARCALL
-from benchmarks.results import append
+from benchmarks.results import add_options, report
 from benchmarks.slices import DATA, Slice, StagedSlice
 
 REFERENCE = DATA / "reference" / "hs37_chr20.fa.gz"
@@ -23,7 +24,11 @@ TRUTH = DATA / "truth" / "HG001_v3.3.2_b37_chr20.vcf.gz"
 # ART: HiSeq X TruSeq, 2x150, fragments of 400 +- 60 bases.
 # The haplotypes end at the region's borders, and depth with them.
 BORDER = 1000
+REGION = "20:50000001-55000000"
 ART = "art_illumina -ss HSXt -l 150 -m 400 -s 60 -na -q"
+# Files of a prepared folder that calling needs, and that simulating more reads needs besides.
+ALWAYS = ("ref.fa", "ref.fa.fai", "truth.vcf.gz", "truth.vcf.gz.tbi")
+TO_SIMULATE = ("ref.fa.bwt", "ref.fa.sa", "haplotype1.fa", "haplotype2.fa")
 
 
 def _shell(line: str, directory: Path) -> None:
@@ -83,13 +88,43 @@ def staged(region: str, depth: int, directory: Path) -> StagedSlice:
     )
 
 
+def prepared(region: str, depth: int, directory: Path) -> StagedSlice:
+    """Stage the reads of one depth, made now only where `directory` lacks them.
+
+    Raises
+    ------
+    SystemExit
+        Where the reads that lie there are of another region.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    reads = directory / f"{depth}x.bam"
+    is_mapped = reads.exists() and reads.with_suffix(".bam.bai").exists()
+    needed = ALWAYS if is_mapped else (*ALWAYS, *TO_SIMULATE)
+    if not all((directory / name).exists() for name in needed):
+        prepare(region, directory)
+    if not is_mapped:
+        return simulate(region, depth, directory)
+    item = staged(region, depth, directory)
+    start, end = item.slice.span
+    for at in (start, end - BORDER):
+        if not _count(reads, f"{item.slice.contig}:{at + 1}-{at + BORDER}"):
+            raise SystemExit(f"{reads} has no reads at both ends of {region}: name another --work")
+    return item
+
+
+def _count(reads: Path, region: str) -> int:
+    command = ["samtools", "view", "-c", str(reads), region]
+    return int(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--region", default="20:50000001-52000000", help="inside 20:50-55M")
+    parser.add_argument("--region", default=REGION, help="inside 20:50-55M")
     parser.add_argument("--depths", type=int, nargs="+", default=[15, 30, 50])
+    parser.add_argument("--work", type=Path, help="folder of the simulated files, kept")
     parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
     parser.add_argument("--differences", type=Path, help="write every discrepancy to this TSV")
-    parser.add_argument("--no-append", action="store_true", help="print only")
+    add_options(parser)
     return parser.parse_args()
 
 
@@ -99,19 +134,14 @@ def main() -> None:
     rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="varcall-simulated-") as temporary:
         directory = Path(temporary)
-        prepare(arguments.region, directory)
         for depth in arguments.depths:
-            item = simulate(arguments.region, depth, directory)
+            item = prepared(arguments.region, depth, arguments.work or directory)
             callers = [VARCALL, *(caller for caller in PEERS if caller.available())]
             rows += score_slice(item, callers, directory, arguments.model)
-    text = table(rows)
-    print(f"\n{text}")
     if arguments.differences:
-        arguments.differences.write_text(
-            "".join(f"{r.slice_name}\t{r.caller}\t{line}\n" for r in rows for line in r.differences)
-        )
-    if not arguments.no_append:
-        append(f"Accuracy on simulated reads (ART), {arguments.region}", text)
+        write_differences(arguments.differences, rows)
+    title = f"Accuracy on simulated reads (ART), {arguments.region}"
+    report(arguments, "simulated", title, [slice_table(rows)])
 
 
 if __name__ == "__main__":

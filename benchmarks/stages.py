@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.costs import Cost
-from benchmarks.results import markdown_table
+from benchmarks.history import Table
 
 GENOME = 3.1e9
 """Bases of a human genome."""
@@ -78,16 +78,15 @@ class Stages:
         return ", ".join(f"{count:,} {name}" for name, count in self.counts.items())
 
 
-def stage_table(cost: Cost, stages: Stages) -> str:
-    """Format the best run's CPU seconds: start-up, stages, and what is in no stage."""
+def stage_table(name: str, cost: Cost, stages: Stages) -> Table:
+    """Return the table of the best run's CPU seconds: start-up, stages, and what is in no stage."""
     total = cost.best.usage.cpu
     rows = [("start-up (a call of 2 kb, profile and loading in it)", total - cost.cpu)]
     rows += [(name, value) for name, value in stages.seconds.items() if name != PROFILE]
     rows += [("in no stage", cost.cpu - stages.by_length), ("all", total)]
     cells = [[name, f"{value:.3f}", f"{value / total:.3f}"] for name, value in rows]
     profile = f"Of the start-up, {stages.seconds[PROFILE]:.3f} s are the library profile."
-    table = markdown_table(["stage", "CPU s", "share"], cells)
-    return f"{table}\n{profile} One run: {stages.seen()}.\n"
+    return Table(name, ["stage", "CPU s", "share"], cells, [profile, f"One run: {stages.seen()}."])
 
 
 def minutes_of_genome(seconds: float, bases: int) -> float:
@@ -95,8 +94,8 @@ def minutes_of_genome(seconds: float, bases: int) -> float:
     return seconds * GENOME / bases / 60
 
 
-def genome_table(cost: Cost, stages: Stages, bases: int, peers: Mapping[str, Cost]) -> str:
-    """Format what a genome would cost by stage, beside the budget, with the arithmetic.
+def genome_table(cost: Cost, stages: Stages, bases: int, peers: Mapping[str, Cost]) -> Table:
+    """Return the table of what a genome would cost by stage, beside the budget.
 
     Parameters
     ----------
@@ -114,21 +113,19 @@ def genome_table(cost: Cost, stages: Stages, bases: int, peers: Mapping[str, Cos
     rows.append(_row("start-up and profile, once", "-", start_up, 1 / 60))
     minutes = cost.cpu * factor + start_up / 60
     rows.append(["all", f"{WHOLE_BUDGET:.0f}", f"{cost.best.usage.cpu:.2f}", "", f"{minutes:.1f}"])
-    text = (
-        f"core-minutes of a genome = CPU s × {GENOME:,.0f} bases / {bases:,} bases / 60 "
-        f"= CPU s × {factor:.3f}; start-up is paid once, and divided by 60 alone.\n\n"
-    )
     titles = ["stage", "budget, core-min", f"CPU s of {bases:,} bases", "×", "core-min of a genome"]
-    text += markdown_table(titles, rows)
     hours = [f"varcall {minutes / 60:.2f}"]
     hours += [
         f"{name} {minutes_of_genome(peer.cpu, bases) / 60:.2f}" for name, peer in peers.items()
     ]
     pictures = stages.counts["pictures"] * GENOME / bases
-    text += (
-        f"\nCore-hours of a genome: {', '.join(hours)} (budget: under {WHOLE_BUDGET / 60:.0f}). "
-    )
-    return text + f"Pictures: {pictures / 1e6:.2f} M.\n"
+    notes = [
+        f"Core-minutes of a genome = CPU s × {GENOME:,.0f} bases / {bases:,} bases / 60 "
+        f"= CPU s × {factor:.3f}; start-up is paid once, and divided by 60 alone.",
+        f"Core-hours of a genome: {', '.join(hours)} (budget: under {WHOLE_BUDGET / 60:.0f}).",
+        f"Pictures: {pictures / 1e6:.2f} M.",
+    ]
+    return Table("genome", titles, rows, notes)
 
 
 def _row(name: str, budget: str, seconds: float, factor: float) -> list[str]:

@@ -11,7 +11,7 @@ from benchmarks.agreement import (
     VARIANTS,
     Agreement,
     Call,
-    agreement_table,
+    agreement_tables,
     compare_calls,
     read_calls,
     verdict,
@@ -41,9 +41,10 @@ def test_differences_are_counted_by_kind() -> None:
         "20:12 A>C: 0/1 became absent",
         "20:100 A>C: absent became 0/1",
     )
-    table = agreement_table({("slice", "way"): found})
-    assert "| slice | way | 3 | 1 | 1 | 1 | 1 | 1 | 40 |" in table
-    assert "- slice, way: 20:12 A>C: 0/1 became absent" in table
+    counted, different = agreement_tables({("slice", "way"): found}, "They differ.")
+    assert counted.rows == [["slice", "way", "3", "1", "1", "1", "1", "1", "40"]]
+    assert counted.notes == ["They differ."]
+    assert ["slice", "way", "20:12 A>C: 0/1 became absent"] in different.rows
 
 
 def test_equal_calls_agree() -> None:
@@ -54,8 +55,8 @@ def test_verdict_names_the_slices_whose_counts_differ() -> None:
     none = Counts(), Counts()
     same = [Row("a", way.name, Score(Counts(1, 0, 0)), none, True, ()) for way in VARIANTS]
     other = [Row("b", "x", Score(), none, True, ()), Row("b", "y", same[0].score, none, True, ())]
-    assert verdict(same) == "TP/FP/FN are the same on every slice (1).\n"
-    assert verdict([*same, *other]) == "TP/FP/FN differ on b.\n"
+    assert verdict(same) == "TP/FP/FN are the same on every slice (1)."
+    assert verdict([*same, *other]) == "TP/FP/FN differ on b."
 
 
 def test_variants_are_ways_of_running_varcall() -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.answered import Answered, joined
-from benchmarks.calibration import HELD_OUT, Bin, bins, table, write_json
+from benchmarks.calibration import HELD_OUT, Bin, bin_table, bins, write_json
 from benchmarks.calibration_plot import Point, plot
 
 
@@ -33,13 +33,17 @@ def test_bounds_hold_what_was_found() -> None:
     assert item.found == pytest.approx(20)
     assert low == pytest.approx(17.4, abs=0.1)
     assert high == pytest.approx(22.6, abs=0.1)
-    assert "| 20-25 | 1000 | 10 | 21.0 | 20.0 | 17.4 to 22.6 |" in table([item])
+    assert (
+        "| 20-25 | 1000 | 10 | 21.0 | 20.0 | 17.4 to 22.6 |" in bin_table("real", [item]).markdown()
+    )
 
 
 def test_bin_without_errors_has_a_lower_bound_only() -> None:
     item = Bin(45, 100, 0, 1e-5)
     assert item.found is None
-    assert "| 45- | 100 | 0 | 50.0 | > 20.0 | 14.3 to 60.0 |" in table([item])
+    assert (
+        "| 45- | 100 | 0 | 50.0 | > 20.0 | 14.3 to 60.0 |" in bin_table("real", [item]).markdown()
+    )
     assert item.to_mapping()["found"] is None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.callers import Caller, Job, Usage
-from benchmarks.compare_callers import Targets, cost_table, target_lines
+from benchmarks.compare_callers import Targets, cost_table, target_notes
 from benchmarks.costs import Cost, Run, around_middle, parts, time_jobs
 from benchmarks.microbenchmarks import rows
 from benchmarks.scaling import exponent, first_bases, growth_table, worker_table
@@ -35,12 +35,14 @@ def test_cost_is_the_least_run_less_the_least_start_up() -> None:
 
 def test_share_of_a_peer_is_told_with_and_without_start_up() -> None:
     costs = {"varcall": cost(3.0), "bcftools": cost(4.2, start_up=0.2)}
-    assert "| 0.50 |" in cost_table(costs).splitlines()[2]
-    (line,) = target_lines(costs, Targets({"bcftools": 0.5})).splitlines()
-    assert "0.500, wanted at most 0.5: reached;" in line
-    assert line.endswith("0.476, all by all 0.714")
-    assert "not reached" in target_lines(costs, Targets({"bcftools": 0.49}))
-    assert target_lines(costs, Targets({"freebayes": 0.1})) == "\n"
+    table = cost_table(costs, Targets({"bcftools": 0.5}))
+    assert "0.50" in table.rows[0]
+    (note,) = table.notes
+    assert "0.500, wanted at most 0.5: reached;" in note
+    assert note.endswith("0.476, all by all 0.714")
+    (note,) = target_notes(costs, Targets({"bcftools": 0.49}))
+    assert "not reached" in note
+    assert list(target_notes(costs, Targets({"freebayes": 0.1}))) == []
 
 
 def test_every_stage_has_one_budget() -> None:
@@ -64,7 +66,7 @@ def test_what_stages_cost_at_the_start_is_no_calling() -> None:
 
 
 def test_stages_and_the_rest_add_up() -> None:
-    lines = stage_table(cost(4.0), stages()).splitlines()
+    lines = stage_table("stages", cost(4.0), stages()).markdown().splitlines()
     assert stages().by_length == pytest.approx(2.3)
     assert "| in no stage | 0.700 | 0.175 |" in lines
     assert "| all | 4.000 | 1.000 |" in lines
@@ -72,7 +74,8 @@ def test_stages_and_the_rest_add_up() -> None:
 
 def test_genome_is_a_multiple_of_the_stretch() -> None:
     assert minutes_of_genome(6.0, 3_100_000) == pytest.approx(100.0)
-    text = genome_table(cost(4.0), stages(), 3_100_000, {"bcftools": cost(37.0)})
+    table = genome_table(cost(4.0), stages(), 3_100_000, {"bcftools": cost(37.0)})
+    text = table.markdown()
     # 0.25 s × 1000 / 60, and 3 s × 1000 / 60 with the start-up of one second paid once.
     assert "| read BAM into arrays | 20 | 0.25 | 16.667 | 4.2 |" in text
     assert "| all | 120 | 4.00 |  | 50.0 |" in text
@@ -84,14 +87,15 @@ def test_growth_is_an_exponent() -> None:
     assert exponent([1, 2, 4], [3, 6, 12]) == pytest.approx(1.0)
     assert exponent([10, 100], [1, 100]) == pytest.approx(2.0)
     assert math.isnan(exponent([1, 2], [0.0, 1.0]))
-    assert "power 1.00, wanted at most 1 (within 0.1): reached" in growth_table(
-        "Mb", [1, 2], [cost(3.0), cost(5.0)]
-    )
-    assert "not reached" in growth_table("x", [1, 2], [cost(3.0), cost(9.0)])
+    (note,) = growth_table("Mb", [1, 2], [cost(3.0), cost(5.0)]).notes
+    assert "power 1.00, wanted at most 1 (within 0.1): reached" in note
+    (note,) = growth_table("x", [1, 2], [cost(3.0), cost(9.0)]).notes
+    assert "not reached" in note
 
 
 def test_workers_are_compared_by_the_clock() -> None:
-    text = worker_table([cost(5.0, wall=9.0), cost(5.5, wall=5.0, peak_mb=2500.0)])
+    costs = [cost(5.0, wall=9.0), cost(5.5, wall=5.0, peak_mb=2500.0)]
+    text = worker_table("art-30x", costs).markdown()
     assert "| 2 | 5.0 | 5.0 | 5.5 | 2500.0 | 1.80 | 2.00 |" in text
     assert "1.80 times as fast, wanted at least 1.8: reached" in text
     assert "2500 MB, wanted under 2000: not reached" in text

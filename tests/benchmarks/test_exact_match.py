@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.accuracy import POOLED, Row, pool, table
+from benchmarks.accuracy import POOLED, Row, pool, pooled_table, slice_table
 from benchmarks.callers import measure
 from benchmarks.exact_match import Counts, Score, atomic_copies, compare
 from benchmarks.slices import SLICES
@@ -37,7 +37,8 @@ def test_only_held_out_slices_are_pooled() -> None:
     (pooled,) = pool(rows)
     assert (pooled.slice_name, pooled.score.snp) == (POOLED, Counts(2, 4, 6))
     assert pooled.by_haplotype == (Counts(6, 0, 0), Counts(2, 2, 2))
-    assert "| 2/4/6 | 0.2857 |" in table([pooled])
+    assert "| 2/4/6 | 0.2857 |" in slice_table([pooled]).markdown()
+    assert pooled_table([pooled]).rows == [["x", "4", "6", "0.2857", "0", "0", "nan"]]
 
 
 def test_slices_are_named_once_and_five_are_held_out() -> None:

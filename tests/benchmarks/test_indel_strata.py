@@ -17,7 +17,7 @@ from benchmarks.indel_strata import (
     rows,
     size_name,
     strata_of,
-    table,
+    strata_table,
 )
 from tests.builders import random_sequence, write_reference
 from varcall.evaluate.comparator import TypeCounts
@@ -119,6 +119,8 @@ def test_strata_without_records_are_left_out() -> None:
         ["set", ALL, "0.7500", "0.5000", "3/2/1"],
         ["set", RUN, "0.0000", "-", "0/0/1"],
     ]
-    assert table([VARCALL], lines).startswith(
-        "| reads | indels | varcall recall | precision | TP/FP/FN |\n"
+    assert (
+        strata_table([VARCALL], lines)
+        .markdown()
+        .startswith("| reads | indels | varcall recall | precision | TP/FP/FN |\n")
     )

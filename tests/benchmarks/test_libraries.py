@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-import pytest
-
-from benchmarks import results
 from benchmarks.callers import PEERS, Job
 from benchmarks.libraries import LIBRARIES, as_single_end, as_unmarked_pair, callers_for
 
@@ -31,16 +28,3 @@ def test_bcftools_is_told_what_the_reads_are() -> None:
         for command in commands:
             wanted = f"mpileup {library.bcftools} " if library.bcftools else "mpileup "
             assert command == bcftools.command(job).replace("mpileup ", wanted)
-
-
-def test_the_readme_keeps_what_stands_around_the_marks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    readme = tmp_path / "README.md"
-    readme.write_text("before\n<!-- a -->\nold\n<!-- /a -->\nafter\n")
-    monkeypatch.setattr(results, "README", readme)
-    results.write_readme("a", "new\n")
-    lines = readme.read_text().splitlines()
-    assert lines[:3] == ["before", "<!-- a -->", "new"]
-    assert lines[4].startswith("Measured ")
-    assert lines[-2:] == ["<!-- /a -->", "after"]
