@@ -11,7 +11,7 @@ import pytest
 
 from benchmarks import history, results
 from benchmarks.history import HISTORY, Measurement, Table, newest_tables, read_all, slug
-from benchmarks.machine import commit, is_changed
+from benchmarks.machine import ROOT, commit, is_changed
 
 TABLE = Table("all", ["caller", "wrong"], [["varcall", "1"], ["peer", "2"]], ["one\nday"])
 OTHER = Table("by-size", ["size", "wrong"], [["1-5 bp", "0"]], [])
@@ -227,3 +227,11 @@ def test_files_of_the_history_are_named_for_what_they_hold() -> None:
         assert len(set(names)) == len(names)
         for table in item.tables:
             assert {len(row) for row in table.rows} <= {len(table.columns)}
+
+
+@pytest.mark.parametrize("page", results.PAGES, ids=lambda page: page.name)
+def test_pages_are_what_would_be_written(page: Path) -> None:
+    assert page.is_relative_to(ROOT)
+    text = page.read_text()
+    assert results.filled(text, newest_tables(HISTORY)) == text
+    assert "<!-- /" in text
