@@ -23,7 +23,7 @@ from benchmarks.answered import Answered, answer_folder
 from benchmarks.calibration_plot import Point, plot
 from benchmarks.history import Table, slug
 from benchmarks.results import add_options, report
-from benchmarks.slices import DATA, SLICES, stage
+from benchmarks.slices import DATA, SLICES, StagedSlice, stage
 from models.registry import weights_path
 from models.weights.weights_file import read_weights
 from varcall.evaluate.metrics import wilson
@@ -107,18 +107,22 @@ def cut_real(folder: Path) -> Path:
     """Cut the real slices with certified truth to examples; return their folder."""
     examples = folder / "examples"
     for item in (item for item in SLICES if item.confident is not None):
-        staged = stage(item, folder)
-        run_examples(
-            ExamplesOptions(
-                reference=staged.reference,
-                output=examples,
-                reads=staged.reads,
-                truth=staged.truth,
-                confident=staged.confident_bed,
-                regions=(item.region,),
-            )
-        )
+        cut_examples(stage(item, folder), examples)
     return examples
+
+
+def cut_examples(staged: StagedSlice, output: Path) -> None:
+    """Cut a slice to examples in a folder."""
+    run_examples(
+        ExamplesOptions(
+            reference=staged.reference,
+            output=output,
+            reads=staged.reads,
+            truth=staged.truth,
+            confident=staged.confident_bed,
+            regions=(staged.slice.region,),
+        )
+    )
 
 
 def write_json(model: str, found: Mapping[str, Sequence[Bin]]) -> Path:

@@ -63,8 +63,8 @@ after
 """
 
 BENCHMARKS = (
-    "ablation", "accuracy", "calibration", "compare_callers", "indel_strata", "libraries",
-    "microbenchmarks", "peers", "profile_effect", "scaling", "simulated",
+    "ablation", "accuracy", "calibration", "ceiling", "compare_callers", "indel_strata",
+    "libraries", "microbenchmarks", "peers", "profile_effect", "scaling", "simulated",
 )  # fmt: skip
 
 
