@@ -21,9 +21,5 @@ class OutputError(VarcallError):
     """An output cannot be written."""
 
 
-class ModelError(VarcallError):
-    """Model weights are missing, broken, or made for another pileup."""
-
-
 class WorkerError(VarcallError):
     """A worker process died."""

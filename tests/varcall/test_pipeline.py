@@ -5,11 +5,11 @@ import pysam
 import pytest
 import torch
 
-from models.errors import ModelError as NoModel
+from models.errors import ModelError
 from models.weights.model_weights import load_weights, save_weights
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from tests.varcall.genotyping.engines import on_cpu
-from varcall.errors import InputError, ModelError, OutputError
+from varcall.errors import InputError, OutputError
 from varcall.options import CallOptions
 from varcall.output.merge import MergeOptions, merge_shards
 from varcall.pipeline import call_variants
@@ -96,7 +96,7 @@ def test_the_engine_waits_for_a_picture_unless_something_was_chosen(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
-        raise NoModel("it is loaded")
+        raise ModelError("it is loaded")
 
     monkeypatch.setattr("varcall.workers.window_worker.load_engine", refuse)
     with pysam.FastaFile(str(small_sample.reference)) as reference:
@@ -110,7 +110,7 @@ def test_the_engine_waits_for_a_picture_unless_something_was_chosen(
         (bundled, {"device": "cpu"}),
         (untrained_model, {}),
     ):
-        with pytest.raises(NoModel, match="it is loaded"):
+        with pytest.raises(ModelError, match="it is loaded"):
             _call(small_sample, model, output, regions=quiet, **chosen)
 
 
@@ -120,7 +120,7 @@ def test_cuda_that_is_not_there_is_one_sentence(
     threads: int, small_sample: SimulatedSample, untrained_model: Path, tmp_path: Path
 ) -> None:
     output = tmp_path / "out.vcf"
-    with pytest.raises(NoModel, match="No CUDA device is visible to torch; use the device cpu"):
+    with pytest.raises(ModelError, match="No CUDA device is visible to torch; use the device cpu"):
         _call(small_sample, untrained_model, output, device="cuda", threads=threads)
     assert list(tmp_path.iterdir()) == []
 

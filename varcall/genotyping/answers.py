@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.card import ModelCard
+from models.errors import ModelError
 from models.feature_model.triage import Triage
 from models.inference.engine import Engine, load_engine
 from models.inference.rounding import rounded
@@ -13,7 +14,6 @@ from models.quality_map import QualityMap
 from models.weights.weights_file import load_triage
 from pileup.spec import SPEC
 from varcall.clock import Clock, no_clock
-from varcall.errors import ModelError
 from varcall.evidence.features import FEATURES
 from varcall.genotyping.questions import Questions
 from varcall.options import DEFAULT_BATCH_SIZE
