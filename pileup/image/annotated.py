@@ -127,7 +127,7 @@ class Label:
 
     @property
     def title(self) -> str:
-        """`contig:pos REF>ALT`, pos 1-based, long alleles by their length."""
+        """The site and its alleles, POS 1-based, long alleles by their length."""
         alleles = [_brief(allele) for allele in (self.ref, *self.alts)]
         return f"{self.contig}:{self.start + 1:,}  {alleles[0]}>{' or '.join(alleles[1:])}"
 

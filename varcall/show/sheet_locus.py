@@ -101,7 +101,7 @@ class SheetLocus:
 
     @property
     def title(self) -> str:
-        """`contig:pos REF>ALT`, pos 1-based."""
+        """The site and its alleles, POS 1-based."""
         return (
             f"{self.contig}:{self.record.start + 1:,} "
             f"{_brief(self.record.ref)}>{','.join(map(_brief, self.record.alts)) or '.'}"
