@@ -13,6 +13,7 @@ from safetensors.numpy import load, save
 from models.feature_model.trees import Trees
 from models.feature_model.triage import Triage, TriageSettings
 from models.training.feature_model import TriageRecipe, fit_trees
+from varcall.errors import InputError
 from varcall.evidence.features import FEATURES
 from varcall.output.atomic import AtomicOutput
 from varcall.training.examples import Sampling, draw_examples, half_of
@@ -105,7 +106,17 @@ def fit_feature_models(
 
     The latter two choose which pictures the training is about: a model that has seen a question
     would be sure of it for the wrong reason.
+
+    Raises
+    ------
+    InputError
+        Where one half has no questions.
     """
+    if len(np.unique(table.half)) < 2:
+        raise InputError(
+            "the examples to train on are too few: one half of their files, by name, has no "
+            "questions; make more files with varcall examples, or shorter ones with its --span"
+        )
 
     def fit(chosen: NDArray[np.bool_]) -> Triage:
         return fit_trees(table.features[chosen], table.labels[chosen], recipe)
