@@ -18,7 +18,7 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 	$$python $(IS_USABLE) >/dev/null 2>&1 && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test campaign mutations benchmark check lint types format wheel clean
+.PHONY: help install demo test campaign mutations benchmark check lint types format docs wheel clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -70,10 +70,13 @@ format: $(STAMP)  ## Rewrite the sources in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(STAMP)  ## Build docs/_build/html from docs/; a warning is an error
+	$(BIN)/python -m sphinx -W --keep-going -q -E docs docs/_build/html
+
 wheel: $(STAMP)  ## Build dist/*.whl with compiled kernels: three minutes
 	rm -rf dist
 	$(BIN)/python -m pip wheel -q --disable-pip-version-check --no-deps --no-build-isolation \
 		-w dist .
 
 clean:  ## Remove .venv and everything built
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache varcall-demo
+	rm -rf $(VENV) build dist docs/_build .mypy_cache .pytest_cache .ruff_cache varcall-demo
