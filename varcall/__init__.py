@@ -1,3 +1,3 @@
 """Germline small-variant caller: reads as pictures, genotypes from a prompted model."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
