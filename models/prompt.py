@@ -281,6 +281,13 @@ PROMPT_LENGTH = (
 )  # fmt: skip
 """Tokens of a row: the longest prompt of the grammar."""
 
+_FEATURES_AND_QUESTION = encode(" <features>." + QUESTION)
+TEXT_LENGTH = PROMPT_LENGTH - len(_FEATURES_AND_QUESTION)
+"""Leading columns of a row: the words that are read before picture and features."""
+
+QUESTION_TOKENS: tuple[int, ...] = tuple(_FEATURES_AND_QUESTION)
+"""The columns after them, the same in every row: `<features>`, the question with `<img>`."""
+
 
 @lru_cache(maxsize=1 << 16)
 def _question_tokens(ref: str, alts: tuple[str, ...]) -> NDArray[np.int32]:

@@ -17,11 +17,19 @@ from models.config import MLP_RATIO, ModelConfig
 
 @dataclass(frozen=True, slots=True)
 class Prefix:
-    """Keys and values of the fixed instruction, per layer float [1, heads, prefix, width / heads].
+    """What the leading words of a prompt are read into, before its picture is known.
 
-    They depend on the weights and the instruction only, so inference computes them once.
+    Words see only what stands before them, so prompts that begin alike share it.
+
+    Attributes
+    ----------
+    mask
+        float [prefix], -inf at padding, else 0.
+    keys, values
+        Per layer float [1, heads, prefix, width / heads].
     """
 
+    mask: Tensor
     keys: tuple[Tensor, ...]
     values: tuple[Tensor, ...]
 
@@ -84,10 +92,15 @@ class PromptDecoder(nn.Module):
             nn.init.normal_(table.weight, std=0.02)
 
     def prefix(self, tokens: Tensor) -> Prefix:
-        """Return the keys and values of an instruction, int [prefix_length]."""
-        x = (self.words(tokens) + self.head_place.weight[: tokens.shape[0]]).unsqueeze(0)
+        """Read the leading words of a row of `prompt_length` tokens, int [n].
+
+        They end before `<features>` and `<img>`.
+        """
         n = tokens.shape[0]
-        mask = torch.full((n, n), -torch.inf, device=x.device).triu(1)[None, None]
+        place = torch.cat([self.head_place.weight, self.tail_place.weight])[:n]
+        x = (self.words(tokens) + place).unsqueeze(0)
+        no_word = x.new_zeros(n).masked_fill(tokens == self.config.pad_token, -torch.inf)
+        mask = no_word + x.new_full((n, n), -torch.inf).triu(1)[None, None]
         keys, values = [], []
         for i, layer in enumerate(self._layers()):
             key, value = layer.keys_values(x)
@@ -95,7 +108,7 @@ class PromptDecoder(nn.Module):
             values.append(value)
             if i + 1 < len(self.layers):
                 x = layer(x, key, value, mask)
-        return Prefix(tuple(keys), tuple(values))
+        return Prefix(no_word, tuple(keys), tuple(values))
 
     def forward(
         self,
@@ -118,13 +131,15 @@ class PromptDecoder(nn.Module):
         keep_image, keep_features
             bool [n]: where false, the row is read without that modality. None keeps all.
         prefix
-            Keys and values of the instruction, when they are at hand; the result is the same.
+            What `prefix` made of leading words that all rows share, at least the instruction's;
+            the result is the same.
         """
-        config = self.config
-        prefix = self.prefix(tokens[0, : config.prefix_length]) if prefix is None else prefix
-        words = tokens[:, config.prefix_length :]
-        x = torch.cat([self._embed(words), image_tokens, soft_tokens], dim=1)
-        mask = self._mask(words, image_tokens, soft_tokens, keep_image, keep_features)
+        if prefix is None:
+            prefix = self.prefix(tokens[0, : self.config.prefix_length])
+        words = tokens[:, prefix.mask.shape[0] :]
+        embedded = self._embed(words, tokens.shape[1])
+        x = torch.cat([embedded, image_tokens, soft_tokens], dim=1)
+        mask = self._mask(words, prefix, image_tokens, soft_tokens, keep_image, keep_features)
         n, last = words.shape[0], words.shape[1] - 1
         for i, layer in enumerate(self._layers()):
             key, value = layer.keys_values(x)
@@ -139,25 +154,23 @@ class PromptDecoder(nn.Module):
     def _layers(self) -> list[DecoderLayer]:
         return [layer for layer in self.layers if isinstance(layer, DecoderLayer)]
 
-    def _embed(self, words: Tensor) -> Tensor:
-        config = self.config
-        n_head = config.head_length - config.prefix_length
-        n_tail = words.shape[1] - n_head
-        place = torch.cat(
-            [self.head_place.weight[config.prefix_length :], self.tail_place.weight[-n_tail:]]
-        )
-        x: Tensor = self.words(words) + place
+    def _embed(self, words: Tensor, length: int) -> Tensor:
+        """Embed the last words of rows of `length` tokens."""
+        n_tail = length - self.config.head_length
+        place = torch.cat([self.head_place.weight, self.tail_place.weight[-n_tail:]])
+        x: Tensor = self.words(words) + place[-words.shape[1] :]
         return x
 
     def _mask(
         self,
         words: Tensor,
+        prefix: Prefix,
         image_tokens: Tensor,
         soft_tokens: Tensor,
         keep_image: Tensor | None,
         keep_features: Tensor | None,
     ) -> Tensor:
-        """Return float [n, 1, length, prefix_length + length] as `DecoderLayer` takes it.
+        """Return float [n, 1, length, prefix + length] as `DecoderLayer` takes it.
 
         It is made once for all layers, and added: attention is a third faster so than with bools.
         """
@@ -181,13 +194,13 @@ class PromptDecoder(nn.Module):
             ],
             dim=1,
         )
-        mask = (place.unsqueeze(1) <= place.unsqueeze(2)) & is_there.unsqueeze(1)
-        mask = functional.pad(mask, (config.prefix_length, 0), value=True).unsqueeze(1)
+        is_seen = (place.unsqueeze(1) <= place.unsqueeze(2)) & is_there.unsqueeze(1)
         # Image and features each have half the say of all words at first; left to their numbers,
         # two hundred others drown out four soft tokens, which are then learned several times later.
         size = config.prompt_length / 2
         say = [log(size / tokens.shape[1]) for tokens in (image_tokens, soft_tokens)]
-        share = torch.zeros(mask.shape[3], device=words.device)
-        share[-place.shape[1] + length : -soft_tokens.shape[1]] = say[0]
+        share = torch.zeros(place.shape[1], device=words.device)
+        share[length : -soft_tokens.shape[1]] = say[0]
         share[-soft_tokens.shape[1] :] = say[1]
-        return share.masked_fill(~mask, -torch.inf)
+        mask = share.masked_fill(~is_seen, -torch.inf)
+        return torch.cat([prefix.mask.expand(*mask.shape[:2], -1), mask], dim=2).unsqueeze(1)

@@ -4,7 +4,13 @@ import torch
 from torch import Tensor
 
 from models.network.caller import VariantCaller
-from models.prompt import CONTEXT_COLUMNS, HEAD_LENGTH, PREFIX_TOKENS, UNKNOWN_TOKEN
+from models.prompt import (
+    CONTEXT_COLUMNS,
+    HEAD_LENGTH,
+    PREFIX_TOKENS,
+    TEXT_LENGTH,
+    UNKNOWN_TOKEN,
+)
 from tests.models import small
 
 
@@ -62,6 +68,19 @@ def test_the_stored_prefix_gives_the_same_bits(caller: VariantCaller) -> None:
     assert torch.equal(with_it, caller.read(image_tokens, soft_tokens, tokens))
 
 
+def test_a_stored_prefix_may_reach_to_the_features(caller: VariantCaller) -> None:
+    images, tokens, features = tensors(4)
+    image_tokens, soft_tokens = caller.image_encoder(images), caller.feature_encoder(features)
+    whole = caller.read(image_tokens, soft_tokens, tokens)
+    for i, row in enumerate(tokens):
+        prefix = caller.decoder.prefix(row[:TEXT_LENGTH])
+        is_padding = row[:TEXT_LENGTH] == small.CONFIG.pad_token
+        assert torch.equal(prefix.mask == -torch.inf, is_padding)
+        one = slice(i, i + 1)
+        answer = caller.read(image_tokens[one], soft_tokens[one], tokens[one], prefix=prefix)
+        torch.testing.assert_close(answer[0], whole[i])
+
+
 def test_every_modality_reaches_the_answer(caller: VariantCaller) -> None:
     images, tokens, features = tensors(2)
     before = caller(images, tokens, features)
@@ -91,7 +110,8 @@ def test_a_word_sees_nothing_after_it(caller: VariantCaller) -> None:
     words = tokens[:, small.CONFIG.prefix_length :]
     n = words.shape[1]
     image, soft = torch.zeros(1, 28, 32), torch.zeros(1, 4, 32)
-    mask = caller.decoder._mask(words, image, soft, None, None)[0, 0]
+    prefix = caller.decoder.prefix(tokens[0, : small.CONFIG.prefix_length])
+    mask = caller.decoder._mask(words, prefix, image, soft, None, None)[0, 0]
     seen = mask[:, small.CONFIG.prefix_length :].isfinite()
     column = {
         name: int((words[0] == token).nonzero())
