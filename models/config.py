@@ -10,6 +10,9 @@ from models.errors import ModelError
 IMAGE_SHAPE = (224, 224, 3)
 """Height, width and channels of a pileup image, as `pileup.spec` draws it."""
 
+PANEL_ROWS = IMAGE_SHAPE[0] // 2
+"""Of each of the two panels that stand one above the other."""
+
 PATCH = 4
 """Side of the patches of the stem, in pixels."""
 
@@ -91,7 +94,7 @@ class ModelConfig:
     @property
     def image_grid(self) -> tuple[int, int]:
         """Rows and columns of the last map; their product is the number of image tokens."""
-        rows, columns = IMAGE_SHAPE[0] // 2 // PATCH, IMAGE_SHAPE[1] // PATCH
+        rows, columns = PANEL_ROWS // PATCH, IMAGE_SHAPE[1] // PATCH
         for _ in self.image_channels[1:]:
             rows, columns = (rows + 1) // 2, (columns + 1) // 2
         return rows, columns

@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, settings
 from models.card import ModelCard
 from models.network.caller import build_caller
 from models.registry import model_config
+from models.weights.export import export
 from models.weights.model_weights import save_weights
 from pileup.spec import SPEC
 from varcall.evidence.features import FEATURES, N_FEATURES
@@ -91,6 +92,7 @@ def untrained_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.nn.init.normal_(caller.answer.weight)
     path = tmp_path_factory.mktemp("model") / "untrained.safetensors"
     save_weights(path, caller, ModelCard(config, SPEC.to_dict(), FEATURES))
+    export(path)
     return path
 
 

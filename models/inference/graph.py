@@ -1,30 +1,29 @@
-"""What OpenVINO and onnxruntime share: the exported graphs, one question at a time."""
+"""What OpenVINO and onnxruntime share: the ONNX files, one question at a time."""
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import lru_cache, partial
+from math import prod
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from models.config import IMAGE_SHAPE, PANEL_ROWS
 from models.errors import ModelError
-from models.export import Exporter
-from models.export.decoder_graph import QUESTION_TOKENS, TEXT_LENGTH
-from models.export.image_graph import PANEL_ROWS
 from models.inference.arrays import check_arrays
 from models.inference.base import KnownWeights
-from models.weights.weights_file import WeightsFile, unusable
+from models.prompt import QUESTION_TOKENS, TEXT_LENGTH
+from models.weights.weights_file import (
+    QUESTION_GRAPH,
+    TEXT_GRAPH,
+    export_command,
+    graph_path,
+    read_graph,
+    read_weights,
+)
 
 Arrays = Sequence[NDArray[Any]]
-
-CUTS = (40, 64, PANEL_ROWS)
-"""Rows of a panel that are looked at: the least of these that leaves out blank rows only.
-
-At 30x three quarters of the images draw fewer than 40 rows; the graph for 40 takes three quarters
-of the time of the whole.
-"""
 
 _TEXTS_KEPT = 128
 """Prompt texts whose keys and values stay in memory, 150 KB each for the tiny model."""
@@ -47,18 +46,51 @@ class Network(Protocol):
 
 
 class GraphEngine(KnownWeights):
-    """Answers with exported graphs; a question is asked alone, so no other can touch its answer."""
+    """Answers with exported graphs; a question is asked alone, so no other can touch its answer.
+
+    Parameters
+    ----------
+    path, sha256
+        The weights file, and the hash it must have if that is known.
+    compile_graph
+        Makes the run time's network of an ONNX file.
+    cuts
+        Numbers of rows of a panel that may be looked at, the last one all of them: the least that
+        leaves out blank rows only is taken.
+
+    Raises
+    ------
+    ModelError
+        When the weights or their ONNX files cannot be used.
+    """
 
     def __init__(
-        self, weights: WeightsFile, path: Path, compile_graph: Callable[[bytes], Network]
+        self,
+        path: Path,
+        sha256: str | None,
+        compile_graph: Callable[[bytes], Network],
+        cuts: Sequence[int],
     ) -> None:
+        weights = read_weights(path, sha256)
         super().__init__(weights.card, weights.sha256)
-        self._path, self._compile = path, compile_graph
-        self._questions: dict[int, Network] = {}
-        with self._named_weights():
-            self._exporter = Exporter(weights.card, weights.tensors)
-            text = compile_graph(self._exporter.text_graph())
+        text, self._question = (
+            self._compiled(path, graph, compile_graph) for graph in (TEXT_GRAPH, QUESTION_GRAPH)
+        )
+        self._cuts = np.array(cuts)
         self._read = lru_cache(_TEXTS_KEPT)(partial(_read_text, text))
+
+    def _compiled(
+        self, path: Path, graph: str, compile_graph: Callable[[bytes], Network]
+    ) -> Network:
+        content = read_graph(path, self._sha256, graph)
+        try:
+            return compile_graph(content)
+        except Exception as error:  # whatever a run time raises of a file that is no ONNX
+            reason = str(error).partition("\n")[0]
+            raise ModelError(
+                f"Cannot use {graph_path(path, graph)}: {reason}; "
+                f"remake it with: {export_command(path)}"
+            ) from error
 
     def predict(
         self,
@@ -78,33 +110,20 @@ class GraphEngine(KnownWeights):
             raise ValueError("a prompt does not end with the question of models.prompt")
         answers = np.empty((len(images), len(self._card.config.options)), np.float32)
         images, features = np.ascontiguousarray(images), np.ascontiguousarray(features)
-        for i, image in enumerate(images):
-            cut = next(rows for rows in CUTS if _is_blank_from(image, rows))
-            own = (image[:cut], image[PANEL_ROWS : PANEL_ROWS + cut], features[i : i + 1])
+        for i, cut in enumerate(self._cuts[np.searchsorted(self._cuts, _drawn_rows(images))]):
+            upper, lower = (images[i : i + 1, start : start + cut] for start in (0, PANEL_ROWS))
             text = self._read(tokens[i, :TEXT_LENGTH].tobytes())
-            answers[i] = self._question(cut).run(own, text)[0]
+            answers[i] = self._question.run((upper, lower, features[i : i + 1]), text)[0]
         return answers
-
-    def _question(self, rows: int) -> Network:
-        if rows not in self._questions:
-            with self._named_weights():
-                self._questions[rows] = self._compile(self._exporter.question_graph(rows))
-        return self._questions[rows]
-
-    @contextmanager
-    def _named_weights(self) -> Iterator[None]:
-        """Name the file in what is wrong with the weights."""
-        try:
-            yield
-        except ModelError as error:
-            raise unusable(self._path, error) from error
 
 
 def _read_text(network: Network, words: bytes) -> Arrays:
     return tuple(network.run((np.frombuffer(words, np.int32),), ()))
 
 
-def _is_blank_from(image: NDArray[np.uint8], row: int) -> bool:
-    """Return whether both panels of a contiguous image are blank from a row on."""
-    panels = image.reshape(2, PANEL_ROWS, -1)
-    return not any(panel[row:].ravel().view(np.uint64).any() for panel in panels)
+def _drawn_rows(images: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return from which row on both panels of each contiguous image are blank, int64 [n]."""
+    panels = images.reshape(-1, 2, PANEL_ROWS, prod(IMAGE_SHAPE[1:])).view(np.uint64)
+    is_drawn = np.bitwise_or.reduce(panels, axis=(1, 3)) != 0
+    last: NDArray[np.int64] = PANEL_ROWS - is_drawn[:, ::-1].argmax(axis=1)
+    return np.where(is_drawn.any(axis=1), last, 0)

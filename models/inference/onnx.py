@@ -6,10 +6,14 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from models.config import PANEL_ROWS
 from models.inference.graph import Arrays, GraphEngine
-from models.weights.weights_file import read_weights
+from models.weights.weights_file import ROW_STEP
 
 _ERRORS_ONLY = 3
+
+_CUTS = range(ROW_STEP, PANEL_ROWS + 1, ROW_STEP)
+"""Half of the images of a 30x genome draw fewer than 17 of 112 rows: a third less time."""
 
 
 class _Session:
@@ -40,4 +44,4 @@ def build(path: Path, sha256: str | None, threads: int) -> GraphEngine:
     ModelError
         When the weights cannot be used.
     """
-    return GraphEngine(read_weights(path, sha256), path, lambda graph: _Session(graph, threads))
+    return GraphEngine(path, sha256, lambda graph: _Session(graph, threads), _CUTS)

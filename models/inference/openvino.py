@@ -6,17 +6,37 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from models.config import PANEL_ROWS
 from models.inference.graph import Arrays, GraphEngine
-from models.weights.weights_file import read_weights
+
+_CUTS = (16, 48, PANEL_ROWS)
+"""Each costs a fifth of a second to compile, and some are not met."""
 
 _PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
-class _Request:
-    """A graph in OpenVINO, with the memory of its inputs."""
+class _Network:
+    """A graph in OpenVINO, compiled once for each number of rows."""
 
     def __init__(self, core: openvino.Core, graph: bytes, options: dict[str, str | int]) -> None:
-        compiled = core.compile_model(core.read_model(graph), "CPU", options)
+        self._core, self._model, self._options = core, core.read_model(graph), options
+        self._requests: dict[tuple[int, ...], _Request] = {}
+
+    def run(self, own: Arrays, text: Arrays) -> list[NDArray[np.float32]]:
+        """Return the outputs; see `models.inference.graph.Network`."""
+        shape = own[0].shape
+        if shape not in self._requests:
+            # Without fixed shapes it takes half as long again.
+            self._model.reshape({i: x.shape for i, x in enumerate((*own, *text))})
+            compiled = self._core.compile_model(self._model, "CPU", self._options)
+            self._requests[shape] = _Request(compiled)
+        return self._requests[shape].run(own, text)
+
+
+class _Request:
+    """A compiled graph, with the memory of its inputs."""
+
+    def __init__(self, compiled: openvino.CompiledModel) -> None:
         self._request = compiled.create_infer_request()
         self._n_outputs = len(compiled.outputs)
         # Inputs are copied here: to bind other memory takes several times longer.
@@ -56,6 +76,4 @@ def build(path: Path, sha256: str | None, precision: str, threads: int) -> Graph
         "NUM_STREAMS": 1,
         "INFERENCE_PRECISION_HINT": _PRECISION_HINTS[precision],
     }
-    return GraphEngine(
-        read_weights(path, sha256), path, lambda graph: _Request(core, graph, options)
-    )
+    return GraphEngine(path, sha256, lambda graph: _Network(core, graph, options), _CUTS)

@@ -8,9 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from models.config import IMAGE_SHAPE, PATCH, ModelConfig
-
-PANEL_ROWS = IMAGE_SHAPE[0] // 2
+from models.config import IMAGE_SHAPE, PANEL_ROWS, PATCH, ModelConfig
 
 
 class ConvNorm(nn.Module):

@@ -1,4 +1,4 @@
-"""A weights file read into NumPy arrays, without torch; everything checked before it is believed.
+"""A weights file and the ONNX files beside it, without torch; all checked before it is believed.
 
 safetensors only: eight bytes of length, a JSON header with name, type, shape and place of each
 tensor, then the numbers.
@@ -18,9 +18,15 @@ from models.card import ModelCard
 from models.errors import ModelError
 from models.feature_model.trees import PREFIX, Trees
 from models.feature_model.triage import Triage, TriageSettings
-from models.registry import weights_path
+from models.registry import bundled_graph_sha256, weights_path
 
 SUFFIX = ".safetensors"
+TEXT_GRAPH, QUESTION_GRAPH = "text", "question"
+"""Of the ONNX files; `models.weights.export` tells what each does."""
+
+ROW_STEP = 8
+"""The question graph looks at a multiple of as many rows of each panel."""
+
 LARGEST_HEADER = 1 << 20
 LARGEST_FILE = 1 << 32
 _DTYPES: dict[str, np.dtype[Any]] = {
@@ -69,9 +75,7 @@ def read_weights(path: Path, sha256: str | None = None) -> WeightsFile:
         When the file is of another kind, damaged, or of another version of the prompt.
     """
     content = _read(path)
-    digest = hashlib.sha256(content).hexdigest()
-    if sha256 is not None and digest != sha256:
-        raise ModelError(f"The model weights {path} are damaged: their SHA-256 is not {sha256}.")
+    digest = _checked_sha256(path, content, sha256)
     try:
         header, data = _read_header(content)
         card = ModelCard.from_metadata(header.pop("__metadata__", {}))
@@ -97,6 +101,54 @@ def load_triage(path_or_name: str | Path) -> Triage | None:
     return read_weights(*weights_path(path_or_name)).triage
 
 
+def graph_path(weights: Path, graph: str) -> Path:
+    """Return where `models.weights.export` puts a graph of a weights file."""
+    return weights.with_suffix(f".{graph}.onnx")
+
+
+def graph_paths(weights: Path) -> tuple[Path, ...]:
+    """Return the paths of all graphs of a weights file."""
+    return tuple(graph_path(weights, graph) for graph in (TEXT_GRAPH, QUESTION_GRAPH))
+
+
+def read_graph(weights: Path, sha256: str, graph: str) -> bytes:
+    """Return an ONNX file of a weights file.
+
+    Parameters
+    ----------
+    weights, sha256
+        The weights file and its hash.
+    graph
+        `TEXT_GRAPH` or `QUESTION_GRAPH`.
+
+    Raises
+    ------
+    ModelError
+        When it is missing, damaged, or made of other weights.
+    """
+    path = graph_path(weights, graph)
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ModelError(
+            f"Cannot read {path}, the ONNX file of {weights}: {error.strerror}; "
+            f"make it with: {export_command(weights)}"
+        ) from error
+    _checked_sha256(path, content, bundled_graph_sha256(path))
+    # The exporter writes the hash of the weights into the file, in plain letters.
+    if sha256.encode() not in content:
+        raise ModelError(
+            f"The ONNX file {path} was made of other weights than {weights}; "
+            f"remake it with: {export_command(weights)}"
+        )
+    return content
+
+
+def export_command(weights: Path) -> str:
+    """Return the command that makes the ONNX files of a weights file."""
+    return f"python -m models.weights.export {weights}"
+
+
 def unusable(path: Path, reason: ModelError) -> ModelError:
     """Return the error that names the file."""
     return ModelError(f"Cannot use the model weights {path}: {reason}")
@@ -115,6 +167,13 @@ def check_suffix(path: Path) -> None:
             f"{path} does not end in {SUFFIX}: weights are read and written as safetensors only, "
             "since other formats can run code."
         )
+
+
+def _checked_sha256(path: Path, content: bytes, expected: str | None) -> str:
+    digest = hashlib.sha256(content).hexdigest()
+    if expected not in (None, digest):
+        raise ModelError(f"The model weights {path} are damaged: their SHA-256 is not {expected}.")
+    return digest
 
 
 def _read(path: Path) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from models.weights.weights_file import graph_paths
 from tests.varcall.output.test_vcf import record, write
 from varcall.cli import run
 from varcall.formats.text import as_utf8
@@ -39,6 +40,7 @@ class Inputs:
             (f"{sample.truth}.tbi", f"t{E}.vcf.gz.tbi"),
             (sample.bed, f"b{E}.bed"),
             (model, f"m{E}.safetensors"),
+            *((path, f"m{E}{''.join(path.suffixes)}") for path in graph_paths(model)),
         ):
             (home / name).symlink_to(source)
         self.reads = [str(home / f"r{E}.bam"), "--ref", str(home / f"f{E}.fa")]

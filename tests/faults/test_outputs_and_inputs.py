@@ -19,6 +19,7 @@ import pytest
 
 from models import registry
 from models.registry import ModelSize
+from models.weights.weights_file import graph_paths
 from tests.varcall.output.test_merge import write_shards
 from varcall.cli import COMMANDS, run
 from varcall.errors import OutputError
@@ -106,6 +107,9 @@ class Files:
         self.bed = self._copied(sample.bed, home / "s.bed")
         self.description = self._copied(sample.description, home / "s.json")
         self.model = self._copied(model, home / "model.safetensors")
+        self.weights = [self.model, *graph_paths(self.model)]
+        for graph, target in zip(graph_paths(model), graph_paths(self.model), strict=True):
+            self._copied(graph, target)
         self.reads = [self.bam, Path(f"{self.bam}.bai")]
         self.fasta = [self.reference, Path(f"{self.reference}.fai")]
         self.home = home
@@ -126,7 +130,7 @@ def call(files: Files) -> Case:
     words = ["call", *files.reads_words, "-R", str(files.bed), "-m", str(files.model), "--resume"]
     words += ["-o", f"{files.out}/x.vcf.gz", "--workdir", f"{files.out}/w", "--quiet"]
     words += ["--timings", f"{files.out}/t.tsv", "--log-file", f"{files.out}/log.txt"]
-    inputs = [*files.reads, *files.fasta, files.bed, files.model]
+    inputs = [*files.reads, *files.fasta, files.bed, *files.weights]
     return Case(words, inputs, "output workdir timings log_file")
 
 
@@ -138,14 +142,14 @@ def profile(files: Files) -> Case:
 def show(files: Files) -> Case:
     words = ["show", *files.reads_words, "-r", f"sim:{first_het(files.truth)}"]
     words += ["-m", str(files.model), "-o", f"{files.out}/locus.png"]
-    return Case(words, [*files.reads, *files.fasta, files.model])
+    return Case(words, [*files.reads, *files.fasta, *files.weights])
 
 
 def sheet(output: str) -> Callable[[Files], Case]:
     def make(files: Files) -> Case:
         words = ["show", *files.reads_words, "--vcf", str(files.truth), "--limit", "1"]
         words += ["-m", str(files.model), "-o", f"{files.out}/{output}"]
-        inputs = [*files.reads, *files.fasta, files.model, files.truth]
+        inputs = [*files.reads, *files.fasta, *files.weights, files.truth]
         return Case(words, [*inputs, Path(f"{files.truth}.tbi")])
 
     return make
@@ -221,7 +225,7 @@ def train(files: Files) -> Case:
 
 
 def demo(files: Files) -> Case:
-    return Case(["demo", "-t", "1", "-m", str(files.model), "-o", f"{files.out}"], [files.model])
+    return Case(["demo", "-t", "1", "-m", str(files.model), "-o", f"{files.out}"], files.weights)
 
 
 CASES = {
@@ -395,9 +399,9 @@ def test_standard_output_that_is_an_input(tmp_path: Path, output: str) -> None:
 
 
 def test_eval_of_a_file_against_itself_writes_beside_it(
-    tmp_path: Path, small_sample: SimulatedSample
+    tmp_path: Path, small_sample: SimulatedSample, untrained_model: Path
 ) -> None:
-    case = evaluate_two(Files(tmp_path, small_sample, small_sample.bed))
+    case = evaluate_two(Files(tmp_path, small_sample, untrained_model))
     assert run([*case.words, "--no-plots"]) == 0
     # Two callers of one name would write over each other's files.
     same_name = ["a" if word == "b" else word for word in case.words]

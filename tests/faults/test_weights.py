@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,7 +10,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load, save
 
+from models.weights.weights_file import QUESTION_GRAPH, TEXT_GRAPH, graph_path
 from tests.builders import ReadsBuilder, random_sequence, substitute, write_reference
+from tests.models.back_ends import needs
 from varcall.cli import run as run_varcall
 
 
@@ -83,27 +86,69 @@ CRAFTED: dict[str, Callable[[bytes], bytes]] = {
 }
 
 
-@pytest.mark.parametrize("craft", CRAFTED.values(), ids=CRAFTED.keys())
-def test_s1_crafted_weights_are_one_sentence(
-    craft: Callable[[bytes], bytes],
-    untrained_model: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def is_refused(model: Path, engine: str, folder: Path, capsys: pytest.CaptureFixture[str]) -> bool:
+    """Call a variant with a model, and return whether one sentence refuses it."""
     bases = random_sequence(600)
-    reference = write_reference(tmp_path / "ref.fa", {"chr1": bases})
+    reference = write_reference(folder / "ref.fa", {"chr1": bases})
     other = substitute(bases, {300: "ACGT"["CGTA".index(bases[300])]})
     builder = ReadsBuilder(reference)
     for start in range(220, 290, 4):
         builder.add(start=start, cigar="100M", seq=other[start : start + 100])
-    bam = builder.write_bam(tmp_path / "reads.bam")
-    model = tmp_path / "crafted.safetensors"
-    model.write_bytes(craft(untrained_model.read_bytes()))
-    output = tmp_path / "out.vcf"
+    bam = builder.write_bam(folder / "reads.bam")
+    output = folder / "out.vcf"
     files = [str(bam), "--ref", str(reference), "-o", str(output), "--model", str(model)]
-    assert run_varcall(["call", *files, "--quiet"]) == 1
+    code = run_varcall(["call", *files, "--engine", engine, "--quiet"])
     out, said = capsys.readouterr()
     assert "unpickled!" not in out + said
-    assert said.startswith("varcall: error: ")
-    assert said.count("\n") == 1
-    assert not output.exists()
+    assert (code == 0) == output.exists()
+    return code == 1 and said.startswith("varcall: error: ") and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("engine", ["auto", "torch"])
+@pytest.mark.parametrize("craft", CRAFTED.values(), ids=CRAFTED.keys())
+def test_s1_crafted_weights_are_one_sentence(
+    craft: Callable[[bytes], bytes],
+    engine: str,
+    untrained_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for file in untrained_model.parent.iterdir():
+        shutil.copy(file, tmp_path)
+    model = tmp_path / untrained_model.name
+    model.write_bytes(craft(untrained_model.read_bytes()))
+    assert is_refused(model, engine, tmp_path, capsys)
+
+
+def with_other_hash(whole: bytes) -> bytes:
+    """An ONNX file that was made of other weights."""
+    at = whole.index(b"weights_sha256") + len(b"weights_sha256") + 2
+    return whole[:at] + b"0" * 64 + whole[at + 64 :]
+
+
+CRAFTED_ONNX: dict[str, Callable[[bytes], bytes]] = {
+    "a pickle": pickled,
+    "nothing": lambda whole: b"",
+    "half a file": lambda whole: whole[: len(whole) // 2],
+    "its hash alone": lambda whole: whole[-200:],
+    "of other weights": with_other_hash,
+    "text": lambda whole: b"SELECT * FROM weights;" + whole[-200:],
+}
+
+
+@needs("onnxruntime")
+@pytest.mark.parametrize("graph", [TEXT_GRAPH, QUESTION_GRAPH])
+@pytest.mark.parametrize("craft", CRAFTED_ONNX.values(), ids=CRAFTED_ONNX.keys())
+def test_s1_crafted_onnx_files_are_one_sentence(
+    craft: Callable[[bytes], bytes],
+    graph: str,
+    untrained_model: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for file in untrained_model.parent.iterdir():
+        shutil.copy(file, tmp_path)
+    model = tmp_path / untrained_model.name
+    file = graph_path(model, graph)
+    file.write_bytes(craft(file.read_bytes()))
+    assert is_refused(model, "auto", tmp_path, capsys)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -12,6 +13,8 @@ from models.network.caller import VariantCaller, build_caller
 from models.prompt import PromptContext, write_tokens
 from models.registry import model_config
 from models.training.batch import Batch
+from models.weights.export import export
+from models.weights.model_weights import save_weights
 
 N_FEATURES = 6
 CONFIG = replace(
@@ -43,6 +46,13 @@ def caller(seed: int = 0) -> VariantCaller:
 def card() -> ModelCard:
     """Return what a weights file would say of `caller`."""
     return ModelCard(CONFIG, {"version": 1}, tuple(f"feature_{i}" for i in range(N_FEATURES)))
+
+
+def save(path: Path, **changes: object) -> Path:
+    """Write the weights of `caller`, with changes of its card, and their ONNX files."""
+    save_weights(path, caller(), replace(card(), **changes))
+    export(path)
+    return path
 
 
 def questions(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

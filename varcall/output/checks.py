@@ -93,11 +93,13 @@ def file_inputs(what: str, *paths: Path | None) -> list[Input]:
 
 
 def model_inputs(model: str) -> list[Input]:
-    """Return the file of weights; that there is none is said where they are loaded."""
+    """Return the files of weights; that there are none is said where they are loaded."""
     from models.registry import weights_path
+    from models.weights.weights_file import graph_paths
 
     with suppress(ModelError):
-        return [Input("the model", weights_path(model)[0])]
+        path, _ = weights_path(model)
+        return file_inputs("the model", path, *graph_paths(path))
     return []
 
 

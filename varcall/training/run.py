@@ -9,8 +9,9 @@ from models.training.feature_model import TriageRecipe, attach
 from models.training.recipe import Recipe
 from models.training.train import FILES, WEIGHTS, TrainJob
 from models.training.train import train as train_model
+from models.weights.export import check_exporter, export
 from models.weights.model_weights import write_whole
-from models.weights.weights_file import read_weights
+from models.weights.weights_file import graph_paths, read_weights
 from pileup.spec import SPEC
 from varcall.errors import InputError, UsageError
 from varcall.evidence.features import FEATURES
@@ -48,15 +49,18 @@ class TrainOptions:
 def run_train(options: TrainOptions) -> Path:
     """Train a model, feature model and picture model, and return the path of its weights.
 
+    Beside them are their ONNX files, as `models.weights.export` writes them.
+
     Raises
     ------
     InputError
         Where a folder holds no examples.
     ModelError
-        Where the recipe or the weights to begin with cannot be used.
+        Where the recipe or the weights to begin with cannot be used, or a package is missing.
     UsageError
         Where the recipe has no steps and there are no weights to keep.
     """
+    check_exporter()
     recipe = Recipe.from_file(options.recipe)
     kept = _kept_weights(recipe, options)
     sampling = recipe_table(options.recipe, "examples", Sampling)
@@ -92,13 +96,15 @@ def run_train(options: TrainOptions) -> Path:
     if evaluations:
         held_out = replace(next(iter(evaluations.values())), shares=CALIBRATION_SHARES)
         attach(triage, weights, held_out, options.device)
+    export(weights)
     return weights
 
 
 def _check_files(options: TrainOptions) -> None:
     """See that the training writes over nothing that it learns from."""
     folders = (*options.data, *options.held_out)
-    files = (options.output / name for name in (*FILES, *TRIAGE_FILES))
+    files = [options.output / name for name in (*FILES, *TRIAGE_FILES)]
+    files += graph_paths(options.output / WEIGHTS)
     check_outputs(
         [
             Output("--output", options.output, is_folder=True),

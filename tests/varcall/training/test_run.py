@@ -42,6 +42,8 @@ def test_without_steps_weights_are_kept_and_the_rest_is_fitted(
 
     monkeypatch.setattr("varcall.training.run.feature_models", feature_models)
     monkeypatch.setattr("varcall.training.run.attach", attach)
+    exported: list[Path] = []
+    monkeypatch.setattr("varcall.training.run.export", exported.append)
     span = tmp_path / "span.safetensors"
     span.touch()
     recipe = tmp_path / "recipe.toml"
@@ -58,3 +60,14 @@ def test_without_steps_weights_are_kept_and_the_rest_is_fitted(
     weights = run_train(replace(options, begin_with=known))
     assert weights.read_bytes() == known.read_bytes()
     assert fitted == [("trees", weights, (span,))]
+    # The ONNX files are made last: of the weights as they stay.
+    assert exported == [weights]
+
+
+def test_a_missing_exporter_is_named_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.weights.export.find_spec", lambda package: None)
+    options = TrainOptions(recipe=tmp_path / "absent", data=(tmp_path,), output=tmp_path / "out")
+    with pytest.raises(ModelError, match=r"onnxscript.*varcall-pileup\[train\]"):
+        run_train(options)
