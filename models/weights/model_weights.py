@@ -16,7 +16,7 @@ from models.card import ModelCard
 from models.errors import ModelError
 from models.feature_model.triage import Triage
 from models.network.caller import VariantCaller, build_caller
-from models.weights.weights_file import check_suffix, read_weights, unusable
+from models.weights.weights_file import check_suffix, read_tensors, read_weights, unusable
 
 
 def save_weights(
@@ -74,14 +74,14 @@ def load_weights(path: Path, sha256: str | None = None) -> tuple[VariantCaller, 
         When the file is of another kind, damaged, or does not fit this package.
     """
     weights = read_weights(path, sha256)
-    card = weights.card
+    card, arrays = weights.card, read_tensors(path)
     with torch.device("meta"):
         caller = build_caller(card.config)
     try:
-        _check_tensors(weights.tensors, caller.state_dict())
+        _check_tensors(arrays, caller.state_dict())
     except ModelError as error:
         raise unusable(path, error) from error
-    tensors = {name: _tensor(array) for name, array in weights.tensors.items()}
+    tensors = {name: _tensor(array) for name, array in arrays.items()}
     caller.load_state_dict(tensors, assign=True)
     caller.register_buffer("options", torch.tensor(card.config.options), persistent=False)
     return caller.eval(), card, weights.sha256
@@ -100,7 +100,6 @@ def write_whole(path: Path, content: bytes) -> None:
 
 
 def _tensor(array: NDArray[Any]) -> Tensor:
-    # A copy: the array is a view of the file, which nobody may write to.
     return torch.from_numpy(array.astype(np.float32 if array.dtype.kind == "f" else np.int64))
 
 

@@ -1,18 +1,15 @@
-"""A weights file and the ONNX files beside it, without torch; all checked before it is believed.
-
-safetensors only: eight bytes of length, a JSON header with name, type, shape and place of each
-tensor, then the numbers.
-"""
+"""A weights file, and the ONNX files beside it, read without torch."""
 
 import hashlib
-import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
 
 from models.card import ModelCard
 from models.errors import ModelError
@@ -27,26 +24,17 @@ TEXT_GRAPH, QUESTION_GRAPH = "text", "question"
 ROW_STEP = 8
 """The question graph looks at a multiple of as many rows of each panel."""
 
-LARGEST_HEADER = 1 << 20
-LARGEST_FILE = 1 << 32
-_DTYPES: dict[str, np.dtype[Any]] = {
-    "F32": np.dtype("<f4"),
-    "F16": np.dtype("<f2"),
-    "I32": np.dtype("<i4"),
-    "I64": np.dtype("<i8"),
-}
+_DTYPES = ("F32", "F16", "I32", "I64")
 
 
 @dataclass(frozen=True, slots=True)
 class WeightsFile:
-    """What a weights file holds.
+    """What a weights file holds beside the tensors of the picture model.
 
     Attributes
     ----------
     card
         What it says of its model.
-    tensors
-        The picture model's tensors by name: float32, float16 or int64.
     triage
         The feature model, if it has one.
     sha256
@@ -54,13 +42,12 @@ class WeightsFile:
     """
 
     card: ModelCard
-    tensors: dict[str, NDArray[Any]]
     triage: Triage | None
     sha256: str
 
 
 def read_weights(path: Path, sha256: str | None = None) -> WeightsFile:
-    """Read a weights file; whether the tensors are those of the model is the caller's to check.
+    """Read a weights file but for the tensors of the picture model.
 
     Parameters
     ----------
@@ -74,20 +61,28 @@ def read_weights(path: Path, sha256: str | None = None) -> WeightsFile:
     ModelError
         When the file is of another kind, damaged, or of another version of the prompt.
     """
-    content = _read(path)
-    digest = _checked_sha256(path, content, sha256)
-    try:
-        header, data = _read_header(content)
-        card = ModelCard.from_metadata(header.pop("__metadata__", {}))
-        tensors = _read_tensors(header, data)
-        trees = {name: tensors.pop(name) for name in list(tensors) if name.startswith(PREFIX)}
+    check_suffix(path)
+    digest = _checked_sha256(path, _read(path), sha256)
+    with _opened(path) as file:
+        card = ModelCard.from_metadata(file.metadata() or {})
+        trees = {name: _tensor(file, name) for name in file.keys() if name.startswith(PREFIX)}
         triage = None
         if trees or card.triage is not None:
             settings = card.triage or TriageSettings()
             triage = Triage(Trees.from_tensors(trees, card.config.n_features), settings)
-    except ModelError as error:
-        raise unusable(path, error) from error
-    return WeightsFile(card, tensors, triage, digest)
+    return WeightsFile(card, triage, digest)
+
+
+def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the tensors of the picture model; whether they fit it is the caller's to check.
+
+    Raises
+    ------
+    ModelError
+        When the file is damaged, or a number is not finite.
+    """
+    with _opened(path) as file:
+        return {name: _tensor(file, name) for name in file.keys() if not name.startswith(PREFIX)}
 
 
 def load_triage(path_or_name: str | Path) -> Triage | None:
@@ -169,6 +164,13 @@ def check_suffix(path: Path) -> None:
         )
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"Cannot read the model weights {path}: {error.strerror}.") from error
+
+
 def _checked_sha256(path: Path, content: bytes, expected: str | None) -> str:
     digest = hashlib.sha256(content).hexdigest()
     if expected not in (None, digest):
@@ -176,61 +178,26 @@ def _checked_sha256(path: Path, content: bytes, expected: str | None) -> str:
     return digest
 
 
-def _read(path: Path) -> bytes:
-    check_suffix(path)
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """Open a weights file; what is wrong with it is said with its name."""
     try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise ModelError(f"The model weights {path} are larger than {LARGEST_FILE} bytes.")
-        return path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"Cannot read the model weights {path}: {error.strerror}.") from error
+        with safe_open(path, "numpy") as file:
+            yield file
+    except SafetensorError as error:
+        reason = str(error).removeprefix("Error while deserializing header: ")
+        damaged = ModelError(f"it is damaged, or no safetensors file ({reason}).")
+        raise unusable(path, damaged) from error
+    except ModelError as error:
+        raise unusable(path, error) from error
 
 
-def _read_header(content: bytes) -> tuple[dict[str, Any], memoryview]:
-    """Return the JSON header of a safetensors file and the bytes after it."""
-    size = int.from_bytes(content[:8], "little")
-    if len(content) < 8 or size > min(LARGEST_HEADER, len(content) - 8):
-        raise ModelError("it is no safetensors file, or its end is missing.")
-    try:
-        header = json.loads(content[8 : 8 + size])
-    except (ValueError, RecursionError) as error:
-        raise ModelError("its header is not JSON.") from error
-    if not isinstance(header, dict) or not isinstance(header.get("__metadata__", {}), dict):
-        raise ModelError("its header is not a JSON object.")
-    return header, memoryview(content)[8 + size :]
-
-
-def _read_tensors(header: dict[str, Any], data: memoryview) -> dict[str, NDArray[Any]]:
-    """Return the tensors, after a look at their types, shapes and places."""
-    tensors: dict[str, NDArray[Any]] = {}
-    spans = []
-    for name, entry in header.items():
-        dtype, shape, start, end = _read_entry(name, entry)
-        if not 0 <= start <= end <= len(data) or end - start != prod(shape) * dtype.itemsize:
-            raise ModelError(f"tensor {name} does not have the bytes of its shape.")
-        spans.append((start, end))
-        tensor = np.frombuffer(data[start:end], dtype).reshape(shape)
-        if dtype.kind == "f" and not np.isfinite(tensor).all():
-            raise ModelError(f"a number of tensor {name} is not finite.")
-        tensors[name] = tensor
-    at = 0
-    for start, end in sorted(spans):
-        if start != at:
-            raise ModelError("its tensors overlap or leave gaps.")
-        at = end
-    if at != len(data):
-        raise ModelError("its length does not match its header; it may be cut off.")
-    return tensors
-
-
-def _read_entry(name: str, entry: Any) -> tuple[np.dtype[Any], tuple[int, ...], int, int]:
-    try:
-        dtype, shape, (start, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
-        sizes = (*shape, start, end)
-    except (KeyError, TypeError, ValueError) as error:
-        raise ModelError(f"the entry of tensor {name} is broken.") from error
-    if type(dtype) is not str or dtype not in _DTYPES:
+def _tensor(file: Any, name: str) -> NDArray[Any]:
+    """Return a tensor, after a look at its type and its numbers."""
+    dtype = file.get_slice(name).get_dtype()
+    if dtype not in _DTYPES:
         raise ModelError(f"tensor {name} is {dtype}, none of {', '.join(_DTYPES)}.")
-    if any(type(size) is not int or size < 0 for size in sizes):
-        raise ModelError(f"the entry of tensor {name} is broken.")
-    return _DTYPES[dtype], tuple(shape), start, end
+    tensor: NDArray[Any] = file.get_tensor(name)
+    if tensor.dtype.kind == "f" and not np.isfinite(tensor).all():
+        raise ModelError(f"a number of tensor {name} is not finite.")
+    return tensor
