@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.arrays import INDEL
+from pileup.codes import INDEL
 from varcall.genotyping.answers import CallingModel
 from varcall.reads.library_profile import LibraryProfile
 from varcall.training.examples import make_examples

@@ -19,12 +19,22 @@ from benchmarks.callers import PEERS, VARCALL, Caller, Job
 from benchmarks.history import Table
 from benchmarks.results import add_options, report
 from benchmarks.slices import DATA, SLICES, Slice, StagedSlice, stage
+from pileup.sam import (
+    FMREVERSE,
+    FMUNMAP,
+    FPAIRED,
+    FPROPER_PAIR,
+    FREAD1,
+    FREAD2,
+    FSECONDARY,
+    FSUPPLEMENTARY,
+    FUNMAP,
+)
 
 _GRCH38 = "grch38.chr20_and_21_10M.fa.gz"
 _TRUTH = "HG002_v4.2.1_GRCh38_chr20_5-10Mb"
-_PROPER, _SECOND = 0x2, 0x80
-_PAIRING = 0x1 | 0x2 | 0x8 | 0x20 | 0x40 | 0x80
-_EXCLUDED = 0x4 | 0x100 | 0x800
+_PAIRING = FPAIRED | FPROPER_PAIR | FMUNMAP | FMREVERSE | FREAD1 | FREAD2
+_EXCLUDED = FUNMAP | FSECONDARY | FSUPPLEMENTARY
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +53,13 @@ def _long(name: str, reads: str, region: str) -> Slice:
 def as_single_end(fields: list[str]) -> list[str]:
     """Take a SAM line's pairing away; mates get names of their own."""
     flag = int(fields[1])
-    name = f"{fields[0]}/{1 + bool(flag & _SECOND)}"
+    name = f"{fields[0]}/{1 + bool(flag & FREAD2)}"
     return [name, str(flag & ~_PAIRING), *fields[2:6], "*", "0", "0", *fields[9:]]
 
 
 def as_unmarked_pair(fields: list[str]) -> list[str]:
     """Take flag 0x2 out of a SAM line."""
-    return [fields[0], str(int(fields[1]) & ~_PROPER), *fields[2:]]
+    return [fields[0], str(int(fields[1]) & ~FPROPER_PAIR), *fields[2:]]
 
 
 LIBRARIES = (

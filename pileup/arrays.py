@@ -1,6 +1,6 @@
 """The arrays of a window: tuples that kernels take whole and read by field name.
 
-Positions are 0-based on the contig, ends exclusive; bases are codes 0 A, 1 C, 2 G, 3 T, 4 other.
+Positions are 0-based on the contig, ends exclusive; bases are codes of pileup.codes.
 An `*_offset` of n + 1 entries says where each of n things begins in the arrays it names.
 
 `len()` of a tuple is its number of fields: count reads with `len(reads.read_start)`, sites with
@@ -13,12 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.kernels.spans import reorder
-
-# What stands for "=" in the SEQ of a record, until the reference is at hand: it has a bit that no
-# code of a base has.
-EQUAL = 8
-# Kinds of site: SNV or MNV, and insertion or deletion.
-SUBSTITUTION, INDEL = 0, 1
 
 
 def offsets_of(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -46,7 +40,7 @@ class ReadArrays(NamedTuple):
     base_offset
         int64 [n + 1] into `bases` (uint8 codes) and `qualities` (uint8).
     cigar_offset
-        int64 [n + 1] into `cigar_op` (uint8, BAM codes) and `cigar_length` (int32).
+        int64 [n + 1] into `cigar_op` (uint8, see pileup.sam) and `cigar_length` (int32).
     """
 
     read_start: NDArray[np.int32]
@@ -249,8 +243,7 @@ class ShownArrays(NamedTuple):
     read
         int32, index of the read.
     allele
-        int8, 0 REF, 1.. the site's ALTs, OTHER or UNINFORMATIVE
-        (pileup.kernels.candidates.observe).
+        int8, REF, 1.. the site's ALTs, OTHER or UNINFORMATIVE (pileup.codes).
     quality
         uint8, the lowest base quality that speaks for the allele.
     delta

@@ -1,17 +1,18 @@
 """What a call run is asked to do: one frozen dataclass, checked when it is made.
 
-Only the standard library is imported here, so that ``varcall call --help`` can show the defaults.
+Only the standard library and plain numbers are imported here, so that ``varcall call --help`` can
+show the defaults.
 """
 
 import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from pileup.sam import FDUP, FQCFAIL, FSECONDARY, FSUPPLEMENTARY, FUNMAP
 from varcall.errors import UsageError
 
 STDOUT = "-"
-# SAM flags left out: unmapped, secondary, qc-fail, duplicate, supplementary (SAM 1.4.2).
-DEFAULT_EXCLUDE_FLAGS = 0x4 | 0x100 | 0x200 | 0x400 | 0x800
+DEFAULT_EXCLUDE_FLAGS = FUNMAP | FSECONDARY | FQCFAIL | FDUP | FSUPPLEMENTARY
 # DeepVariant, make_examples_options.py.
 DEFAULT_MIN_MAPQ = 5
 DEFAULT_MIN_BASE_QUALITY = 10

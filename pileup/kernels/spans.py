@@ -7,6 +7,7 @@ or more to what the first call of a fresh install compiles.
 import numpy as np
 
 from pileup.accelerate import kernel, part
+from pileup.codes import UNKNOWN_BASE
 
 
 @part
@@ -20,7 +21,7 @@ def copy_into(source, target):
 def are_known(codes):
     """Return whether all codes are A, C, G or T."""
     for code in codes:
-        if code > 3:
+        if code >= UNKNOWN_BASE:
             return False
     return True
 

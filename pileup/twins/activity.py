@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.candidates.scan import MAX_SHIFT
 from pileup.kernels.reassembly.activity import (
     BORDER,
@@ -14,7 +15,7 @@ from pileup.kernels.reassembly.activity import (
     MIN_CLIP,
     PAD,
 )
-from pileup.twins.alignment import UNKNOWN_BASE, Read, Stretch
+from pileup.twins.alignment import Read, Stretch
 from pileup.twins.scan import left_align
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import cache
 
+from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.reassembly.align import CLIP, CLIPPED, INSERTED, OUTSIDE, READ_SCORES, UNKNOWN
 
 Scores = tuple[int, int, int, int]
@@ -11,9 +12,9 @@ _NEVER = -(10**9)
 
 def pair_score(base: int, other: int, scores: Scores = READ_SCORES) -> int:
     """Return the score of a base of a read on one of a haplotype."""
-    if other > 3:
+    if other >= UNKNOWN_BASE:
         return OUTSIDE
-    if base > 3:
+    if base >= UNKNOWN_BASE:
         return UNKNOWN
     return scores[0] if base == other else scores[1]
 
@@ -24,7 +25,7 @@ def ungapped_score(
     """Return the best score of any stretch of `codes`; what is left of it is clipped."""
     n = len(codes)
     steps = [
-        pair_score(code, haplotype[at] if 0 <= at < len(haplotype) else 4)
+        pair_score(code, haplotype[at] if 0 <= at < len(haplotype) else UNKNOWN_BASE)
         for at, code in enumerate(codes, start)
     ]
     return max(

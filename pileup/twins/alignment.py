@@ -5,11 +5,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.arrays import INDEL, ReadArrays, ReferenceArrays, SiteArrays
+from pileup.arrays import ReadArrays, ReferenceArrays, SiteArrays
+from pileup.codes import INDEL, UNKNOWN_BASE
 from pileup.kernels.reads.walk import DELETED, OUTSIDE
-
-UNKNOWN_BASE = 4
-_CIGAR_LETTERS = "MIDNSHP=X"
+from pileup.sam import CIGAR_LETTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +87,7 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Base codes (0 A, 1 C, 2 G, 3 T, 4 other) of the contig from `start` on."""
+    """Base codes (pileup.codes) of the contig from `start` on."""
 
     start: int
     codes: tuple[int, ...]
@@ -129,7 +128,7 @@ def unpack_reads(arrays: ReadArrays) -> list[Read]:
                 bases=_integers(arrays.bases[bases]),
                 qualities=_integers(arrays.qualities[bases]),
                 cigar=tuple(
-                    (_CIGAR_LETTERS[arrays.cigar_op[at]], int(arrays.cigar_length[at]))
+                    (CIGAR_LETTERS[arrays.cigar_op[at]], int(arrays.cigar_length[at]))
                     for at in cigar
                 ),
             )

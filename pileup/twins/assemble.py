@@ -3,6 +3,8 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from pileup.codes import UNKNOWN_BASE
+
 Bases = tuple[int, ...]
 
 
@@ -10,7 +12,7 @@ def kmer_edges(codes: Sequence[int], good: Sequence[bool], k: int) -> Iterator[B
     """Yield the stretches of k + 1 good bases."""
     for at in range(len(codes) - k):
         stretch = tuple(codes[at : at + k + 1])
-        if all(good[at : at + k + 1]) and max(stretch) <= 3:
+        if all(good[at : at + k + 1]) and max(stretch) < UNKNOWN_BASE:
             yield stretch
 
 

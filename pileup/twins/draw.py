@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import asked_alts
-from pileup.kernels.candidates.observe import OTHER, UNINFORMATIVE
+from pileup.codes import OTHER, REF, UNINFORMATIVE
+from pileup.sam import FREVERSE
 from pileup.spec import (
     ALLELE_ROWS,
     BASE_A,
@@ -43,7 +44,6 @@ from pileup.twins.observe import Observation
 
 _BASE_PIXELS = (BASE_A, BASE_C, BASE_G, BASE_T, BASE_OTHER)
 _GROUPS = (SUPPORT_PUTATIVE, SUPPORT_OTHER, SUPPORT_REFERENCE, SUPPORT_UNKNOWN)
-_REVERSE_FLAG = 16
 
 
 def mix(value: int) -> int:
@@ -59,7 +59,7 @@ def support_pixel(allele: int, asked: Sequence[int]) -> int:
         return SUPPORT_PUTATIVE
     if allele == UNINFORMATIVE:
         return SUPPORT_UNKNOWN
-    return SUPPORT_OTHER if allele > 0 or allele == OTHER else SUPPORT_REFERENCE
+    return SUPPORT_OTHER if allele > REF or allele == OTHER else SUPPORT_REFERENCE
 
 
 def asked_alleles(mask: int) -> tuple[int, ...]:
@@ -139,7 +139,7 @@ def _draw_read(
     left: int,
 ) -> None:
     mapq = min(read.mapq, MAPQ_CAP) * MAX_PIXEL // MAPQ_CAP
-    strand = STRAND_REVERSE if read.flag & _REVERSE_FLAG else STRAND_FORWARD
+    strand = STRAND_REVERSE if read.flag & FREVERSE else STRAND_FORWARD
     for position, index in read.columns().items():
         column = position - left
         if not 0 <= column < WIDTH:

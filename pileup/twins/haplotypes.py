@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.reassembly.haplotypes import MAX_KEPT, MAX_LENGTH, MAX_LOSS, MIN_GAIN
 from pileup.twins.alignment import Read, Stretch
 
@@ -23,7 +24,7 @@ def edits_of(
         if letter in "M=X":
             for step in range(length):
                 at, base = position + step, read.bases[query + step]
-                good = base <= 3 and read.qualities[query + step] >= min_base_quality
+                good = base < UNKNOWN_BASE and read.qualities[query + step] >= min_base_quality
                 if start <= at < end and good and base != reference.base(at):
                     substitutions.append((at, at + 1, (base,)))
         elif letter == "I" and start < position < end:

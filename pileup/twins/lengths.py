@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from math import log
 
-from pileup.kernels.candidates.observe import NOT_SPANNING
+from pileup.codes import NOT_SPANNING
 from pileup.twins.alignment import Stretch
 from pileup.twins.tally import Question
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 
-from pileup.twins.alignment import UNKNOWN_BASE, Read, Stretch
+from pileup.codes import N_BASES, UNKNOWN_BASE
+from pileup.twins.alignment import Read, Stretch
 
 Run = tuple[int, int, int]
 """A homopolymer: start, end (0-based half-open, on the contig) and base."""
@@ -47,7 +48,7 @@ def count_errors(
     for position, ref in enumerate(reference.codes, reference.start):
         if ref == UNKNOWN_BASE:
             continue
-        column = [counts[position, base] for base in range(4)]
+        column = [counts[position, base] for base in range(N_BASES)]
         depth = sum(column)
         others = [count for base, count in enumerate(column) if base != ref]
         is_variant = max(others) >= variant_count and max(others) >= variant_fraction * depth

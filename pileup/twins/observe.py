@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from pileup.kernels.candidates.observe import NOT_SPANNING, OTHER, UNINFORMATIVE
+from pileup.codes import NOT_SPANNING, OTHER, REF, UNINFORMATIVE, UNKNOWN_BASE
 from pileup.kernels.reads.walk import DELETED, OUTSIDE
-from pileup.twins.alignment import UNKNOWN_BASE, Read, Site, Stretch
+from pileup.twins.alignment import Read, Site, Stretch
 from pileup.twins.scan import Event
 
 
@@ -83,7 +83,7 @@ def _indel(index: int, read: Read, events: Sequence[Event], site: Site) -> Obser
     # The read spans the repeat: it tells its length, and whether it is like REF.
     delta = (after - before) - (reached - site.start)
     if allele == UNINFORMATIVE:
-        allele = OTHER if touching or delta else 0
+        allele = OTHER if touching or delta else REF
         quality = min(read.qualities[before], read.qualities[after])
     return Observation(index, allele, quality, delta)
 

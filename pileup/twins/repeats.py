@@ -1,7 +1,8 @@
 """Twin of kernels.candidates.repeats: how far an indel can be shifted right."""
 
+from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.candidates.scan import MAX_SHIFT
-from pileup.twins.alignment import UNKNOWN_BASE, Alt, Site, Stretch
+from pileup.twins.alignment import Alt, Site, Stretch
 
 
 def rightmost(reference: Stretch, start: int, alt: Alt) -> int:

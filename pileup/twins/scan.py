@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.candidates.scan import MAX_SHIFT
-from pileup.twins.alignment import UNKNOWN_BASE, Read, Stretch
+from pileup.twins.alignment import Read, Stretch
 
 
 @dataclass(frozen=True, slots=True)

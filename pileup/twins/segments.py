@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.reassembly.align import CLIP, GAP_EXTEND, GAP_OPEN
 from pileup.kernels.reassembly.segments import MIN_KNOWN_QUALITY, SLACK
 from pileup.twins.align import pair_score
-from pileup.twins.alignment import UNKNOWN_BASE, Read, Stretch
+from pileup.twins.alignment import Read, Stretch
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 
-from pileup.kernels.candidates.observe import UNINFORMATIVE
+from pileup.codes import REF, UNINFORMATIVE, UNKNOWN_BASE, C, G
 from pileup.kernels.candidates.surroundings import FAR, NEAR
-from pileup.twins.alignment import UNKNOWN_BASE, Site, Stretch
+from pileup.twins.alignment import Site, Stretch
 from pileup.twins.observe import Observation
 
 
 def fraction(observations: Iterable[Observation]) -> float:
     """Return the share of a site's informative fragments that do not show REF."""
     known = [o.allele for o in observations if o.counts and o.allele != UNINFORMATIVE]
-    return sum(allele != 0 for allele in known) / len(known) if known else 0.0
+    return sum(allele != REF for allele in known) / len(known) if known else 0.0
 
 
 def look_around(
@@ -36,7 +36,7 @@ def gc_share(reference: Stretch, position: int) -> float:
     """Return the share of G and C among the 101 bases around a position."""
     around = reference.bases(position - 50, position + 51)
     known = [base for base in around if base != UNKNOWN_BASE]
-    return sum(base in (1, 2) for base in known) / len(known) if known else 0.5
+    return sum(base in (C, G) for base in known) / len(known) if known else 0.5
 
 
 def run_length(reference: Stretch, position: int) -> int:

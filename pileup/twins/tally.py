@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import log
 
-from pileup.kernels.candidates.observe import UNINFORMATIVE
+from pileup.codes import REF, UNINFORMATIVE
+from pileup.sam import FPAIRED, FPROPER_PAIR, FREVERSE
 from pileup.twins.alignment import Read, Site
 from pileup.twins.draw import asked_alleles
 from pileup.twins.observe import Observation
 
 GROUPS = ("putative", "other", "ref", "unknown")
-_PAIRED_FLAG, _PROPER_PAIR_FLAG, _REVERSE_FLAG = 1, 2, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Question:
         """Return which of GROUPS an allele belongs to."""
         if allele in self.asked:
             return "putative"
-        return {0: "ref", UNINFORMATIVE: "unknown"}.get(allele, "other")
+        return {REF: "ref", UNINFORMATIVE: "unknown"}.get(allele, "other")
 
     def to_end(self, witness: Witness) -> int:
         """Return how far the site lies from the nearer end of a read's alignment."""
@@ -97,7 +97,7 @@ def sums(question: Question, group: str) -> Sums:
     shown = question.showing(group)
     return Sums(
         count=len(shown),
-        forward=sum(not w.read.flag & _REVERSE_FLAG for w in shown),
+        forward=sum(not w.read.flag & FREVERSE for w in shown),
         quality=sum(w.quality for w in shown),
         mapq=sum(min(w.read.mapq, 60) for w in shown),
         low_mapq=sum(w.read.mapq < 20 for w in shown),
@@ -109,13 +109,13 @@ def sums(question: Question, group: str) -> Sums:
 
 
 def _is_improper(flag: int) -> bool:
-    return bool(flag & _PAIRED_FLAG) and not flag & _PROPER_PAIR_FLAG
+    return bool(flag & FPAIRED) and not flag & FPROPER_PAIR
 
 
 def _other_mismatches(site: Site, witness: Witness) -> int:
     """Return a read's mismatches and indels without those that are the allele itself."""
     own = 0
-    if witness.allele > 0:
+    if witness.allele > REF:
         own = 1 if site.is_indel else site.ref_length
     return min(max(witness.mismatches - own, 0), 20)
 
@@ -128,7 +128,7 @@ def extras(question: Question) -> Extras:
         near_end=sum(question.to_end(w) < 6 for w in putative),
         best_quality=max((w.quality for w in putative), default=0),
         distinct_starts=len({w.read.start for w in putative}),
-        other_alts=sum(w.allele > 0 for w in question.showing("other")),
+        other_alts=sum(w.allele > REF for w in question.showing("other")),
         commonest_alt=max(shown.count(n) for n in range(1, len(question.site.alts) + 1)),
     )
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pileup.arrays import QuestionArrays, ReferenceArrays
+from pileup.codes import N_LEVELS
 from pileup.image.encode import encode
 from pileup.kernels import spans
 from pileup.kernels.candidates import lengths as length_kernels
@@ -136,7 +137,7 @@ def test_tally(seed: int, count: int) -> None:
     window = random_window(seed, count)
     reads, sites, shown, asked = window.reads, window.sites, window.observations, window.questions
     n = len(asked.site)
-    sums = np.zeros((n, tally_kernels.N_LEVELS, tally_kernels.N_SUMS))
+    sums = np.zeros((n, N_LEVELS, tally_kernels.N_SUMS))
     extras = np.zeros((n, tally_kernels.N_EXTRAS))
     tally_kernels.tally_witnesses(asked, reads, window.scan.counts, sites, shown, sums, extras)
     least_error = np.random.default_rng(seed).choice([0.0, 0.004, 0.1], n)

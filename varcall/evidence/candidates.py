@@ -5,15 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.arrays import (
-    INDEL,
-    SUBSTITUTION,
-    CountArrays,
-    EventArrays,
-    ReadArrays,
-    ReferenceArrays,
-    SiteArrays,
-)
+from pileup.arrays import CountArrays, EventArrays, ReadArrays, ReferenceArrays, SiteArrays
+from pileup.codes import INDEL, N_BASES, SUBSTITUTION, UNKNOWN_BASE
 from pileup.kernels.candidates.adjacent import count_adjacent
 from pileup.kernels.candidates.repeats import indel_extents
 from pileup.kernels.candidates.scan import MAX_SHIFT, count_indels, scan_reads
@@ -95,7 +88,7 @@ def scan_window(
     length = len(reference.codes)
     capacity = int(count_indels(reads.cigar_op))
     counts = CountArrays(
-        base_counts=np.zeros((length, 4), np.int32),
+        base_counts=np.zeros((length, N_BASES), np.int32),
         depth=np.zeros(length, np.int32),
         mismatches=np.zeros(n, np.int32),
         clipped=np.zeros(n, np.int32),
@@ -228,7 +221,7 @@ def _indels(
         depth = max(int(scan.counts.depth[column]), int(count))
         if count < thresholds.indel_min_count or count < thresholds.indel_min_fraction * depth:
             continue
-        if scan.reference.codes[column] > 3:
+        if scan.reference.codes[column] >= UNKNOWN_BASE:
             continue
         alleles.append(
             _Allele(

@@ -5,14 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.arrays import (
-    INDEL,
-    QuestionArrays,
-    ReadArrays,
-    ReferenceArrays,
-    ShownArrays,
-    SiteArrays,
-)
+from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
+from pileup.codes import INDEL, N_LEVELS, PUTATIVE, UNKNOWN_BASE, UNKNOWN_LEVEL, A, G
 from pileup.kernels.candidates import lengths, surroundings, tally
 from varcall.evidence.candidates import Scan
 from varcall.reads.library_profile import LibraryProfile
@@ -76,7 +70,7 @@ def _sum_up(
     site = questions.site
     n = len(site)
     raw = _Measured(
-        sums=np.zeros((n, tally.N_LEVELS, tally.N_SUMS)),
+        sums=np.zeros((n, N_LEVELS, tally.N_SUMS)),
         extras=np.zeros((n, tally.N_EXTRAS)),
         spans=np.zeros((n, lengths.N_SPANS)),
         neighbours=np.zeros((n, surroundings.N_NEIGHBOUR_VALUES)),
@@ -137,7 +131,7 @@ def _signed_log(values: Values) -> Values:
 
 def _witness_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Values]:
     """Counts, fractions, strands and qualities of the fragments, by what they show."""
-    putative, other, ref, unknown = (raw.sums[:, level] for level in range(tally.N_LEVELS))
+    putative, other, ref, unknown = (raw.sums[:, level] for level in range(N_LEVELS))
     n_putative, n_ref = putative[:, tally.COUNT], ref[:, tally.COUNT]
     n_other, n_unknown = other[:, tally.COUNT], unknown[:, tally.COUNT]
     informative = n_putative + n_other + n_ref
@@ -164,7 +158,7 @@ def _witness_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Valu
         "putative_near_read_end_share": _share(raw.extras[:, tally.NEAR_END], n_putative),
         "putative_distinct_starts_share": _share(raw.extras[:, tally.DISTINCT_STARTS], n_putative),
         "putative_quality_share": _share(
-            putative[:, tally.QUALITY], raw.sums[:, :3, tally.QUALITY].sum(1)
+            putative[:, tally.QUALITY], raw.sums[:, :UNKNOWN_LEVEL, tally.QUALITY].sum(1)
         ),
         "log_likelihood_one_over_zero": _signed_log(
             raw.base_likelihood[:, 1] - raw.base_likelihood[:, 0]
@@ -210,12 +204,12 @@ def _allele_features(
     change = (sites.alt_inserted - sites.alt_deleted)[raw.asked]
     column = sites.start[site] - reference.start
     # A deletion puts no base; the one appended stands for it (and is not used).
-    bases = np.append(sites.alt_bases, 4).astype(np.int64)
+    bases = np.append(sites.alt_bases, UNKNOWN_BASE).astype(np.int64)
     put = bases[np.where(is_indel, -1, sites.alt_base_offset[first])]
     is_snv = ~is_indel & (sites.ref_length[site] == 1)
     extends = (codes[column - 1] == put) * 0.5 + (codes[column + 1] == put) * 0.5
-    # Codes 0 A, 1 C, 2 G, 3 T: transitions are two apart.
-    is_transition = is_snv & (np.abs(put - codes[column]) == 2)
+    # Transitions, A <-> G and C <-> T, are two codes apart.
+    is_transition = is_snv & (np.abs(put - codes[column]) == G - A)
     return {
         "is_snv": is_snv.astype(float),
         "is_mnv": (~is_indel & ~is_snv).astype(float),
@@ -228,7 +222,7 @@ def _allele_features(
         "asks_two_alleles": (raw.asked[:, 0] != raw.asked[:, 1]).astype(float),
         "alleles_at_site": np.diff(sites.alt_offset)[site] / 4,
         "putative_over_commonest_alt": _share(
-            raw.sums[:, tally.PUTATIVE, tally.COUNT], raw.extras[:, tally.COMMONEST_ALT]
+            raw.sums[:, PUTATIVE, tally.COUNT], raw.extras[:, tally.COMMONEST_ALT]
         ),
     }
 

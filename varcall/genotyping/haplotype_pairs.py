@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pileup.arrays import INDEL
-from pileup.kernels.candidates.observe import UNINFORMATIVE
+from pileup.codes import INDEL, REF, UNINFORMATIVE
+from pileup.sam import FREVERSE
 from varcall.evidence.window import Evidence
 
 Signature = tuple[int, ...]
@@ -21,7 +21,6 @@ _LEAST_FRAGMENTS = 2  # that show a haplotype
 # indel that slipped or was aligned otherwise.
 _BASE_ERROR, _INDEL_ERROR = 0.01, 0.03
 _MOST_ERROR = 0.5
-_REVERSE_FLAG = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +66,10 @@ def fragments_at(evidence: Evidence, sites: Sequence[int]) -> dict[int, Fragment
             fragment = int(reads.fragment[read])
             alleles.setdefault(fragment, [UNINFORMATIVE] * len(sites))[column] = allele
             error = errors.setdefault(fragment, list(least))
-            if allele >= 0:  # what is deleted has no quality
+            if allele >= REF:  # what is deleted has no quality
                 stated = 10.0 ** (-float(shown.quality[index]) / 10.0)
                 error[column] = min(max(least[column], stated), _MOST_ERROR)
-            strands[fragment] = int(bool(reads.flag[read] & _REVERSE_FLAG))
+            strands[fragment] = int(bool(reads.flag[read] & FREVERSE))
     return {
         number: Fragment(tuple(alleles[number]), tuple(errors[number]), strands[number])
         for number in sorted(alleles)

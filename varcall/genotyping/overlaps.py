@@ -21,8 +21,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.arrays import INDEL, SiteArrays
-from pileup.kernels.candidates.observe import OTHER
+from pileup.arrays import SiteArrays
+from pileup.codes import INDEL, OTHER
 from varcall.evidence.window import KNOWN_BEYOND, Evidence
 from varcall.genotyping.genotype import SPANNED, GenotypeCall, SiteEvidence, call_genotypes
 from varcall.genotyping.haplotype_pairs import Signature, fragments_at, rank_pairs

@@ -7,9 +7,9 @@ import numpy as np
 import pysam
 from numpy.typing import NDArray
 
+from pileup.codes import UNKNOWN_BASE
 from varcall.errors import InputError
 
-OTHER = 4  # the code of N, of ambiguity letters and of everything beyond a contig's ends
 _INVALID = 255
 
 # Ambiguity letters (NC-IUB 1984) are N in a VCF, whose bases are A, C, G, T and N (VCF 4.2, 1.4.1).
@@ -90,7 +90,7 @@ class Reference:
         """
         length = self.length(contig)
         first, last = min(max(start, 0), length), max(min(end, length), 0)
-        codes = np.full(max(end - start, 0), OTHER, dtype=np.uint8)
+        codes = np.full(max(end - start, 0), UNKNOWN_BASE, dtype=np.uint8)
         if last > first:
             codes[first - start : last - start] = self._translated(contig, first, last, _CODE)
         return codes

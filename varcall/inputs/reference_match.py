@@ -11,10 +11,20 @@ import numpy as np
 import pysam
 from numpy.typing import NDArray
 
-from pileup.arrays import EQUAL
+from pileup.codes import EQUAL, UNKNOWN_BASE, A, C, G, T
+from pileup.sam import (
+    ALIGNS,
+    CONSUMES_QUERY,
+    CONSUMES_REFERENCE,
+    FDUP,
+    FQCFAIL,
+    FSECONDARY,
+    FSUPPLEMENTARY,
+    FUNMAP,
+)
 from varcall.errors import InputError
 from varcall.formats.contig_names import some_names
-from varcall.inputs.reference import OTHER, Reference
+from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
 
 # Reads of one build laid on another differ at about 3 of 4 bases; the worst reads on the right one
@@ -37,15 +47,11 @@ CHECKED_CONTIGS = 100
 # More N than any human contig has (chrY of GRCh38: 0.59) means a masked or rebuilt FASTA.
 MASKED_SHARE = 0.6
 
-_UNUSED = 0x4 | 0x100 | 0x200 | 0x400 | 0x800  # unmapped, secondary, qc-fail, duplicate, suppl.
+_UNUSED = FUNMAP | FSECONDARY | FQCFAIL | FDUP | FSUPPLEMENTARY
 _PIECE = 1 << 22
-_CODE_OF_BYTE = np.full(256, OTHER, dtype=np.uint8)
-_CODE_OF_BYTE[list(b"ACGTacgt")] = [0, 1, 2, 3] * 2
+_CODE_OF_BYTE = np.full(256, UNKNOWN_BASE, dtype=np.uint8)
+_CODE_OF_BYTE[list(b"ACGTacgt")] = [A, C, G, T] * 2
 _CODE_OF_BYTE[ord("=")] = EQUAL
-# CIGAR operations by BAM code: 0 M, 1 I, 2 D, 3 N, 4 S, 7 =, 8 X (SAM 1.4.6).
-_ALIGNED_OPS = frozenset((0, 7, 8))
-_CONSUMES_READ = frozenset((0, 1, 4, 7, 8))
-_CONSUMES_REFERENCE = frozenset((0, 2, 3, 7, 8))
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,15 +180,15 @@ def _compare(
     for op, length in read.cigartuples or ():
         if position >= len(span):
             break
-        if op in _ALIGNED_OPS:
+        if op in ALIGNS:
             theirs = span[position : position + length]
             facing = slice(offset, offset + len(theirs))
             ours = codes[facing]
-            known = np.flatnonzero((ours != OTHER) & (theirs != OTHER))
+            known = np.flatnonzero((ours != UNKNOWN_BASE) & (theirs != UNKNOWN_BASE))
             differs = (ours != theirs) & (ours != EQUAL)
             yield _ComparedBases(start + position + known, differs[known], is_good[facing][known])
-        offset += length if op in _CONSUMES_READ else 0
-        position += length if op in _CONSUMES_REFERENCE else 0
+        offset += length if op in CONSUMES_QUERY else 0
+        position += length if op in CONSUMES_REFERENCE else 0
 
 
 def compare_bases(

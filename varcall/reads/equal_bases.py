@@ -6,13 +6,13 @@ identical to: in insertions and soft clips, and past the end of the contig, `=` 
 
 import numpy as np
 
-from pileup.arrays import EQUAL, ReadArrays
-from varcall.inputs.reference import OTHER, Reference
+from pileup.arrays import ReadArrays
+from pileup.codes import EQUAL, UNKNOWN_BASE
+from pileup.sam import CIGAR_MASK, CONSUMES_QUERY, CONSUMES_REFERENCE
+from varcall.inputs.reference import Reference
 
-# By BAM code of the operations MIDNSHP=X and those of no meaning: whether they take bases of the
-# read, and of the reference (SAM specification, 1.4).
-_TAKES_READ = np.array([1, 1, 0, 0, 1, 0, 0, 1, 1] + 7 * [0], np.int64)
-_TAKES_REFERENCE = np.array([1, 0, 1, 1, 0, 0, 0, 1, 1] + 7 * [0], np.int64)
+_TAKES_READ = np.isin(np.arange(CIGAR_MASK + 1), CONSUMES_QUERY)
+_TAKES_REFERENCE = np.isin(np.arange(CIGAR_MASK + 1), CONSUMES_REFERENCE)
 
 
 def spell_equal_bases(reads: ReadArrays, contig: str, reference: Reference) -> None:
@@ -30,4 +30,4 @@ def spell_equal_bases(reads: ReadArrays, contig: str, reference: Reference) -> N
     low, high = int(position.min()), int(position.max()) + 1
     codes = reference.fetch(contig, low, high)[position - low]
     is_aligned = from_reference[operation] > 0
-    reads.bases[places] = np.where(is_aligned, codes, OTHER).astype(np.uint8)
+    reads.bases[places] = np.where(is_aligned, codes, UNKNOWN_BASE).astype(np.uint8)

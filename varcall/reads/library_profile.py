@@ -16,10 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays
+from pileup.codes import N_BASES, UNKNOWN_BASE
 from pileup.kernels.reads.library import count_errors, shown_lengths, tally_bases
+from pileup.sam import FDUP, FPAIRED, FPROPER_PAIR
 from varcall.inputs.open import Inputs, occupied_spans_of
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
+from varcall.options import DEFAULT_EXCLUDE_FLAGS
 from varcall.reads.batch import TILE, ReadBatch, ReadFilter
 from varcall.reads.loader import RecordReads
 from varcall.reads.open import open_reads
@@ -34,10 +37,8 @@ MAX_BASES = 40_000_000
 MAX_CELLS = 4_000
 LEAST_AT_ONCE, MOST_AT_ONCE = 16, 128  # cells loaded in one round
 
-DUPLICATE = 0x400
-PAIRED, PROPER = 0x1, 0x2
 # Duplicates stay in, to be counted: unmapped, secondary, qc-fail, supplementary are left out.
-_SAMPLED = ReadFilter(min_mapq=0, exclude_flags=0x4 | 0x100 | 0x200 | 0x800)
+_SAMPLED = ReadFilter(min_mapq=0, exclude_flags=DEFAULT_EXCLUDE_FLAGS & ~FDUP)
 _MIN_MAPQ_DEPTH = 5
 _MIN_MAPQ_ERRORS = 20
 
@@ -202,12 +203,12 @@ class _Tally:
         own = reads.read_start >= batch.start  # the others are counted by the cell before
         self.reads += int(own.sum())
         self.bases += len(reads.bases)
-        self._paired += int((reads.flag[own] & PAIRED > 0).sum())
-        both = PAIRED | PROPER
+        self._paired += int((reads.flag[own] & FPAIRED > 0).sum())
+        both = FPAIRED | FPROPER_PAIR
         self._proper += int((reads.flag[own] & both == both).sum())
-        self._duplicates += int((reads.flag[own] & DUPLICATE > 0).sum())
+        self._duplicates += int((reads.flag[own] & FDUP > 0).sum())
         self._lengths.append(np.diff(reads.base_offset)[own])
-        proper = own & (reads.flag & PROPER > 0) & (reads.template_length > 0)
+        proper = own & (reads.flag & FPROPER_PAIR > 0) & (reads.template_length > 0)
         self._templates.append(reads.template_length[proper])
         self._qualities += np.bincount(reads.qualities, minlength=256)
         codes = reference.fetch(batch.contig, batch.start - 1, batch.end + 1)
@@ -216,8 +217,8 @@ class _Tally:
 
     def _add_bases(self, reads: ReadArrays, reference: NDArray[np.uint8], start: int) -> None:
         """Depth, and mismatches at positions that do not look variant."""
-        unique = reads.flag & DUPLICATE == 0
-        counts = np.zeros((len(reference), 4), dtype=np.int32)
+        unique = reads.flag & FDUP == 0
+        counts = np.zeros((len(reference), N_BASES), dtype=np.int32)
         coverage = np.zeros(len(reference), dtype=np.int32)
         covering = unique & (reads.mapq >= _MIN_MAPQ_DEPTH)
         compared = unique & (reads.mapq >= _MIN_MAPQ_ERRORS)
@@ -240,7 +241,7 @@ class _Tally:
         if not len(start):
             return
         histogram = np.zeros((len(start), 2 * _MAX_CHANGE + 1), dtype=np.int32)
-        used = (reads.flag & DUPLICATE == 0) & (reads.mapq >= _MIN_MAPQ_ERRORS)
+        used = (reads.flag & FDUP == 0) & (reads.mapq >= _MIN_MAPQ_ERRORS)
         shown_lengths(reads, used, start + origin, end + origin, codes[start], RUN_FLANK, histogram)
         depth = histogram.sum(axis=1)
         ranked = np.sort(histogram, axis=1)
@@ -283,7 +284,9 @@ def _runs(codes: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64
     borders = np.flatnonzero(np.diff(codes)) + 1
     start, end = borders[:-1], borders[1:]
     length = end - start
-    chosen = (length >= RUN_BINS[0][0]) & (length <= RUN_BINS[-1][1]) & (codes[start] < 4)
+    chosen = (
+        (length >= RUN_BINS[0][0]) & (length <= RUN_BINS[-1][1]) & (codes[start] < UNKNOWN_BASE)
+    )
     return start[chosen], end[chosen]
 
 

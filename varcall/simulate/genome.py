@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pileup.codes import N_BASES
 from varcall.simulate.edits import Edit, Haplotype, PhasedEdits, left_align
 from varcall.simulate.mutation import Mutator
 from varcall.simulate.noise import base_codes, base_text
@@ -187,7 +188,7 @@ def make_paralog(genome: Genome, rng: np.random.Generator) -> Molecule | None:
         if edit.start > 0:
             copy.add([edit])
     body = spell(text, 0, copy.edits(), 1.0)
-    flanks = [rng.integers(0, 4, size=700).astype(np.uint8) for _ in range(2)]
+    flanks = [rng.integers(0, N_BASES, size=700).astype(np.uint8) for _ in range(2)]
     apart = np.full(700, -1, dtype=np.int32)
     position = np.where(body.position >= 0, body.position + start, -1).astype(np.int32)
     return Molecule(
@@ -208,7 +209,7 @@ def random_reference(size: int, rng: np.random.Generator) -> str:
         at = int(rng.integers(0, size - 60))
         unit = int(rng.choice([1, 2, 3, 4, 5], p=[0.62, 0.18, 0.06, 0.1, 0.04]))
         length = int(min(rng.geometric(0.16) + (5, 5, 7, 8, 9, 10)[unit], 45))
-        motif = rng.integers(0, 4, size=unit)
+        motif = rng.integers(0, N_BASES, size=unit)
         if unit == 1 and rng.random() < 0.85:
             motif = 3 * rng.integers(0, 2, size=1)
         codes[at : at + length] = np.resize(motif, length)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from pileup.accelerate import kernel
+from pileup.codes import N_BASES, UNKNOWN_BASE, A, C, G, T
 
 #: Longest fragment, in bases.
 MAX_FRAGMENT = 1600
@@ -143,11 +144,11 @@ def damage_fragment(seed: np.uint64, rate: float, bases: np.ndarray, n: int) -> 
         spot = int(hash_unit(seed, 1_000_100 + count) * n)
         pick = hash_unit(seed, 1_000_200 + count)
         base = bases[spot]
-        if base < 4:
+        if base < UNKNOWN_BASE:
             if pick < 0.6:  # C>T, G>A, G>T, C>A; A and T by transition
-                bases[spot] = (3, 3, 0, 1)[base] if base != 0 else 2
+                bases[spot] = (G, T, A, C)[base]
             else:
-                bases[spot] = (base + 1 + int(pick * 100) % 3) % 4
+                bases[spot] = (base + 1 + int(pick * 100) % 3) % N_BASES
         count += 1
 
 
@@ -170,7 +171,7 @@ def _error_rate(
 ) -> float:
     """Probability that a base is read wrong (``where`` = cycle over read length)."""
     rate: float = z.level_error[level] * (1.0 + z.cycle_rise * where * where)
-    if prev2 < 4 and prev1 < 4:
+    if prev2 < UNKNOWN_BASE and prev1 < UNKNOWN_BASE:
         rate *= z.context[prev2, prev1, base]
     if run >= 5 and base != prev1:
         rate += z.run_error * (run - 4)
@@ -181,9 +182,9 @@ def _error_rate(
 def _neighbour(source: np.ndarray, n: int, spot: int, reverse: bool, base: int) -> int:
     """What a read out of phase shows: mostly the base before or after the one at ``spot``."""
     other = spot + (1 if np.random.random() < 0.5 else -1)
-    if np.random.random() < 0.65 and 0 <= other < n and source[other] < 4:
-        return 3 - int(source[other]) if reverse else int(source[other])
-    return (base + 1 + int(3 * np.random.random())) % 4
+    if np.random.random() < 0.65 and 0 <= other < n and source[other] < UNKNOWN_BASE:
+        return T - int(source[other]) if reverse else int(source[other])
+    return (base + 1 + int(3 * np.random.random())) % N_BASES
 
 
 @kernel
@@ -222,35 +223,35 @@ def read_fragment(
     if np.random.random() < z.tail_rate:
         burst = int(length * (0.4 + 0.6 * np.random.random()))
     level = _pick(z.initial[mate, read_class], np.random.random())
-    prev2, prev1, run, j, cycle = 4, 4, 0, 0, 0
+    prev2, prev1, run, j, cycle = UNKNOWN_BASE, UNKNOWN_BASE, 0, 0, 0
     # Out of phase: error rate, and the run's base, which is read once more right behind it.
-    phase_error, run_base, run_end = 0.0, 4, 0
+    phase_error, run_base, run_end = 0.0, UNKNOWN_BASE, 0
     while cycle < length:
         where = cycle / length
         time_bin = cycle * bins // length
         if cycle > 0:
             level = _pick(z.steps[mate, read_class, time_bin, level], np.random.random())
         spot = n - 1 - j if reverse else j
-        base, position = 4, -1
+        base, position = UNKNOWN_BASE, -1
         if j < n:
             base = int(source[spot])
             position = int(source_position[spot])
-            if reverse and base < 4:
-                base = 3 - base
+            if reverse and base < UNKNOWN_BASE:
+                base = T - base
         else:
-            base = int(adapters[mate, j - n]) if j - n < adapters.shape[1] else 2
+            base = int(adapters[mate, j - n]) if j - n < adapters.shape[1] else G
         chance = np.random.random()
         if chance < z.indel_rate and j < n and cycle > 0:
             if chance < 0.4 * z.indel_rate:
                 position = -1
-                base = int(np.random.random() * 4)
+                base = int(np.random.random() * N_BASES)
                 j -= 1
             else:
                 j += 1
                 continue
         seen = base
         quality_level = level
-        if base < 4:
+        if base < UNKNOWN_BASE:
             rate = _error_rate(z, level, prev2, prev1, base, run, where)
             if cycle >= burst:
                 rate = min(0.3, rate * 15.0 + 0.03)
@@ -266,10 +267,10 @@ def read_fragment(
                 if np.random.random() < 0.8:
                     quality_level = int(level * 0.6 * np.random.random())
             elif np.random.random() < rate:
-                if run >= 5 and prev1 < 4 and prev1 != base and np.random.random() < 0.7:
+                if run >= 5 and prev1 < UNKNOWN_BASE and prev1 != base and np.random.random() < 0.7:
                     seen = prev1
                 else:
-                    row = z.substitution[prev1 if prev1 < 4 else 0, base]
+                    row = z.substitution[prev1 if prev1 < UNKNOWN_BASE else A, base]
                     seen = _pick(row, np.random.random())
             elif position >= 0 and z.systematic_rate[strand, position] > 0.0:
                 if np.random.random() < z.systematic_rate[strand, position]:
@@ -277,10 +278,10 @@ def read_fragment(
                     if np.random.random() < z.low_quality_share:
                         quality_level = int(level * (0.2 + 0.6 * np.random.random()))
         quality = z.stated[quality_level]
-        if prev1 < 4 and seen < 4:
+        if prev1 < UNKNOWN_BASE and seen < UNKNOWN_BASE:
             quality += z.recalibration[time_bin, prev1, seen]
-        if np.random.random() < z.n_rate or seen > 3:
-            seen, quality = 4, 2.0
+        if np.random.random() < z.n_rate or seen >= UNKNOWN_BASE:
+            seen, quality = UNKNOWN_BASE, 2.0
         out_base[cycle] = seen
         out_quality[cycle] = np.uint8(min(max(quality + 0.5, 2.0), 60.0))
         out_position[cycle] = position

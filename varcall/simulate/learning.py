@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import pysam
 
+from pileup.codes import UNKNOWN_BASE, A, C, G, T
+from pileup.sam import FDUP, FQCFAIL, FSECONDARY, FSUPPLEMENTARY, FUNMAP
 from varcall.errors import InputError
 from varcall.inputs.contig_sequences import ContigSequences
 from varcall.simulate.noise import CYCLE_BINS, READ_CLASSES, base_codes
@@ -23,8 +25,8 @@ from varcall.simulate.noise import CYCLE_BINS, READ_CLASSES, base_codes
 #: A position with this share of differing reads, or more, is taken for a variant, not for errors.
 VARIANT_FRACTION = 0.15
 #: Reads with any of: unmapped, secondary, qc-fail, duplicate, supplementary.
-SKIPPED_FLAGS = 0x4 | 0x100 | 0x200 | 0x400 | 0x800
-_COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
+SKIPPED_FLAGS = FUNMAP | FSECONDARY | FQCFAIL | FDUP | FSUPPLEMENTARY
+_COMPLEMENT = np.array([T, G, C, A, UNKNOWN_BASE], dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +63,9 @@ def _machine_reads(bam: Path, fasta: Path, original_qualities: bool) -> Iterator
             positions = np.full(len(bases), -1, dtype=np.int64)
             for query, position in read.get_aligned_pairs(matches_only=True):
                 positions[query] = position
-            reference = np.where(positions >= 0, sequences[contig][positions], 4).astype(np.uint8)
+            reference = np.where(positions >= 0, sequences[contig][positions], UNKNOWN_BASE).astype(
+                np.uint8
+            )
             # "=" in SEQ is the reference's base (SAM specification, 1.4).
             bases = np.where(np.frombuffer(letters, np.uint8) == ord("="), reference, bases)
             positions = np.where(positions >= 0, positions + (read.reference_id << 40), -1)
@@ -76,7 +80,7 @@ def _machine_reads(bam: Path, fasta: Path, original_qualities: bool) -> Iterator
 def _variant_positions(reads: Sequence[_MachineRead]) -> np.ndarray:
     """Positions where reads differ from the reference too often for errors (sorted int64)."""
     aligned = np.concatenate([r.positions for r in reads])
-    differs = np.concatenate([(r.bases != r.reference) & (r.bases < 4) for r in reads])
+    differs = np.concatenate([(r.bases != r.reference) & (r.bases < UNKNOWN_BASE) for r in reads])
     keep = aligned >= 0
     unique, inverse = np.unique(aligned[keep], return_inverse=True)
     depth = np.bincount(inverse)
@@ -148,13 +152,19 @@ def _count_errors(
     level = np.zeros((2, n_levels), dtype=np.uint32)
     context = np.zeros((4, 4, 4, 4), dtype=np.uint32)  # previous two, true base, base read
     for read in reads:
-        usable = (read.positions >= 0) & (read.bases < 4) & (read.reference < 4)
+        usable = (
+            (read.positions >= 0) & (read.bases < UNKNOWN_BASE) & (read.reference < UNKNOWN_BASE)
+        )
         usable &= ~np.isin(read.positions, variants)
         wrong = usable & (read.bases != read.reference)
         q = index[read.qualities]
         np.add.at(level[0], q[usable], 1)
         np.add.at(level[1], q[wrong], 1)
-        here = usable[2:] & (read.reference[:-2] < 4) & (read.reference[1:-1] < 4)
+        here = (
+            usable[2:]
+            & (read.reference[:-2] < UNKNOWN_BASE)
+            & (read.reference[1:-1] < UNKNOWN_BASE)
+        )
         spot = np.flatnonzero(here) + 2
         key = (read.reference[spot - 2], read.reference[spot - 1], read.reference[spot])
         np.add.at(context, (*key, read.bases[spot]), 1)

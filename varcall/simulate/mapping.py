@@ -11,13 +11,27 @@ from typing import IO, BinaryIO
 import numpy as np
 import pysam
 
+from pileup.codes import UNKNOWN_BASE, A, C, G, T
+from pileup.sam import (
+    CDEL,
+    CINS,
+    CMATCH,
+    CSOFT_CLIP,
+    FDUP,
+    FMREVERSE,
+    FPAIRED,
+    FPROPER_PAIR,
+    FREAD1,
+    FREAD2,
+    FREVERSE,
+)
 from varcall.errors import InputError, WorkerError
 from varcall.simulate.noise import LETTERS
 from varcall.simulate.sequencer import ReadPairs
 
 #: Aligned bases an exactly placed read must have.
 MIN_ALIGNED = 25
-_COMPLEMENT = np.array([3, 2, 1, 0, 4], dtype=np.uint8)
+_COMPLEMENT = np.array([T, G, C, A, UNKNOWN_BASE], dtype=np.uint8)
 _INDEX_SUFFIXES = (".amb", ".ann", ".bwt", ".pac", ".sa")
 
 
@@ -117,7 +131,7 @@ def _collect(sam_stream: IO[bytes], output: Path, duplicate: np.ndarray) -> bool
             with pysam.AlignmentFile(str(output), "wbu", header=header) as bam:
                 for read in sam:
                     if duplicate[int(read.query_name or 0)]:
-                        read.flag |= 0x400
+                        read.flag |= FDUP
                     bam.write(read)
     except (OSError, ValueError):
         return False
@@ -185,20 +199,20 @@ def exact_cigar(position: np.ndarray) -> tuple[int, list[tuple[int, int]]]:
     if not len(aligned):
         return -1, []
     first, last = int(aligned[0]), int(aligned[-1])
-    cigar: list[tuple[int, int]] = [(4, first)] if first else []
+    cigar: list[tuple[int, int]] = [(CSOFT_CLIP, first)] if first else []
     steps = np.diff(position[aligned])
     inserted = np.diff(aligned) - 1
     begin = 0
     for i in np.flatnonzero((steps != 1) | (inserted != 0)).tolist():
-        cigar.append((0, i + 1 - begin))
+        cigar.append((CMATCH, i + 1 - begin))
         if inserted[i]:
-            cigar.append((1, int(inserted[i])))
+            cigar.append((CINS, int(inserted[i])))
         if steps[i] > 1:
-            cigar.append((2, int(steps[i]) - 1))
+            cigar.append((CDEL, int(steps[i]) - 1))
         begin = i + 1
-    cigar.append((0, len(aligned) - begin))
+    cigar.append((CMATCH, len(aligned) - begin))
     if last < len(position) - 1:
-        cigar.append((4, len(position) - 1 - last))
+        cigar.append((CSOFT_CLIP, len(position) - 1 - last))
     return int(position[first]), cigar
 
 
@@ -222,7 +236,7 @@ def _exact_read(
     read.reference_start = start + placement.start
     read.cigartuples = cigar
     read.mapping_quality = 60
-    read.flag = 0x1 | (0x10 if reverse else 0) | (0x80 if row % 2 else 0x40)
+    read.flag = FPAIRED | (FREVERSE if reverse else 0) | (FREAD2 if row % 2 else FREAD1)
     read.set_tag("RG", placement.sample)
     return read
 
@@ -236,7 +250,9 @@ def _join_mates(
         read.query_name = name
         read.next_reference_id = mate.reference_id
         read.next_reference_start = mate.reference_start
-        read.flag |= 0x2 | (0x20 if mate.is_reverse else 0) | (0x400 if duplicate else 0)
+        read.flag |= (
+            FPROPER_PAIR | (FMREVERSE if mate.is_reverse else 0) | (FDUP if duplicate else 0)
+        )
         leftmost = read.reference_start == low and (read.is_read1 or mate.reference_start != low)
         read.template_length = span if leftmost else -span
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from pileup.codes import N_BASES, UNKNOWN_BASE
 from varcall.errors import InputError
 
 #: Cycle bins of the quality Markov chain, relative to the read's length.
@@ -18,7 +19,7 @@ PROFILE_DIRECTORY = Path(__file__).parent / "profiles"
 #: Profiles that ship with the package.
 SHIPPED_PROFILES = ("novaseq", "genome_analyzer", "genome_analyzer_raw")
 
-_CODE = np.full(256, 4, dtype=np.uint8)
+_CODE = np.full(256, UNKNOWN_BASE, dtype=np.uint8)
 for _i, _letters in enumerate((b"Aa", b"Cc", b"Gg", b"Tt")):
     for _letter in _letters:
         _CODE[_letter] = _i
@@ -98,7 +99,7 @@ def _normalise(arrays: dict[str, np.ndarray]) -> NoiseProfile:
     pairs = arrays["class_pairs"].astype(np.float64)
     context = arrays["context"].astype(np.float64)
     bases = context.sum(axis=-1)
-    true_base = np.arange(4)
+    true_base = np.arange(N_BASES)
     right = context[:, :, true_base, true_base]
     rate = (bases - right + 20 * (bases - right).sum() / bases.sum()) / (bases + 20)
     wrong = context.sum(axis=0) + 1.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pileup.accelerate import kernel
+from pileup.codes import UNKNOWN_BASE
 
 MAX_UNIT = 6
 #: Shortest tract that counts, in bases, by unit length 1-6 (index 0 unused).
@@ -48,7 +49,7 @@ def _scan(codes: np.ndarray, min_tract: np.ndarray, out: np.ndarray) -> int:
     for unit in range(1, len(min_tract)):
         begin = 0
         for i in range(unit, len(codes) + 1):
-            if i < len(codes) and codes[i] == codes[i - unit] and codes[i] < 4:
+            if i < len(codes) and codes[i] == codes[i - unit] and codes[i] < UNKNOWN_BASE:
                 continue
             if i - begin >= min_tract[unit] and n < len(out):
                 out[n, 0], out[n, 1], out[n, 2] = begin, i, unit

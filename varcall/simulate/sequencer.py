@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from pileup.codes import N_BASES, UNKNOWN_BASE, C, G, T
 from varcall.simulate.genome import Molecule
 from varcall.simulate.kernels import (
     ADAPTERS,
@@ -32,7 +33,7 @@ class ReadPairs:
     Attributes
     ----------
     bases, qualities
-        uint8 [2n, longest]; codes (4 = N) and Phred qualities.
+        uint8 [2n, longest]; codes (UNKNOWN_BASE = N) and Phred qualities.
     position
         int32 [2n, longest]: 0-based in the stretch, -1 where the reference has no base.
     length
@@ -161,7 +162,7 @@ class Sequencer:
 
     def _sequence(self, fragments: FragmentTable, flagged: np.ndarray) -> ReadPairs:
         shape = (2 * len(flagged), self._library.read_length)
-        bases = np.full(shape, 4, dtype=np.uint8)
+        bases = np.full(shape, UNKNOWN_BASE, dtype=np.uint8)
         qualities = np.full(shape, 2, dtype=np.uint8)
         position = np.full(shape, -1, dtype=np.int32)
         seed = int(self._rng.integers(0, 2**31))
@@ -260,13 +261,13 @@ def _field(
 def _coverage(codes: np.ndarray, library: Library, rng: np.random.Generator) -> np.ndarray:
     """float64 [n]: relative number of fragments that start at each position."""
     window = 300
-    is_gc = np.concatenate([[0], np.cumsum((codes == 1) | (codes == 2))])
+    is_gc = np.concatenate([[0], np.cumsum((codes == C) | (codes == G))])
     stop = np.minimum(np.arange(len(codes)) + window, len(codes))
     gc = (is_gc[stop] - is_gc[:-1]) / np.maximum(stop - np.arange(len(codes)), 1)
     bias = np.exp(-0.5 * ((gc - library.gc_centre) / library.gc_width) ** 2)
     weight = bias * _field(len(codes), 2500.0, library.coverage_sd * 0.7, rng)
     weight = weight * _field(len(codes), 150.0, library.coverage_sd, rng)
-    return np.asarray(np.where(codes < 4, weight, 0.0) + 1e-9)
+    return np.asarray(np.where(codes < UNKNOWN_BASE, weight, 0.0) + 1e-9)
 
 
 def _systematic_sites(
@@ -281,14 +282,17 @@ def _systematic_sites(
     rate = np.zeros((2, n), dtype=np.float32)
     wrong = np.zeros((2, n), dtype=np.uint8)
     for strand in range(2):
-        machine = codes if strand == 0 else np.where(codes < 4, 3 - codes, 4)[::-1]
-        before = np.concatenate([[4], machine[:-1]])
-        before2 = np.concatenate([[4, 4], machine[:-2]])
-        weight = np.where((before == 2) & (before2 == 2), 8.0, 1.0) * (machine < 4)
+        machine = (
+            codes if strand == 0 else np.where(codes < UNKNOWN_BASE, T - codes, UNKNOWN_BASE)[::-1]
+        )
+        before = np.concatenate([[UNKNOWN_BASE], machine[:-1]])
+        before2 = np.concatenate([[UNKNOWN_BASE, UNKNOWN_BASE], machine[:-2]])
+        weight = np.where((before == G) & (before2 == G), 8.0, 1.0) * (machine < UNKNOWN_BASE)
         count = int(rng.poisson(library.systematic_per_kb * n / 2000))
         spots = rng.choice(n, size=count, p=weight / weight.sum())
-        random_base = (machine[spots] + rng.integers(1, 4, size=count)) % 4
-        again = (before[spots] < 4) & (before[spots] != machine[spots]) & (rng.random(count) < 0.6)
+        random_base = (machine[spots] + rng.integers(1, N_BASES, size=count)) % N_BASES
+        last = before[spots]
+        again = (last < UNKNOWN_BASE) & (last != machine[spots]) & (rng.random(count) < 0.6)
         base = np.where(again, before[spots], random_base)
         share = 0.05 + 0.55 * rng.beta(0.8, 2.5, size=count)
         here = spots if strand == 0 else n - 1 - spots

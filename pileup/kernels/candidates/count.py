@@ -3,8 +3,8 @@
 import numpy as np
 
 from pileup.accelerate import kernel
-
-_REVERSE_FLAG = 16
+from pileup.codes import REF
+from pileup.sam import FREVERSE
 
 
 @kernel
@@ -18,7 +18,7 @@ def count_alleles(reads, sites, shown):
     for site in range(n_sites):
         ref_column = sites.alt_offset[site] + site
         for index in range(shown.offset[site], shown.offset[site + 1]):
-            if shown.counts[index] and shown.allele[index] >= 0:
-                strand = 1 if reads.flag[shown.read[index]] & _REVERSE_FLAG else 0
+            if shown.counts[index] and shown.allele[index] >= REF:
+                strand = 1 if reads.flag[shown.read[index]] & FREVERSE else 0
                 counts[strand, ref_column + shown.allele[index]] += 1
     return counts

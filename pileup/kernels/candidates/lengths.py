@@ -3,8 +3,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
-from pileup.arrays import INDEL
-from pileup.kernels.candidates.observe import NOT_SPANNING
+from pileup.codes import INDEL, NOT_SPANNING
 
 # A stutter step changes the length by one more unit with this probability.
 _STEP = 0.2

@@ -3,7 +3,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
-from pileup.arrays import SUBSTITUTION
+from pileup.codes import NOT_SPANNING, OTHER, REF, SUBSTITUTION, UNINFORMATIVE, UNKNOWN_BASE
 from pileup.kernels.reads.walk import (
     DELETED,
     first_base_from,
@@ -11,12 +11,6 @@ from pileup.kernels.reads.walk import (
     longest_span,
     query_index,
 )
-
-# Alleles an observation may carry besides 0 (REF) and 1, 2, ... (the site's ALTs).
-OTHER = -1
-UNINFORMATIVE = -2
-# `delta` of a read that does not span the site's repeat.
-NOT_SPANNING = -32768
 
 
 @kernel
@@ -51,7 +45,7 @@ def _substitution_allele(read, site, reads, reference, sites, min_base_quality):
             return UNINFORMATIVE, 0
         lowest = min(lowest, reads.qualities[query])
         base = reads.bases[query]
-        if base > 3:
+        if base >= UNKNOWN_BASE:
             return UNINFORMATIVE, 0
         if base != reference.codes[start + step - reference.start]:
             matches_ref = False
@@ -61,7 +55,7 @@ def _substitution_allele(read, site, reads, reference, sites, min_base_quality):
     if lowest < min_base_quality:
         return UNINFORMATIVE, lowest
     if matches_ref:
-        return 0, lowest
+        return REF, lowest
     for alt in range(last_alt - first_alt):
         if matching_alts >> alt & 1:
             return alt + 1, lowest
@@ -104,7 +98,7 @@ def _indel_allele(read, site, reads, events, sites):
     change = (after - before) - (reached - start)
     if allele == UNINFORMATIVE:
         # An indel too doubtful to be an event still makes the read no REF read.
-        allele = OTHER if touched or change != 0 else 0
+        allele = OTHER if touched or change != 0 else REF
         quality = min(reads.qualities[before], reads.qualities[after])
     return allele, quality, change
 

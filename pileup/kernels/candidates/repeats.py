@@ -1,7 +1,7 @@
 """How far an indel can be shifted along the reference: the repeat it belongs to."""
 
 from pileup.accelerate import kernel
-from pileup.arrays import SUBSTITUTION
+from pileup.codes import SUBSTITUTION, UNKNOWN_BASE
 from pileup.kernels.candidates.scan import MAX_SHIFT
 
 
@@ -30,7 +30,7 @@ def indel_extents(reference, sites):
                     leaving = sites.alt_bases[offset + extent]
                 else:
                     leaving = codes[first + extent - inserted]
-                if arriving > 3 or arriving != leaving:
+                if arriving >= UNKNOWN_BASE or arriving != leaving:
                     break
                 extent += 1
             end = sites.start[site] + 1 + extent + deleted

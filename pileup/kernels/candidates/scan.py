@@ -3,9 +3,9 @@
 import numpy as np
 
 from pileup.accelerate import kernel
+from pileup.codes import UNKNOWN_BASE
+from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CREF_SKIP, CSOFT_CLIP
 
-# BAM CIGAR codes (SAM 1.4.6): M 0, I 1, D 2, N 3, S 4, H 5, P 6, = 7, X 8.
-_M, _I, _D, _N, _S, _EQ, _X = 0, 1, 2, 3, 4, 7, 8
 # An indel is shifted left at most this far; the reference passed in reaches that far beyond reads.
 MAX_SHIFT = 400
 # 64-bit FNV-1a offset and prime.
@@ -31,7 +31,7 @@ def shift_deletion(reference, start, length):
     position = start - reference.start
     while shift < MAX_SHIFT and position - shift - 1 >= 0:
         left = codes[position - shift - 1]
-        if left > 3 or left != codes[position - shift - 1 + length]:
+        if left >= UNKNOWN_BASE or left != codes[position - shift - 1 + length]:
             break
         shift += 1
     return shift
@@ -46,7 +46,7 @@ def shift_insertion(reference, start, bases, offset, length):
     while shift < MAX_SHIFT and position - shift - 1 >= 0:
         left = codes[position - shift - 1]
         last = bases[offset + (length - 1 - shift % length)]
-        if left > 3 or left != last:
+        if left >= UNKNOWN_BASE or left != last:
             break
         shift += 1
     return shift
@@ -57,7 +57,7 @@ def count_indels(cigar_op):
     """Count insertions and deletions, to size the event arrays."""
     total = 0
     for op in cigar_op:
-        if op == _I or op == _D:
+        if op == CINS or op == CDEL:
             total += 1
     return total
 
@@ -90,37 +90,37 @@ def scan_reads(reads, reference, min_base_quality, max_allele, counts, events):
         for index in range(first_op, last_op):
             op = reads.cigar_op[index]
             size = np.int64(reads.cigar_length[index])
-            if op == _M or op == _EQ or op == _X:
+            if op == CMATCH or op == CEQUAL or op == CDIFF:
                 for step in range(size):
                     column = position + step - reference.start
                     if column < 0 or column >= length:
                         continue
                     base = reads.bases[query + step]
-                    if reads.qualities[query + step] < min_base_quality or base > 3:
+                    if reads.qualities[query + step] < min_base_quality or base >= UNKNOWN_BASE:
                         continue
                     counts.base_counts[column, base] += 1
                     counts.depth[column] += 1
-                    if codes[column] <= 3 and base != codes[column]:
+                    if codes[column] < UNKNOWN_BASE and base != codes[column]:
                         counts.mismatches[read] += 1
                 position += size
                 query += size
                 aligned_before = True
-            elif op == _I or op == _D:
+            elif op == CINS or op == CDEL:
                 counts.mismatches[read] += 1
                 aligned_after = False
                 for later in range(index + 1, last_op):
                     later_op = reads.cigar_op[later]
-                    if later_op == _M or later_op == _EQ or later_op == _X:
+                    if later_op == CMATCH or later_op == CEQUAL or later_op == CDIFF:
                         aligned_after = True
                 usable = aligned_before and aligned_after and size <= max_allele
                 column = position - reference.start
-                if column < 1 or column + (size if op == _D else 0) >= length:
+                if column < 1 or column + (size if op == CDEL else 0) >= length:
                     usable = False
-                if op == _I:
+                if op == CINS:
                     total = 0
                     for step in range(size):
                         total += np.int64(reads.qualities[query + step])
-                        if reads.bases[query + step] > 3:
+                        if reads.bases[query + step] >= UNKNOWN_BASE:
                             usable = False
                     mean = total // size if size > 0 else 0
                     if mean < min_base_quality:
@@ -153,9 +153,9 @@ def scan_reads(reads, reference, min_base_quality, max_allele, counts, events):
                         )
                         found += 1
                     position += size
-            elif op == _N:
+            elif op == CREF_SKIP:
                 position += size
-            elif op == _S:
+            elif op == CSOFT_CLIP:
                 counts.clipped[read] += size
                 query += size
     events.offset[len(reads.read_start)] = found

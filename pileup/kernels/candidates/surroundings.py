@@ -1,6 +1,7 @@
 """What lies around a candidate: other candidates, and the reference's composition."""
 
 from pileup.accelerate import kernel
+from pileup.codes import REF, UNINFORMATIVE, UNKNOWN_BASE, C, G
 
 # How far neighbouring candidates are looked for, in bases.
 NEAR, FAR = 25, 100
@@ -16,9 +17,9 @@ def site_fractions(shown, fractions):
         informative = 0
         different = 0
         for index in range(shown.offset[site], shown.offset[site + 1]):
-            if shown.counts[index] and shown.allele[index] != -2:
+            if shown.counts[index] and shown.allele[index] != UNINFORMATIVE:
                 informative += 1
-                different += shown.allele[index] != 0
+                different += shown.allele[index] != REF
         fractions[site] = different / informative if informative > 0 else 0.0
 
 
@@ -51,7 +52,7 @@ def run_length(codes, column):
     """Return the longest homopolymer run that holds `column` or the base after it."""
     longest = 1
     for origin in range(max(0, column), min(column + 2, len(codes))):
-        if codes[origin] > 3:
+        if codes[origin] >= UNKNOWN_BASE:
             continue
         low = origin
         while low > 0 and codes[low - 1] == codes[origin]:
@@ -72,7 +73,7 @@ def describe_reference(questions, reference, sites, gc_share, run):
         known = 0
         gc = 0
         for at in range(max(0, column - _GC_REACH), min(len(codes), column + _GC_REACH + 1)):
-            known += codes[at] <= 3
-            gc += codes[at] == 1 or codes[at] == 2
+            known += codes[at] < UNKNOWN_BASE
+            gc += codes[at] == C or codes[at] == G
         gc_share[question] = gc / known if known > 0 else 0.5
         run[question] = run_length(codes, column)

@@ -3,18 +3,16 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
-from pileup.arrays import INDEL
+from pileup.codes import INDEL, PUTATIVE, REF, UNKNOWN_LEVEL
 from pileup.kernels.image.draw import support_level
+from pileup.sam import FPAIRED, FPROPER_PAIR, FREVERSE
 
-_REVERSE_FLAG = 16
-# PROPER_PAIR (2) has no meaning without PAIRED (1), SAM 1.4.2: its absence there says nothing.
-_PAIRING_FLAGS, _IMPROPER_PAIR = 1 | 2, 1
+# FPROPER_PAIR has no meaning without FPAIRED (SAM 1.4.2): its absence there says nothing.
+_PAIRING_FLAGS, _IMPROPER_PAIR = FPAIRED | FPROPER_PAIR, FPAIRED
 _LOW_MAPQ = 20
 _MAPQ_CAP, _MISMATCH_CAP, _END_CAP = 60, 20, 75
 _NEAR_END = 6
 
-# Levels of `support_level`: the putative allele(s), another allele, REF, not informative.
-PUTATIVE, OTHER_LEVEL, REF_LEVEL, UNKNOWN_LEVEL, N_LEVELS = 0, 1, 2, 3, 4
 # Columns of `sums`.
 COUNT, FORWARD, QUALITY, MAPQ, LOW_MAPQ, TO_END, MISMATCHES, CLIPPED, IMPROPER, N_SUMS = range(10)
 # Columns of `extras`: about the putative reads, and about reads of the site's other ALTs.
@@ -45,14 +43,14 @@ def tally_witnesses(questions, reads, counts, sites, shown, sums, extras):
             level = support_level(allele, mask)
             row = sums[question, level]
             row[COUNT] += 1
-            row[FORWARD] += reads.flag[read] & _REVERSE_FLAG == 0
+            row[FORWARD] += reads.flag[read] & FREVERSE == 0
             row[QUALITY] += shown.quality[index]
             row[MAPQ] += min(reads.mapq[read], _MAPQ_CAP)
             row[LOW_MAPQ] += reads.mapq[read] < _LOW_MAPQ
             to_end = min(start - reads.read_start[read], reads.read_end[read] - start - 1)
             row[TO_END] += min(max(to_end, 0), _END_CAP)
             own = 0
-            if allele > 0:
+            if allele > REF:
                 own = 1 if sites.kind[site] == INDEL else sites.ref_length[site]
                 by_allele[allele] += 1
                 extras[question, OTHER_ALTS] += level != PUTATIVE

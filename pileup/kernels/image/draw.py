@@ -3,8 +3,9 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
-from pileup.arrays import INDEL
+from pileup.codes import INDEL, OTHER, OTHER_LEVEL, PUTATIVE, REF, REF_LEVEL, UNKNOWN_LEVEL
 from pileup.kernels.spans import order_of
+from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CREF_SKIP, CSOFT_CLIP, FREVERSE
 from pileup.spec import (
     ALLELE_ROWS,
     BASE_A,
@@ -36,7 +37,6 @@ from pileup.spec import (
 )
 
 _BASE_PIXEL = np.array([BASE_A, BASE_C, BASE_G, BASE_T, BASE_OTHER], dtype=np.uint8)
-_REVERSE_FLAG = 16
 
 
 @kernel
@@ -49,12 +49,12 @@ def mix(value):
 
 @part
 def support_level(allele, mask):
-    """Return 0 for the putative allele(s), 1 another, 2 REF, 3 not informative."""
-    if allele > 0:
-        return 0 if mask >> (allele - 1) & 1 else 1
-    if allele == 0:
-        return 2
-    return 1 if allele == -1 else 3
+    """Return the level of what a read shows, given the mask of the putative ALTs."""
+    if allele > REF:
+        return PUTATIVE if mask >> (allele - 1) & 1 else OTHER_LEVEL
+    if allele == REF:
+        return REF_LEVEL
+    return OTHER_LEVEL if allele == OTHER else UNKNOWN_LEVEL
 
 
 @kernel
@@ -145,14 +145,14 @@ def _draw_read(image, row, read, support, left, reference, reads):
     """Draw a read into a row of both panels; `left` is the contig position of column 0."""
     codes = reference.codes
     mapq_pixel = min(reads.mapq[read], MAPQ_CAP) * MAX_PIXEL // MAPQ_CAP
-    strand_pixel = STRAND_REVERSE if reads.flag[read] & _REVERSE_FLAG else STRAND_FORWARD
+    strand_pixel = STRAND_REVERSE if reads.flag[read] & FREVERSE else STRAND_FORWARD
     lower = PANEL_HEIGHT + row
     position = np.int64(reads.read_start[read])
     query = reads.base_offset[read]
     for index in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
         op = reads.cigar_op[index]
         size = np.int64(reads.cigar_length[index])
-        if op == 0 or op == 7 or op == 8 or op == 2:
+        if op == CMATCH or op == CEQUAL or op == CDIFF or op == CDEL:
             begin = max(0, left - position)
             end = min(size, left + WIDTH - position)
             for step in range(begin, end):
@@ -160,7 +160,7 @@ def _draw_read(image, row, read, support, left, reference, reads):
                 image[row, column, 2] = mapq_pixel
                 image[lower, column, 0] = strand_pixel
                 image[lower, column, 1] = support
-                if op == 2:
+                if op == CDEL:
                     image[lower, column, 2] = DIFFERS_DELETION
                     continue
                 base = reads.bases[query + step]
@@ -171,18 +171,18 @@ def _draw_read(image, row, read, support, left, reference, reads):
                 same = 0 <= source < len(codes) and codes[source] == base
                 image[lower, column, 2] = DIFFERS_NOT if same else DIFFERS_MISMATCH
             position += size
-            if op != 2:
+            if op != CDEL:
                 query += size
-        elif op == 1:
+        elif op == CINS:
             column = position - 1 - left
             if 0 <= column < WIDTH and position > reads.read_start[read]:
                 image[lower, column, 2] = DIFFERS_INSERTION + DIFFERS_INSERTION_STEP * min(
                     size, DIFFERS_INSERTION_CAP
                 )
             query += size
-        elif op == 4:
+        elif op == CSOFT_CLIP:
             query += size
-        elif op == 3:
+        elif op == CREF_SKIP:
             position += size
         if position >= left + WIDTH:
             break
@@ -201,11 +201,11 @@ def draw_images(images, questions, reference, reads, sites, shown):
         for index in range(len(rows)):
             observation = rows[index]
             level = support_level(shown.allele[observation], mask)
-            if level == 0:
+            if level == PUTATIVE:
                 support = SUPPORT_PUTATIVE
-            elif level == 1:
+            elif level == OTHER_LEVEL:
                 support = SUPPORT_OTHER
-            elif level == 2:
+            elif level == REF_LEVEL:
                 support = SUPPORT_REFERENCE
             else:
                 support = SUPPORT_UNKNOWN

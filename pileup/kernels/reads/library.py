@@ -1,6 +1,8 @@
 """Counts behind a library profile: bases by position, and lengths that reads show for runs."""
 
 from pileup.accelerate import kernel
+from pileup.codes import N_BASES, UNKNOWN_BASE
+from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CREF_SKIP, CSOFT_CLIP
 
 
 @kernel
@@ -20,7 +22,7 @@ def tally_bases(reads, covering, compared, start, min_quality, counts, coverage)
         for index in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
             op = reads.cigar_op[index]
             size = reads.cigar_length[index]
-            if op == 0 or op == 7 or op == 8:
+            if op == CMATCH or op == CEQUAL or op == CDIFF:
                 low, high = max(0, -at), min(size, span - at)
                 if covering[read]:
                     for step in range(low, high):
@@ -28,11 +30,11 @@ def tally_bases(reads, covering, compared, start, min_quality, counts, coverage)
                 if compared[read]:
                     for step in range(low, high):
                         base = reads.bases[query + step]
-                        if base < 4 and reads.qualities[query + step] >= min_quality:
+                        if base < UNKNOWN_BASE and reads.qualities[query + step] >= min_quality:
                             counts[at + step, base] += 1
-            if op == 0 or op == 2 or op == 3 or op == 7 or op == 8:
+            if op == CMATCH or op == CDEL or op == CREF_SKIP or op == CEQUAL or op == CDIFF:
                 at += size
-            if op == 0 or op == 1 or op == 4 or op == 7 or op == 8:
+            if op == CMATCH or op == CINS or op == CSOFT_CLIP or op == CEQUAL or op == CDIFF:
                 query += size
 
 
@@ -47,11 +49,11 @@ def count_errors(counts, reference, min_depth, variant_count, variant_fraction):
     compared = 0
     for position in range(len(reference)):
         ref = reference[position]
-        if ref > 3:
+        if ref >= UNKNOWN_BASE:
             continue
         depth = 0
         commonest = 0
-        for base in range(4):
+        for base in range(N_BASES):
             depth += counts[position, base]
             if base != ref:
                 commonest = max(commonest, counts[position, base])
@@ -87,10 +89,10 @@ def shown_lengths(reads, used, run_start, run_end, run_base, flank, histogram):
             for index in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
                 op = reads.cigar_op[index]
                 size = reads.cigar_length[index]
-                if op == 0 or op == 7 or op == 8:
+                if op == CMATCH or op == CEQUAL or op == CDIFF:
                     at += size
                     query += size
-                elif op == 1:
+                elif op == CINS:
                     if low <= at <= high:
                         change += size
                         for step in range(size):
@@ -98,13 +100,13 @@ def shown_lengths(reads, used, run_start, run_end, run_base, flank, histogram):
                     elif low - flank < at < high + flank:
                         clean = False
                     query += size
-                elif op == 2 or op == 3:
-                    if low <= at and at + size <= high and op == 2:
+                elif op == CDEL or op == CREF_SKIP:
+                    if low <= at and at + size <= high and op == CDEL:
                         change -= size
                     elif at < high + flank and at + size > low - flank:
                         clean = False
                     at += size
-                elif op == 4:
+                elif op == CSOFT_CLIP:
                     query += size
                 if at > high + flank:
                     break

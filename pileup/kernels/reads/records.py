@@ -7,8 +7,24 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
-from pileup.arrays import EQUAL
+from pileup.codes import EQUAL, UNKNOWN_BASE, A, C, G, T
 from pileup.kernels.spans import copy_into
+from pileup.sam import (
+    CDEL,
+    CDIFF,
+    CEQUAL,
+    CIGAR_MASK,
+    CIGAR_SHIFT,
+    CINS,
+    CMATCH,
+    CREF_SKIP,
+    CSOFT_CLIP,
+    FDUP,
+    FQCFAIL,
+    FSECONDARY,
+    FSUPPLEMENTARY,
+    FUNMAP,
+)
 
 # How a scan ended.
 NEEDS_BYTES, DONE, TABLE_FULL, MALFORMED, UNSORTED = 0, 1, 2, 3, 4
@@ -31,8 +47,8 @@ for _byte in range(256):
         _value = (_value >> 1) ^ (0xEDB88320 if _value & 1 else 0)
     _CRC[_byte] = _value
 # The 4-bit bases "=ACMGRSVTWYHKDBN" as codes.
-_BASE = np.full(16, 4, np.uint8)
-_BASE[0], _BASE[1], _BASE[2], _BASE[4], _BASE[8] = EQUAL, 0, 1, 2, 3
+_BASE = np.full(16, UNKNOWN_BASE, np.uint8)
+_BASE[0], _BASE[1], _BASE[2], _BASE[4], _BASE[8] = EQUAL, A, C, G, T
 
 
 @part
@@ -114,18 +130,18 @@ def _is_of_groups(data, tags, end, groups):
 @part
 def _flag_reason(flag, exclude_flags):
     """Why the flags leave an alignment out; -1 where they do not. Unmapped ones always are."""
-    excluded = flag & (exclude_flags | 4)
+    excluded = flag & (exclude_flags | FUNMAP)
     if excluded == 0:
         return -1
-    if excluded & 4:
+    if excluded & FUNMAP:
         return UNMAPPED
-    if excluded & 0x100:
+    if excluded & FSECONDARY:
         return SECONDARY
-    if excluded & 0x800:
+    if excluded & FSUPPLEMENTARY:
         return SUPPLEMENTARY
-    if excluded & 0x200:
+    if excluded & FQCFAIL:
         return QC_FAIL
-    if excluded & 0x400:
+    if excluded & FDUP:
         return DUPLICATE
     return OTHER_FLAG
 
@@ -190,7 +206,7 @@ def scan_records(data, filled, span, rules, groups, records, skipped, tile_marks
         tags = cigar + 4 * n_cigar + (n_bases + 1) // 2 + n_bases
         if data[at + 12] == 0 or n_bases < 0 or tags > stop:
             return MALFORMED
-        if n_cigar > 0 and _uint32(data, cigar) == (n_bases << 4 | 4):
+        if n_cigar > 0 and _uint32(data, cigar) == (n_bases << CIGAR_SHIFT | CSOFT_CLIP):
             # More operations than the field can count stand in a tag (section 4.2.2).
             long_cigar = _find_tag(data, tags, stop, ord("C"), ord("G"))
             if long_cigar >= 0 and data[long_cigar] == ord("B"):
@@ -203,16 +219,16 @@ def scan_records(data, filled, span, rules, groups, records, skipped, tile_marks
         is_aligned = False
         for index in range(n_cigar):
             operation = _uint32(data, cigar + 4 * index)
-            op = operation & 15
-            if op == 0 or op == 7 or op == 8:
+            op = operation & CIGAR_MASK
+            if op == CMATCH or op == CEQUAL or op == CDIFF:
                 is_aligned = True
-                reference_length += operation >> 4
-                query_length += operation >> 4
-            elif op == 2 or op == 3:
-                reference_length += operation >> 4
-            elif op == 1 or op == 4:
-                query_length += operation >> 4
-        is_mapped = flag & 4 == 0
+                reference_length += operation >> CIGAR_SHIFT
+                query_length += operation >> CIGAR_SHIFT
+            elif op == CDEL or op == CREF_SKIP:
+                reference_length += operation >> CIGAR_SHIFT
+            elif op == CINS or op == CSOFT_CLIP:
+                query_length += operation >> CIGAR_SHIFT
+        is_mapped = flag & FUNMAP == 0
         end = start + (max(1, reference_length) if is_mapped else 1)
         if end > _MAX_POSITION or (is_mapped and n_bases > 0 and query_length != n_bases):
             return MALFORMED
@@ -298,8 +314,8 @@ def unpack_records(data, records, missing_quality, slots, reads):
         low = reads.cigar_offset[read]
         for index in range(records.n_cigar[read]):
             operation = _uint32(data, cigar + 4 * index)
-            reads.cigar_op[low + index] = operation & 15
-            reads.cigar_length[low + index] = operation >> 4
+            reads.cigar_op[low + index] = operation & CIGAR_MASK
+            reads.cigar_length[low + index] = operation >> CIGAR_SHIFT
         n_bases = np.int64(records.n_bases[read])
         sequence = at + 36 + name_length + 4 * _uint16(data, at + 16)
         quality = sequence + (n_bases + 1) // 2

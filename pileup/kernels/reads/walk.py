@@ -1,6 +1,7 @@
 """Find a reference position inside a read."""
 
 from pileup.accelerate import kernel
+from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CREF_SKIP, CSOFT_CLIP
 
 # What `query_index` answers where the read has no base at the position.
 DELETED = -1
@@ -18,20 +19,20 @@ def query_index(read, position, reads):
     for index in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
         op = reads.cigar_op[index]
         size = reads.cigar_length[index]
-        if op == 0 or op == 7 or op == 8:
+        if op == CMATCH or op == CEQUAL or op == CDIFF:
             if position < at + size:
                 return query + (position - at) if position >= at else OUTSIDE
             at += size
             query += size
-        elif op == 2:
+        elif op == CDEL:
             if position < at + size:
                 return DELETED if position >= at else OUTSIDE
             at += size
-        elif op == 3:
+        elif op == CREF_SKIP:
             if position < at + size:
                 return OUTSIDE
             at += size
-        elif op == 1 or op == 4:
+        elif op == CINS or op == CSOFT_CLIP:
             query += size
     return OUTSIDE
 

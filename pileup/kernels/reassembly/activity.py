@@ -3,7 +3,9 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
+from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.candidates.scan import MAX_SHIFT, shift_deletion, shift_insertion
+from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CPAD, CREF_SKIP, CSOFT_CLIP
 
 # Differences of one read at most this far apart are one cluster.
 CLUSTER_REACH = 12
@@ -34,7 +36,7 @@ def find_usable(reads, rules, usable):
         simple = 0 < span <= 2 * rules.max_read_length and length <= rules.max_read_length
         for index in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
             op = reads.cigar_op[index]
-            if op == 3 or op == 6:
+            if op == CREF_SKIP or op == CPAD:
                 simple = False
         usable[read] = simple
 
@@ -51,7 +53,7 @@ def right_shift(reference, start, bases, query, inserted, deleted):
             leaving = codes[column + shift - inserted]
         else:
             leaving = bases[query + shift]
-        if arriving > 3 or arriving != leaving:
+        if arriving >= UNKNOWN_BASE or arriving != leaving:
             break
         shift += 1
     return shift
@@ -88,7 +90,8 @@ def next_mismatch(bases, qualities, codes, query, column, low, high, min_base_qu
         base = bases[query + step]
         if base == codes[column + step]:
             continue
-        if base <= 3 and codes[column + step] <= 3 and qualities[query + step] >= min_base_quality:
+        is_known = base < UNKNOWN_BASE and codes[column + step] < UNKNOWN_BASE
+        if is_known and qualities[query + step] >= min_base_quality:
             return step
     return high
 
@@ -114,7 +117,7 @@ def mark_activity(reads, reference, usable, rules, origin, activity):
         for index in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
             op = reads.cigar_op[index]
             size = np.int64(reads.cigar_length[index])
-            if op == 0 or op == 7 or op == 8:
+            if op == CMATCH or op == CEQUAL or op == CDIFF:
                 column = position - reference.start
                 high = min(size, len(reference.codes) - column)
                 step = max(np.int64(0), -column)
@@ -138,8 +141,8 @@ def mark_activity(reads, reference, usable, rules, origin, activity):
                     step += 1
                 position += size
                 query += size
-            elif op == 1 or op == 2:
-                if op == 1:
+            elif op == CINS or op == CDEL:
+                if op == CINS:
                     inserted, deleted = size, np.int64(0)
                     left = shift_insertion(reference, position, reads.bases, query, size)
                 else:
@@ -156,7 +159,7 @@ def mark_activity(reads, reference, usable, rules, origin, activity):
                 position += deleted
                 query += inserted
                 last_event = position
-            elif op == 4:
+            elif op == CSOFT_CLIP:
                 good = 0
                 for step in range(size):
                     good += reads.qualities[query + step] >= rules.min_base_quality
@@ -181,7 +184,7 @@ def _mark_ends(reads, reference, usable, rules, origin, activity):
         for index in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
             op = reads.cigar_op[index]
             size = np.int64(reads.cigar_length[index])
-            if op == 0 or op == 7 or op == 8:
+            if op == CMATCH or op == CEQUAL or op == CDIFF:
                 column = position - reference.start
                 high = min(size, len(reference.codes) - column)
                 step = max(np.int64(0), -column)
@@ -212,9 +215,9 @@ def _mark_ends(reads, reference, usable, rules, origin, activity):
                         step += 1
                 position += size
                 query += size
-            elif op == 2:
+            elif op == CDEL:
                 position += size
-            elif op == 1 or op == 4:
+            elif op == CINS or op == CSOFT_CLIP:
                 query += size
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
+from pileup.codes import UNKNOWN_BASE
 
 # DeepVariant's scores (realigner.py); a gap of n bases costs GAP_OPEN + (n - 1) * GAP_EXTEND.
 MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND = 4, -6, -8, -2
@@ -29,9 +30,9 @@ HAPLOTYPE_BAND = 40
 @part
 def pair_score(base, other):
     """Return the score of a base of a read on one of a haplotype."""
-    if other > 3:
+    if other >= UNKNOWN_BASE:
         return OUTSIDE
-    if base > 3:
+    if base >= UNKNOWN_BASE:
         return UNKNOWN
     return MATCH if base == other else MISMATCH
 
@@ -122,8 +123,8 @@ def align_gapped(codes, haplotype, start, end, left_free, right_free, band, scor
                     value, came = fresh, 3
             if 0 <= at < len(haplotype):
                 other = haplotype[at]
-                if max(base, other) > 3:
-                    value += OUTSIDE if other > 3 else UNKNOWN
+                if max(base, other) >= UNKNOWN_BASE:
+                    value += OUTSIDE if other >= UNKNOWN_BASE else UNKNOWN
                 else:
                     value += match_score if base == other else mismatch_score
             else:

@@ -84,7 +84,7 @@ class SegmentArrays(NamedTuple):
     offset
         int64 [m + 1] into `codes`.
     codes
-        uint8, the bases; those of poor quality are 4.
+        uint8, the bases; those of poor quality are UNKNOWN_BASE.
     """
 
     read: NDArray[np.int64]

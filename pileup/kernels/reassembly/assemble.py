@@ -3,6 +3,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
+from pileup.codes import N_BASES, UNKNOWN_BASE
 from pileup.kernels.reassembly.align import place_haplotype
 from pileup.kernels.reassembly.haplotypes import MAX_LENGTH, NO_FRAGMENT, add_spelling
 from pileup.kernels.spans import are_known, copy_into
@@ -54,7 +55,7 @@ def _thread(codes, qualities, min_quality, k, is_reference, graph):
     before = -1
     for index in range(len(codes)):
         code = codes[index]
-        if code > 3 or (not is_reference and qualities[index] < min_quality):
+        if code >= UNKNOWN_BASE or (not is_reference and qualities[index] < min_quality):
             run = 0
             before = -1
             value = np.uint64(0)
@@ -106,7 +107,7 @@ def _order(edges, keep, source, sink):
     while depth > 0:
         node = stack[depth - 1]
         code = next_code[node]
-        if node == sink or code == 4:
+        if node == sink or code == N_BASES:
             state[node] = 2
             depth -= 1
             if depth > 0 and useful[node]:
@@ -144,10 +145,10 @@ def _best_paths(order, edges, keep, weights, costs, came_node, came_rank, came_c
     came_node[order[0], 0] = -1
     for node in order:
         total = 0
-        for code in range(4):
+        for code in range(N_BASES):
             if keep[node, code] and useful[edges[node, code]]:
                 total += max(weights[node, code], 1)
-        for code in range(4):
+        for code in range(N_BASES):
             if not keep[node, code] or not useful[edges[node, code]]:
                 continue
             child = edges[node, code]
@@ -190,9 +191,9 @@ def follow_paths(codes, k, min_edge, edges, weights, of_reference, size, paths, 
     The number of paths, likeliest first; 0 where the graph has a cycle.
     """
     n = size
-    keep = np.empty((n, 4), np.bool_)
+    keep = np.empty((n, N_BASES), np.bool_)
     for node in range(n):
-        for code in range(4):
+        for code in range(N_BASES):
             keep[node, code] = of_reference[node, code] or weights[node, code] >= min_edge
     sink = len(codes) - k
     order = _order(edges[:n], keep, 0, sink)
@@ -238,9 +239,9 @@ def assemble(segments, reads, reference, start, end, min_base_quality, paths, le
     min_edge = max(MIN_EDGE, chosen // 50)
     table = np.empty(2 * MAX_NODES, np.int32)
     keys = np.empty(MAX_NODES, np.uint64)
-    edges = np.empty((MAX_NODES, 4), np.int32)
-    weights = np.empty((MAX_NODES, 4), np.int32)
-    of_reference = np.empty((MAX_NODES, 4), np.bool_)
+    edges = np.empty((MAX_NODES, N_BASES), np.int32)
+    weights = np.empty((MAX_NODES, N_BASES), np.int32)
+    of_reference = np.empty((MAX_NODES, N_BASES), np.bool_)
     size = np.zeros(1, np.int64)
     used = 0
     for k in range(MIN_K, MAX_K + 1, K_STEP):
@@ -254,7 +255,7 @@ def assemble(segments, reads, reference, start, end, min_base_quality, paths, le
         for slot in range(len(table)):
             table[slot] = _EMPTY
         for node in range(used if used > 0 else MAX_NODES):
-            for code in range(4):
+            for code in range(N_BASES):
                 weights[node, code] = 0
                 of_reference[node, code] = False
         size[0] = 0

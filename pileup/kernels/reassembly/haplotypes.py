@@ -3,10 +3,12 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
+from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.candidates.scan import hash_sequence
 from pileup.kernels.reassembly.align import align_ungapped
 from pileup.kernels.reassembly.arrays import HaplotypeArrays
 from pileup.kernels.spans import copy_into
+from pileup.sam import CDEL, CDIFF, CEQUAL, CHARD_CLIP, CINS, CMATCH, CSOFT_CLIP
 
 # Room for the spellings of a region, and for the bases of one.
 MAX_SPELLINGS, MAX_LENGTH = 256, 512
@@ -89,7 +91,7 @@ def spell_reads(segments, reads, reference, start, end, min_base_quality, spelli
         for at in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
             op = reads.cigar_op[at]
             size = np.int64(reads.cigar_length[at])
-            if op == 0 or op == 7 or op == 8:
+            if op == CMATCH or op == CEQUAL or op == CDIFF:
                 for step in range(max(start - position, 0), min(end - position, size)):
                     while done < position + step and size_whole < MAX_LENGTH:
                         whole[size_whole] = known[done - start]
@@ -101,7 +103,7 @@ def spell_reads(segments, reads, reference, start, end, min_base_quality, spelli
                         break
                     base = reads.bases[query + step]
                     expected = known[position + step - start]
-                    if base > 3 or reads.qualities[query + step] < min_base_quality:
+                    if base >= UNKNOWN_BASE or reads.qualities[query + step] < min_base_quality:
                         base = expected
                     differs = differs or base != expected
                     whole[size_whole] = base
@@ -110,7 +112,7 @@ def spell_reads(segments, reads, reference, start, end, min_base_quality, spelli
                     done += 1
                 position += size
                 query += size
-            elif op == 1:
+            elif op == CINS:
                 # Insertions at the region's border are another region's, or nobody's.
                 if start < position < end:
                     differs = True
@@ -119,7 +121,7 @@ def spell_reads(segments, reads, reference, start, end, min_base_quality, spelli
                         fits = False
                     elif done == position:
                         for step in range(size):
-                            fits = fits and reads.bases[query + step] <= 3
+                            fits = fits and reads.bases[query + step] < UNKNOWN_BASE
                             whole[size_whole] = reads.bases[query + step]
                             plain[size_whole] = reads.bases[query + step]
                             size_whole += 1
@@ -130,7 +132,7 @@ def spell_reads(segments, reads, reference, start, end, min_base_quality, spelli
                         copy_into(known[before : end - start], single[before + size :])
                         add_spelling(events, single[: end - start + size], reads.fragment[read])
                 query += size
-            elif op == 2:
+            elif op == CDEL:
                 if start < position and position + size < end:
                     differs = True
                     indels += 1
@@ -149,7 +151,7 @@ def spell_reads(segments, reads, reference, start, end, min_base_quality, spelli
                 elif position < end and position + size > start:
                     fits = False
                 position += size
-            elif op == 4:
+            elif op == CSOFT_CLIP:
                 query += size
         while done < end and size_whole < MAX_LENGTH:
             whole[size_whole] = known[done - start]
@@ -236,6 +238,11 @@ def spell_bridges(segments, reads, reference, start, end, min_base_quality, brid
 
 
 @part
+def _is_clip(op):
+    return op == CSOFT_CLIP or op == CHARD_CLIP
+
+
+@part
 def _clip_length(reads, read, leftward):
     """Return how many bases are soft-clipped at one end of a read."""
     first = reads.cigar_offset[read]
@@ -243,13 +250,13 @@ def _clip_length(reads, read, leftward):
     clipped = 0
     if leftward:
         at = first
-        while at < last and reads.cigar_op[at] >= 4 and reads.cigar_op[at] <= 5:
-            clipped += reads.cigar_length[at] if reads.cigar_op[at] == 4 else 0
+        while at < last and _is_clip(reads.cigar_op[at]):
+            clipped += reads.cigar_length[at] if reads.cigar_op[at] == CSOFT_CLIP else 0
             at += 1
     else:
         at = last - 1
-        while at >= first and reads.cigar_op[at] >= 4 and reads.cigar_op[at] <= 5:
-            clipped += reads.cigar_length[at] if reads.cigar_op[at] == 4 else 0
+        while at >= first and _is_clip(reads.cigar_op[at]):
+            clipped += reads.cigar_length[at] if reads.cigar_op[at] == CSOFT_CLIP else 0
             at -= 1
     return clipped
 
@@ -273,7 +280,7 @@ def merge_supported(spellings, support, merged):
 def with_flanks(bases, reference, start, end, flank):
     """Return a haplotype of [start, end) with `flank` bases of reference on both sides."""
     n = len(bases)
-    spelled = np.full(n + 2 * flank, 4, np.uint8)
+    spelled = np.full(n + 2 * flank, UNKNOWN_BASE, np.uint8)
     copy_into(bases, spelled[flank:])
     for step in range(flank):
         before = start - flank + step - reference.start

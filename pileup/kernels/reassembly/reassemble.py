@@ -27,6 +27,7 @@ from pileup.kernels.reassembly.haplotypes import (
 )
 from pileup.kernels.reassembly.segments import MAX_SEGMENTS, collect_segments, longest_usable
 from pileup.kernels.spans import are_known, copy_into
+from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CSOFT_CLIP
 
 # A read is unexplained where it scores this much less than a perfect one (more than two
 # mismatches): two such reads call for the graph, and such a read is aligned with gaps.
@@ -257,14 +258,14 @@ def _fill_places(read, reads, places):
     for at in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
         op = reads.cigar_op[at]
         size = reads.cigar_length[at]
-        if op == 0 or op == 7 or op == 8:
+        if op == CMATCH or op == CEQUAL or op == CDIFF:
             for step in range(size):
                 places[query + step] = position + step
             position += size
             query += size
-        elif op == 2:
+        elif op == CDEL:
             position += size
-        elif op == 1 or op == 4:
+        elif op == CINS or op == CSOFT_CLIP:
             for filled in range(query, query + size):
-                places[filled] = INSERTED if op == 1 else CLIPPED
+                places[filled] = INSERTED if op == CINS else CLIPPED
             query += size

@@ -3,10 +3,9 @@
 import numpy as np
 
 from pileup.accelerate import kernel
-from pileup.kernels.reassembly.align import INSERTED
+from pileup.kernels.reassembly.align import CLIPPED, INSERTED
 from pileup.kernels.spans import copy_into
-
-_HARD_CLIP = 5
+from pileup.sam import CDEL, CHARD_CLIP, CINS, CMATCH, CSOFT_CLIP
 
 
 @kernel
@@ -28,9 +27,9 @@ def trim_places(reads, places, moved, read_start, read_end):
             moved[read] = False
             continue
         for filled in range(reads.base_offset[read], low):
-            places[filled] = INSERTED - 1
+            places[filled] = CLIPPED
         for filled in range(high, reads.base_offset[read + 1]):
-            places[filled] = INSERTED - 1
+            places[filled] = CLIPPED
         read_start[read] = places[low]
         read_end[read] = places[high - 1] + 1
 
@@ -54,24 +53,24 @@ def respell(reads, places, moved, order, cigar_offset, cigar_op, cigar_length, *
                 copy_into(reads.cigar_length[first:last], cigar_length[total:])
             total += last - first
             continue
-        if reads.cigar_op[first] == _HARD_CLIP:
+        if reads.cigar_op[first] == CHARD_CLIP:
             if write:
-                cigar_op[total] = _HARD_CLIP
+                cigar_op[total] = CHARD_CLIP
                 cigar_length[total] = reads.cigar_length[first]
             total += 1
         own = -1
         before = -1
         for query in range(reads.base_offset[read], reads.base_offset[read + 1]):
             place = np.int64(places[query])
-            op = 0 if place >= 0 else (1 if place == INSERTED else 4)
-            if op == 0:
+            op = CMATCH if place >= 0 else (CINS if place == INSERTED else CSOFT_CLIP)
+            if op == CMATCH:
                 gap = place - before - 1 if before >= 0 else 0
                 if gap > 0:
                     if write:
-                        cigar_op[total] = 2
+                        cigar_op[total] = CDEL
                         cigar_length[total] = gap
                     total += 1
-                    own = 2
+                    own = CDEL
                 before = place
             if op != own:
                 if write:
@@ -81,9 +80,9 @@ def respell(reads, places, moved, order, cigar_offset, cigar_op, cigar_length, *
                 own = op
             if write:
                 cigar_length[total - 1] += 1
-        if last - first > 1 and reads.cigar_op[last - 1] == _HARD_CLIP:
+        if last - first > 1 and reads.cigar_op[last - 1] == CHARD_CLIP:
             if write:
-                cigar_op[total] = _HARD_CLIP
+                cigar_op[total] = CHARD_CLIP
                 cigar_length[total] = reads.cigar_length[last - 1]
             total += 1
     cigar_offset[len(order)] = total

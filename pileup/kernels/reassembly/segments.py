@@ -3,10 +3,12 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
+from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.reads.walk import first_overlapping, query_index
 from pileup.kernels.reassembly.align import CLIP, GAP_EXTEND, GAP_OPEN, MATCH, pair_score
 from pileup.kernels.reassembly.arrays import SegmentArrays
 from pileup.kernels.spans import order_of
+from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CSOFT_CLIP
 
 # A read that ends at most this far beyond a region may have been pulled there by a wrong diagonal.
 SLACK = 12
@@ -102,9 +104,9 @@ def _look_at(index, segments, reads, reference, start):
     for query in range(first, last):
         base = reads.bases[query]
         if reads.qualities[query] < MIN_KNOWN_QUALITY:
-            base = np.uint8(4)
+            base = np.uint8(UNKNOWN_BASE)
         codes[query - first] = base
-        known += base <= 3
+        known += base < UNKNOWN_BASE
     segments.perfect[index] = known * MATCH
     position = np.int64(reads.read_start[read])
     query = reads.base_offset[read]
@@ -115,27 +117,27 @@ def _look_at(index, segments, reads, reference, start):
     for at in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
         op = reads.cigar_op[at]
         size = np.int64(reads.cigar_length[at])
-        if op == 0 or op == 7 or op == 8:
+        if op == CMATCH or op == CEQUAL or op == CDIFF:
             for step in range(max(first - query, 0), min(last - query, size)):
                 if not aligned:
                     near = position + step - start - (query + step - first)
                     aligned = True
                 far = position + step - start + (last - query - step)
                 column = position + step - reference.start
-                known_base = np.uint8(4)
+                known_base = np.uint8(UNKNOWN_BASE)
                 if 0 <= column < len(reference.codes):
                     known_base = reference.codes[column]
                 score += pair_score(codes[query + step - first], known_base)
             position += size
             query += size
-        elif op == 1 or op == 2:
+        elif op == CINS or op == CDEL:
             if first < query < last:
                 score += GAP_OPEN + (size - 1) * GAP_EXTEND
-            if op == 1:
+            if op == CINS:
                 query += size
             else:
                 position += size
-        elif op == 4:
+        elif op == CSOFT_CLIP:
             if max(first, query) < min(last, query + size):
                 score += CLIP
             query += size

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from pileup.arrays import asked_alts
-from pileup.kernels.candidates.observe import NOT_SPANNING, OTHER, UNINFORMATIVE
+from pileup.codes import NOT_SPANNING, OTHER, UNINFORMATIVE
 from tests.builders import random_sequence
 from tests.varcall.evidence.loci import Locus, sequence_with
 from varcall.evidence.observations import pose_questions

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.builders import REVERSE
+from tests.builders import DUPLICATE, REVERSE
 from tests.varcall.evidence.loci import Locus, sequence_with, window_of
 from varcall.cli.simulate import simulate
 from varcall.errors import InputError, UsageError
@@ -17,7 +17,7 @@ from varcall.simulate import SimulatedSample
 from varcall.simulate.report.base_errors import ErrorTally
 from varcall.simulate.report.bases import aligned_bases, context_of, variant_positions
 from varcall.simulate.report.candidates import CandidateTally
-from varcall.simulate.report.chunk import DUPLICATE, Metrics
+from varcall.simulate.report.chunk import Metrics
 from varcall.simulate.report.comparison import Row, compare, write_table
 from varcall.simulate.report.reads import DepthTally, ReadTally
 from varcall.simulate.report.run import ReportOptions, run_report

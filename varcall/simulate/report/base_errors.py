@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pileup.codes import N_BASES, UNKNOWN_BASE
 from varcall.evidence.window import WindowReads
 from varcall.simulate.report.bases import (
     AlignedBases,
@@ -34,7 +35,7 @@ class ErrorTally:
         self._qualities = np.zeros((10, 256), np.int64)
         self._seen: dict[str, int] = {}
         self._wrong: dict[str, int] = {}
-        self._changes = np.zeros((4, 4), np.int64)
+        self._changes = np.zeros((N_BASES, N_BASES), np.int64)
         self._in_bad_reads = self._as_before = 0
         self._agreeing = self._overlapping = 0
         self._repeated: dict[str, int] = {}
@@ -50,7 +51,7 @@ class ErrorTally:
         column = bases.position - chunk.reference.start
         codes = chunk.reference.codes[column]
         usable = ~variant_positions(bases, chunk.reference)[column]
-        usable &= (codes < 4) & (bases.base < 4)
+        usable &= (codes < UNKNOWN_BASE) & (bases.base < UNKNOWN_BASE)
         bases = bases.subset(usable)
         wrong = bases.base != codes[usable]
         context = context_of(bases, chunk.reference)

@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays, ReferenceArrays
-from varcall.simulate.report.chunk import REVERSE
+from pileup.codes import N_BASES, UNKNOWN_BASE, T
+from pileup.sam import ALIGNS, CIGAR_MASK, CONSUMES_QUERY, CONSUMES_REFERENCE, FREVERSE
 
 #: A position where so many reads, and this share of them, show one wrong base is taken for a
 #: variant, not for errors (as in `varcall.simulate.learning`).
 VARIANT_COUNT, VARIANT_FRACTION = 2, 0.15
-_ALIGNED = (0, 7, 8)
-_TAKES_REFERENCE = np.isin(np.arange(16), (0, 2, 3, 7, 8))
-_TAKES_QUERY = np.isin(np.arange(16), (0, 1, 4, 7, 8))
+_TAKES_REFERENCE = np.isin(np.arange(CIGAR_MASK + 1), CONSUMES_REFERENCE)
+_TAKES_QUERY = np.isin(np.arange(CIGAR_MASK + 1), CONSUMES_QUERY)
 
 
 class AlignedBases(NamedTuple):
@@ -74,7 +74,7 @@ def aligned_bases(reads: ReadArrays, used: NDArray[np.bool_], start: int, end: i
     owner, position = operation_positions(reads)
     query = reads.base_offset[owner] + _before(reads, owner, _TAKES_QUERY)
     length = reads.cigar_length.astype(np.int64)
-    kept = np.isin(reads.cigar_op, _ALIGNED) & used[owner]
+    kept = np.isin(reads.cigar_op, ALIGNS) & used[owner]
     size = length[kept]
     step = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
     position, query = np.repeat(position[kept], size) + step, np.repeat(query[kept], size) + step
@@ -82,7 +82,7 @@ def aligned_bases(reads: ReadArrays, used: NDArray[np.bool_], start: int, end: i
     inside = (position >= start) & (position < end)
     read, position, query = read[inside], position[inside], query[inside]
     read_length = np.diff(reads.base_offset)[read]
-    reverse = (reads.flag[read] & REVERSE) > 0
+    reverse = (reads.flag[read] & FREVERSE) > 0
     at = query - reads.base_offset[read]
     cycle = np.where(reverse, read_length - 1 - at, at) / read_length
     return AlignedBases(read, position, reads.bases[query], reads.qualities[query], cycle, reverse)
@@ -99,17 +99,17 @@ def variant_positions(bases: AlignedBases, reference: ReferenceArrays) -> NDArra
 def mismatch_counts(bases: AlignedBases, reference: ReferenceArrays) -> NDArray[np.int64]:
     """Count the wrong bases at each position of `reference`: int64 [length, 4]."""
     column = bases.position - reference.start
-    wrong = (bases.base < 4) & (reference.codes[column] < 4)
+    wrong = (bases.base < UNKNOWN_BASE) & (reference.codes[column] < UNKNOWN_BASE)
     wrong &= bases.base != reference.codes[column]
-    shape = (len(reference.codes), 4)
-    flat = column[wrong] * 4 + bases.base[wrong]
-    return np.bincount(flat, minlength=shape[0] * 4).reshape(shape)
+    shape = (len(reference.codes), N_BASES)
+    flat = column[wrong] * N_BASES + bases.base[wrong]
+    return np.bincount(flat, minlength=shape[0] * N_BASES).reshape(shape)
 
 
 class Context(NamedTuple):
     """What a machine had read just before each aligned base, on the strand of the read.
 
-    `true_base`, `previous`, `before_previous` are codes (uint8 [m], 4 unknown); `run` is the
+    `true_base`, `previous`, `before_previous` are codes (uint8 [m]); `run` is the
     length of the homopolymer that ends just before (int64 [m]).
     """
 
@@ -127,7 +127,7 @@ def context_of(bases: AlignedBases, reference: ReferenceArrays) -> Context:
 
     def stranded(offset: NDArray[np.int64]) -> NDArray[np.uint8]:
         code = codes[column + offset]
-        return np.asarray(np.where(bases.reverse & (code < 4), 3 - code, code), np.uint8)
+        return np.asarray(np.where(bases.reverse & (code < UNKNOWN_BASE), T - code, code), np.uint8)
 
     left, right = _run_lengths(codes), _run_lengths(codes[::-1])[::-1]
     run = np.where(bases.reverse, right[column + 1], left[column - 1])

@@ -10,9 +10,9 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
+from pileup.sam import FDUP
 from varcall.evidence.window import WindowReads
 
-DUPLICATE, REVERSE = 0x400, 0x10
 #: Mapping quality from which a read's differences are taken for errors of the read.
 GOOD_MAPQ = 20
 #: Mapping quality from which a read is used at all.
@@ -24,7 +24,7 @@ Metrics = dict[str, float]
 def used_reads(chunk: WindowReads, min_mapq: int) -> NDArray[np.bool_]:
     """Mark the reads that are no duplicates and map well enough: bool [n]."""
     reads = chunk.reads.arrays
-    return np.asarray((reads.flag & DUPLICATE == 0) & (reads.mapq >= min_mapq))
+    return np.asarray((reads.flag & FDUP == 0) & (reads.mapq >= min_mapq))
 
 
 def ratio(part: float, whole: float) -> float:

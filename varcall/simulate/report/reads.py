@@ -7,12 +7,12 @@ from math import nan
 import numpy as np
 from numpy.typing import NDArray
 
+from pileup.codes import UNKNOWN_BASE
+from pileup.sam import CSOFT_CLIP, FDUP, FPAIRED, FPROPER_PAIR
 from varcall.evidence.window import WindowReads
 from varcall.simulate.report.bases import aligned_bases
-from varcall.simulate.report.chunk import DUPLICATE, MIN_MAPQ, Metrics, ratio, used_reads
+from varcall.simulate.report.chunk import MIN_MAPQ, Metrics, ratio, used_reads
 
-_PAIRED, _PROPER = 0x1, 0x2
-_SOFT_CLIP = 4
 _LONG_CLIP = 10
 _MEAN_QUALITIES = (20, 25, 30, 35)
 #: Bases over which depth and GC share are taken: longer than a read, shorter than an isochore.
@@ -31,7 +31,7 @@ class ReadTally:
         reads = chunk.reads.arrays
         own = (reads.read_start >= chunk.start) & (reads.read_start < chunk.end)
         owner = np.repeat(np.arange(len(own)), np.diff(reads.cigar_offset))
-        is_clip = reads.cigar_op == _SOFT_CLIP
+        is_clip = reads.cigar_op == CSOFT_CLIP
         clip = np.bincount(owner[is_clip], weights=reads.cigar_length[is_clip], minlength=len(own))
         size = np.diff(reads.base_offset)
         sums = np.concatenate([[0], np.cumsum(reads.qualities, dtype=np.int64)])
@@ -50,13 +50,13 @@ class ReadTally:
         """Sum up."""
         columns = {name: np.concatenate(parts) for name, parts in self._columns.items()}
         flag, mapq, clip = columns["flag"].astype(np.int64), columns["mapq"], columns["clip"]
-        paired, proper = flag & _PAIRED > 0, flag & _PROPER > 0
+        paired, proper = flag & FPAIRED > 0, flag & FPROPER_PAIR > 0
         length = columns["length"]
         return {
             "reads": {
                 "median length": float(np.median(length)),
                 "share shorter than 95 % of the longest": _share(length < 0.95 * length.max()),
-                "share flagged duplicate": _share(flag & DUPLICATE > 0),
+                "share flagged duplicate": _share(flag & FDUP > 0),
                 "share of pairs that are not proper": _share(~proper[paired]),
             },
             "mapping quality, share of reads": {
@@ -113,7 +113,7 @@ class DepthTally:
         first = chunk.start - chunk.reference.start
         codes = chunk.reference.codes[first : first + count * DEPTH_WINDOW]
         blocks = codes.reshape(count, DEPTH_WINDOW)
-        known = (blocks < 4).all(1)
+        known = (blocks < UNKNOWN_BASE).all(1)
         self._depth.append(depth[known])
         self._gc.append(((blocks == 1) | (blocks == 2)).mean(1)[known])
 

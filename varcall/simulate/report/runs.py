@@ -7,7 +7,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.reads.library import shown_lengths
+from pileup.sam import CDEL, CINS
 from varcall.evidence.window import WindowReads
 from varcall.simulate.repeats import find_tracts
 from varcall.simulate.report.bases import (
@@ -18,7 +20,6 @@ from varcall.simulate.report.bases import (
 )
 from varcall.simulate.report.chunk import GOOD_MAPQ, Metrics, ratio, used_reads
 
-_INSERTION, _DELETION = 1, 2
 SLIPPAGE_STEPS = ((6, 8), (9, 11), (12, 14), (15, 17), (18, 30))
 _FLANK, _MAX_CHANGE, _MIN_DEPTH, _HET_SHARE = 5, 10, 6, 0.25
 #: Runs from this length count for the share of gains.
@@ -87,7 +88,7 @@ class RunTally:
         column = bases.position - origin
         codes = chunk.reference.codes
         usable = ~variant_positions(bases, chunk.reference)[column]
-        usable &= (codes[column] < 4) & (bases.base < 4)
+        usable &= (codes[column] < UNKNOWN_BASE) & (bases.base < UNKNOWN_BASE)
         wrong = bases.base != codes[column]
         for number, step in enumerate(AFTER_STEPS):
             chosen = runs.of_length(step)
@@ -119,7 +120,7 @@ class RunTally:
         np.add.at(edges, tracts.end - origin + 1, -1)
         outside = np.cumsum(edges) == 0
         owner, at = operation_positions(reads)
-        chosen = np.isin(reads.cigar_op, (_INSERTION, _DELETION)) & used[owner]
+        chosen = np.isin(reads.cigar_op, (CINS, CDEL)) & used[owner]
         chosen &= (at >= chunk.start) & (at < chunk.end)
         places = at[chosen] - origin
         _, counts = np.unique(places[outside[places]], return_counts=True)

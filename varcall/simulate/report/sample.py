@@ -9,11 +9,13 @@ from pathlib import Path
 import numpy as np
 import pysam
 
+from pileup.sam import FDUP
 from varcall.errors import InputError
 from varcall.evidence.window import WINDOW_MARGIN, EvidenceOptions, EvidenceReader
 from varcall.inputs.open import Inputs, occupied_spans_of, open_inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region, read_bed
+from varcall.options import DEFAULT_EXCLUDE_FLAGS
 from varcall.reads.batch import ReadBatch, ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.reads.loader import RecordReads
@@ -31,7 +33,7 @@ CHUNK = 5_000
 #: The whole of a big file would take hours and say no more.
 MAX_CHUNKS = 200
 #: Mapping quality 0 and duplicates stay in, to be counted.
-_FILTER = ReadFilter(min_mapq=0, exclude_flags=0x4 | 0x100 | 0x200 | 0x800)
+_FILTER = ReadFilter(min_mapq=0, exclude_flags=DEFAULT_EXCLUDE_FLAGS & ~FDUP)
 _MIN_DEPTH_SHARE = 0.2
 
 
