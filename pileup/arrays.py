@@ -1,7 +1,7 @@
 """The arrays of a window: tuples that kernels take whole and read by field name.
 
-Positions are 0-based on the contig, ends exclusive; bases are codes of pileup.codes.
-An `*_offset` of n + 1 entries says where each of n things begins in the arrays it names.
+Positions are 0-based on the contig, ends exclusive; bases are codes of pileup.codes. An `*_offset`
+of n + 1 entries says where each of n things begins in the arrays it names.
 
 `len()` of a tuple is its number of fields: count reads with `len(reads.read_start)`, sites with
 `len(sites.start)`.

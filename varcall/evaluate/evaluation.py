@@ -220,8 +220,7 @@ def evaluate(
     -------
     Evaluation
         ``counts["SNP"]`` and ``counts["INDEL"]`` have ``truth_tp``, ``truth_fn``, ``query_tp``,
-        ``query_fp``, ``recall``,
-        ``precision`` and ``f1``; ``total`` is their sum.
+        ``query_fp``, ``recall``, ``precision`` and ``f1``; ``total`` is their sum.
 
     Raises
     ------

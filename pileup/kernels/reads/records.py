@@ -169,8 +169,8 @@ def scan_records(data, filled, span, rules, groups, records, skipped, tile_marks
     skipped
         int64 [N_REASONS]; counts the alignments left out that start in the own window.
     tile_marks
-        int64; entry k becomes the byte of the first record that ends behind
-        `span.first + k * span.tile`.
+        int64; entry k becomes the byte of the first record that ends behind `span.first + k *
+        span.tile`.
     state
         int64 [STATE_SIZE], kept between the calls for one span.
 

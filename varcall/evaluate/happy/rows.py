@@ -1,8 +1,8 @@
 """hap.py's counting: from judged records to the rows of its extended and ROC tables.
 
 An *observation* is one column entry (truth or query) of one record of the annotated VCF. The rows,
-their order and the rounding to six
-decimals are hap.py's (0.3.15, ``quantify`` and ``happyroc.py``).
+their order and the rounding to six decimals are hap.py's (0.3.15, ``quantify`` and
+``happyroc.py``).
 """
 
 import math

@@ -1,9 +1,8 @@
 """Order of observations by score, with ties as hap.py leaves them.
 
-hap.py's counts at a level of the score include the first observation of that level and no other,
-so they depend on the order of ties,
-which is that of ``std::sort`` (GNU libstdc++: introsort with the median of three, then insertion
-sort).
+hap.py's counts at a level of the score include the first observation of that level and no other, so
+they depend on the order of ties, which is that of ``std::sort`` (GNU libstdc++: introsort with the
+median of three, then insertion sort).
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """The wrapper of ``rtg vcfeval``: formatted reference, run, checks, results.
 
-rtg may end with code 0 although nothing was compared, and its folder tells more than its exit
-code: a run counts only when the code is
-0, the file ``done`` is there, and no warning says that contigs do not fit.
+rtg may end with code 0 although nothing was compared, and its folder tells more than its exit code:
+a run counts only when the code is 0, the file ``done`` is there, and no warning says that contigs
+do not fit.
 """
 
 import logging

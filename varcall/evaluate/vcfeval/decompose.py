@@ -1,8 +1,7 @@
 """``--decompose``: records split where their alignment to REF has unchanged bases.
 
 As in vcfeval: each ALT is aligned to REF end to end (gap open, gap extension and mismatch 1 each),
-and a record is cut at stretches that
-are reference in all ALTs. MNPs stay whole.
+and a record is cut at stretches that are reference in all ALTs. MNPs stay whole.
 """
 
 from collections.abc import Sequence

@@ -96,8 +96,7 @@ def refined_order(records: Sequence[Record]) -> list[Record]:
     """Order records of one position by the end of REF.
 
     vcfeval takes them through a binary heap that does not keep the order of equal ones; the same
-    heap is used here, because ties
-    between records are broken by it.
+    heap is used here, because ties between records are broken by it.
     """
     ordered: list[Record] = []
     i = 0

@@ -1,8 +1,7 @@
 """The judged records of both sides in the GA4GH form, as ``rtg vcfeval -m ga4gh`` has it.
 
 A truth and a query record with the same span share a row. BS is the block of the match, BK ``lm``
-marks a mismatch with a record
-of the other side within 30 bases.
+marks a mismatch with a record of the other side within 30 bases.
 """
 
 import math

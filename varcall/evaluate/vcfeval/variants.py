@@ -1,9 +1,8 @@
 """Records as the matcher sees them: which alleles are played, on which span of the reference.
 
 The rules are vcfeval's (RTG Tools 3.12.1). A variant covers REF without the leading base that REF
-and all ALTs share, and so does the
-reference allele of a heterozygous record. With ``ref_overlap`` every allele is trimmed on its own
-and reference alleles cover nothing.
+and all ALTs share, and so does the reference allele of a heterozygous record. With ``ref_overlap``
+every allele is trimmed on its own and reference alleles cover nothing.
 """
 
 from collections.abc import Sequence
@@ -36,8 +35,7 @@ class Variant:
     """A record that takes part in the matching.
 
     ``alleles`` are by index of the record (0 is REF); an index that is not there puts nothing on
-    its haplotype. The span
-    [start, end) is what the record occupies.
+    its haplotype. The span [start, end) is what the record occupies.
     """
 
     index: int  # of the record, in matching order

@@ -109,8 +109,8 @@ def mismatch_counts(bases: AlignedBases, reference: ReferenceArrays) -> NDArray[
 class Context(NamedTuple):
     """What a machine had read just before each aligned base, on the strand of the read.
 
-    `true_base`, `previous`, `before_previous` are codes (uint8 [m]); `run` is the
-    length of the homopolymer that ends just before (int64 [m]).
+    `true_base`, `previous`, `before_previous` are codes (uint8 [m]); `run` is the length of the
+    homopolymer that ends just before (int64 [m]).
     """
 
     true_base: NDArray[np.uint8]
