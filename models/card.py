@@ -52,7 +52,7 @@ class Calibration:
         try:
             return cls(float(values["temperature"]), tuple(float(b) for b in values["bias"]))
         except (KeyError, TypeError, ValueError) as error:
-            raise ModelError(f"The calibration in the weights is broken: {error}.") from error
+            raise ModelError(f"The calibration in the weights is malformed: {error}.") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ class ModelCard:
     """What a weights file says of its model.
 
     `pileup_spec` is `PileupSpec.to_dict()` of the images it reads; `features` names the columns of
-    the measured features, in order; `recipe` and `training` tell how it came to be. `triage` is
+    the measured features, in order; `recipe` and `training` say how it was made. `triage` is
     None where the file has no feature model; `quality_map` is the identity where none was fitted.
     """
 

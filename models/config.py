@@ -20,10 +20,10 @@ MLP_RATIO = 2
 """Hidden width of a decoder layer's perceptron, in widths."""
 
 VALUE_LIMIT = 8.0
-"""Features are clamped here, so that one wild measurement cannot rule the sum."""
+"""Features are clamped here, so that one outlier cannot dominate the sum."""
 
 _LARGEST = 65_536
-"""Bound of every size: a broken file must not ask for petabytes."""
+"""Bound of every size: a damaged file must not make us allocate petabytes."""
 
 
 @dataclass(frozen=True, slots=True)

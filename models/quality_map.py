@@ -1,7 +1,7 @@
-"""What a GQ turned out to be worth: a map from stated to found quality, for answers of each kind.
+"""A map from stated to observed GQ, for answers of each kind.
 
 GQ = -10 log10 P(the answer is wrong). Where it is too low at one GQ and right at another, no
-temperature mends it, since that bends all of them together; a monotone line through a few knots
+temperature corrects it, since that bends all of them together; a monotone line through a few knots
 does. Answers of 0 copies err at another rate than answers of 1 or 2, so each kind has its own line.
 """
 
@@ -57,7 +57,7 @@ class QualityMap:
         return bool((np.diff(stated) > 0).all() and (np.diff(found) >= 0).all())
 
     def apply(self, probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return answers whose likeliest option errs as often as was found, float32 [n, 3].
+        """Return answers whose likeliest option errs as often as was observed, float32 [n, 3].
 
         The other two options share its error in the proportion they had. Which one is likeliest,
         and with it the genotype, stays.

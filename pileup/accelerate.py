@@ -34,12 +34,12 @@ def shipped_level() -> str | None:
 def _choose_level() -> None:
     """Compile for one level wherever the CPU has it, and not for this very CPU.
 
-    So every machine runs the same code, and a wheel can bring it. Whoever tells Numba what to
-    compile for is obeyed.
+    So every machine runs the same code, and a wheel can bring it. Numba's own settings of the CPU
+    take precedence.
     """
-    is_told = _config.CPU_NAME is not None or _config.CPU_FEATURES is not None
+    is_set = _config.CPU_NAME is not None or _config.CPU_FEATURES is not None
     level = shipped_level()
-    if level is not None and _config.ENABLE_AVX and not is_told:
+    if level is not None and _config.ENABLE_AVX and not is_set:
         # Without the second, Numba adds all that the host has.
         _config.CPU_NAME, _config.CPU_FEATURES = level, ""
 
@@ -48,20 +48,20 @@ _choose_level()
 
 
 class Announcer(event.Listener):
-    """Says once in a process that kernels are compiled: nothing else tells why it takes so long."""
+    """Logs once in a process that kernels are being compiled, which takes about a minute."""
 
     def __init__(self) -> None:
-        self._has_spoken = False
+        self._has_logged = False
 
     def on_start(self, event: event.Event) -> None:
-        """Speak at the first compilation; what is loaded from the cache is none."""
+        """Log the first compilation; loading from the cache is none."""
         del event
-        if not self._has_spoken:
+        if not self._has_logged:
             _log.info("compiling the kernels, once on this machine: it takes about a minute")
-        self._has_spoken = True
+        self._has_logged = True
 
     def on_end(self, event: event.Event) -> None:
-        """Stay silent."""
+        """Log nothing."""
 
 
 event.register("numba:compile", Announcer())  # type: ignore[no-untyped-call]
@@ -77,7 +77,7 @@ def _cache_enabled() -> bool:
 def kernel(function: F) -> F:
     """Compile a function in nopython mode; VARCALL_NUMBA_CACHE=0 does so in every process.
 
-    Otherwise the machine code is taken from the disk (`pileup.kernel_cache`) where it is there.
+    Otherwise the machine code is loaded from the disk cache (`pileup.kernel_cache`) if it is there.
 
     The interpreter lock is released so that a caller may run kernels in threads.
     """
@@ -88,7 +88,7 @@ def kernel(function: F) -> F:
 
 
 def part(function: F) -> F:
-    """Compile a function that kernels call, and Python may not: without a way in, in less time.
+    """Compile a function that only kernels call: without a Python wrapper, in less time.
 
     It becomes a part of their machine code, and is kept nowhere else.
     """

@@ -83,7 +83,7 @@ class RecordSpan(NamedTuple):
 
     Reads that overlap [first, last) of the contig with the number `contig`, of `length` bases, are
     looked at; those that start in [own_start, own_end) are counted. Where these reach the contig's
-    end, reads that are placed behind it belong to them. Bytes are marked every `tile` bases.
+    end, reads placed past the end belong to them. Bytes are marked every `tile` bases.
     """
 
     contig: int
@@ -181,7 +181,7 @@ class EventArrays(NamedTuple):
     hash
         uint64, of the rotated sequence; 0 of a deletion.
     quality
-        int32, mean base quality of an insertion, the lower one beside a deletion.
+        int32, mean base quality of an insertion, the lower of the two next to a deletion.
     """
 
     offset: NDArray[np.int64]
@@ -207,7 +207,7 @@ class SiteArrays(NamedTuple):
         int32 [m], length of REF.
     repeat_end
         int64 [m], end of the stretch over which the site's indels can be shifted; a read must
-        reach beyond it to tell the allele. Of a substitution: start + ref_length.
+        reach beyond it to show which allele it has. Of a substitution: start + ref_length.
     alt_offset
         int64 [m + 1] into the arrays over ALTs.
     alt_deleted, alt_inserted
@@ -245,11 +245,11 @@ class ShownArrays(NamedTuple):
     allele
         int8, REF, 1.. the site's ALTs, OTHER or UNINFORMATIVE (pileup.codes).
     quality
-        uint8, the lowest base quality that speaks for the allele.
+        uint8, the lowest base quality of the bases that show the allele.
     delta
         int16, net length change over an indel site's repeat, or NOT_SPANNING.
     counts
-        bool, false for the mate that adds nothing: a fragment is one witness.
+        bool, false for one of two overlapping mates: a fragment is counted once.
     """
 
     offset: NDArray[np.int64]

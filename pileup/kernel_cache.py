@@ -1,10 +1,10 @@
 """Machine code of the kernels on disk: what comes with the package, then what this user compiled.
 
 Numba's own cache reads only folders that it may write to, and misses edits of what a kernel calls
-in other files. Here a file belongs to its kernel by content: its name says all that the machine
-code was made of, and a checksum says that it is whole. What is missing or damaged is compiled.
+in other files. Here the cache key in a file's name is a hash of all that the machine code was made
+of, and a checksum shows that it is whole. What is missing or damaged is compiled.
 
-This stands on private parts of Numba; `pileup.accelerate` does without where they have changed.
+This uses private parts of Numba; where they have changed, `pileup.accelerate` uses Numba's cache.
 """
 
 import hashlib
@@ -55,7 +55,7 @@ def user_folder() -> Path:
 
 
 class KernelCache(NullCache):
-    """Where a dispatcher asks for the machine code of its function, and leaves it.
+    """Loads and saves the machine code of one function for its dispatcher.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def _paths() -> Iterator[Path]:
 @cache
 def _say_it_is_lost(reason: str) -> None:
     _log.warning(
-        "compiled kernels cannot be kept (%s), so each run compiles them anew: "
+        "compiled kernels cannot be kept (%s), so each run compiles them again: "
         "name a folder that can be written to in NUMBA_CACHE_DIR",
         reason,
     )
@@ -159,7 +159,7 @@ class _Files(IndexDataCacheFile):
     def _load_index(self) -> Any:
         try:
             return super()._load_index()
-        except Exception:  # damaged: it is written anew
+        except Exception:  # damaged: it is written again
             return {}
 
     def _load_data(self, name: str) -> Any:
@@ -171,8 +171,8 @@ class _Files(IndexDataCacheFile):
     def save(self, key: Any, data: Any) -> None:
         """Write as Numba does, but into a file named by its key.
 
-        Numbered in the order of their coming, two signatures that two processes compile at a time
-        would be taken for each other.
+        With numbers in the order of arrival, two processes that compile two signatures at a time
+        would take one for the other.
         """
         index = self._load_index()
         number = int(hashlib.sha256(repr(key).encode()).hexdigest()[:8], 16)
@@ -202,7 +202,7 @@ def content_digest(function: FunctionType) -> str:
     """Hash what the machine code of a function is made of.
 
     That is its own code, the constants and the kernels it names, what these name in turn, and how
-    Numba is told to compile. Comments are not, nor is the place of things in their file.
+    Numba is set to compile. Comments and line numbers are not part of it.
     """
     content = hashlib.sha256(repr((_config.OPT, _config.BOUNDSCHECK)).encode())
     for piece in _function_pieces(function, set()):
@@ -211,7 +211,7 @@ def content_digest(function: FunctionType) -> str:
 
 
 def _function_pieces(function: Any, seen: set[object]) -> Iterator[str]:
-    """Spell a function that is compiled; `seen` are those spelled before."""
+    """Yield what the machine code of a function depends on; `seen` are those yielded before."""
     yield f"{function.__module__}.{function.__qualname__}"
     if function in seen:
         return
@@ -237,7 +237,7 @@ def _names(code: CodeType) -> Iterator[str]:
 
 @singledispatch
 def _pieces(value: Any, seen: set[object]) -> Iterator[str]:
-    """Spell what a function names."""
+    """Yield what stands for a value that a function names."""
     del seen
     if hasattr(value, "__name__"):  # a module, a type, a function of NumPy
         yield f"{getattr(value, '__module__', '')} {value.__name__} {getattr(value, '_fields', '')}"

@@ -1,4 +1,4 @@
-"""Ask decision trees about many rows."""
+"""Evaluate decision trees on many rows."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _LANES = 8
 
 @kernel
 def add_trees(features, offset, split, threshold, gone, leaves, scores):
-    """Add every tree's leaf to `scores` (float64 [n, classes]); tree t speaks for t % classes.
+    """Add every tree's leaf to `scores` (float64 [n, classes]); tree t is of class t % classes.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def add_trees(features, offset, split, threshold, gone, leaves, scores):
         for tree in range(len(leaves)):
             lost[:width] = 0
             for node in range(offset[tree], offset[tree + 1]):
-                # Held in names, or the compiler reads them anew for each row, one row at a time.
+                # In local names, or the compiler loads them again for each row, one row at a time.
                 column, limit, struck = columns[split[node]], threshold[node], gone[node]
                 for row in range(width):
                     lost[row] |= struck if column[row] > limit else np.uint32(0)

@@ -1,7 +1,7 @@
-"""Boosted trees: as they are kept, and as questions are put to them.
+"""Boosted trees: as they are stored, and as they are evaluated.
 
-Nobody walks them. Each inner node knows the leaves that a question can no longer reach once it goes
-right there; with those struck off for all nodes, its leaf is the first that is left. So all
+They are not traversed. Each inner node knows the leaves that a question can no longer reach once it
+goes right there; with those removed for all nodes, its leaf is the first that is left. So all
 questions do the same thing at each node, many at a time (QuickScorer: Lucchese et al., SIGIR 2015).
 """
 
@@ -19,7 +19,7 @@ PREFIX = "triage."
 
 
 class LeafMasks(NamedTuple):
-    """What is asked of a question, tree by tree.
+    """The trees as masks of leaves, tree by tree.
 
     Attributes
     ----------
@@ -43,12 +43,12 @@ class LeafMasks(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Trees:
-    """Trees of which each third speaks for the same class.
+    """Trees of which every third is of the same class.
 
     Attributes
     ----------
     roots
-        int32 [trees], first node of each tree; tree t speaks for class t % 3.
+        int32 [trees], first node of each tree; tree t is of class t % 3.
     split, threshold, child
         int32, float32, int32 [nodes]. A node goes to `child` where the feature `split` is at most
         `threshold`, to `child + 1` otherwise; at a leaf `split` is -1 and `threshold` its value.
@@ -113,7 +113,7 @@ class Trees:
         inner = self.split >= 0
         children = self.child[inner]
         if not ((children > np.flatnonzero(inner)) & (children < n - 1)).all():
-            raise ModelError("a triage tree points at a node that there is not.")
+            raise ModelError("a triage tree points at a node that does not exist.")
         reached = np.concatenate([self.roots, children, children + 1])
         if (np.bincount(reached, minlength=n) != 1).any():
             raise ModelError("a node of the triage trees belongs to none of them, or to two.")

@@ -1,4 +1,4 @@
-"""The feature model: answers easy questions before a picture is drawn, and has a say in the rest.
+"""The feature model: answers easy questions before a picture is drawn, and shares in the rest.
 
 Boosted trees on the measured features. DeepVariant's small model does the same for its easy
 candidates; what is not sure goes on to the pictures, and there the two opinions are pooled.
@@ -27,7 +27,7 @@ class TriageSettings:
     temperature
         Divides the trees' scores.
     sure
-        Where the likeliest answer has at least this probability, no picture is asked for.
+        Where the likeliest answer has at least this probability, no picture is drawn.
     weights
         Exponents of the picture's and of the trees' opinion in their pool.
     """
@@ -78,7 +78,7 @@ class Triage:
         return softmax(self.trees.scores(features) / self.settings.temperature)
 
     def is_sure(self, answers: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Tell of which answers of `predict` the picture need not be asked."""
+        """Return which answers of `predict` need no picture."""
         return np.asarray(answers.max(axis=1, initial=0.0) >= np.float32(self.settings.sure))
 
     def pool(

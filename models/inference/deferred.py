@@ -1,4 +1,4 @@
-"""An engine that is loaded only when it is asked: many a window needs no picture."""
+"""An engine that is loaded at the first question: many windows need no picture."""
 
 from collections.abc import Callable
 from functools import cached_property

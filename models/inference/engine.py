@@ -38,7 +38,7 @@ _LEVELS_WITHOUT_BF16 = frozenset(
 _PROBE_TOLERANCE = 1e-3
 
 _CUDA_SIGNS = ("/dev/nvidiactl", "/dev/nvidia-uvm", "/dev/dxg")
-"""Without one of these there is no CUDA device, and torch need not be asked."""
+"""Without one of these there is no CUDA device, and torch need not be imported."""
 
 
 class Engine(Protocol):
@@ -178,7 +178,7 @@ class _Choice:
             ) from error
 
     def load_first(self, engines: Sequence[str]) -> Engine:
-        """Load the first engine that is installed and answers; the last is not doubted."""
+        """Load the first engine that is installed and answers; the last one is not probed."""
         for engine in engines[:-1]:
             if find_spec(_EXTRAS[engine]) is None:
                 continue

@@ -195,8 +195,8 @@ class PromptDecoder(nn.Module):
             dim=1,
         )
         is_seen = (place.unsqueeze(1) <= place.unsqueeze(2)) & is_there.unsqueeze(1)
-        # Image and features each have half the say of all words at first; left to their numbers,
-        # two hundred others drown out four soft tokens, which are then learned several times later.
+        # Image and features each have half the weight of all words at first; left to their numbers,
+        # two hundred others outweigh four soft tokens, which are then learned several times later.
         size = config.prompt_length / 2
         say = [log(size / tokens.shape[1]) for tokens in (image_tokens, soft_tokens)]
         share = torch.zeros(place.shape[1], device=words.device)

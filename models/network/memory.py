@@ -12,7 +12,7 @@ _KEEP_BYTES = 1 << 30
 def keep_freed_memory() -> None:
     """Let freed blocks be used again instead of going back to the system.
 
-    By default glibc maps each block above 32 MB anew and the kernel zeroes it page by page;
+    By default glibc maps each block above 32 MB again and the kernel zeroes it page by page;
     keeping them made training 1.4 and inference 2 times faster. Does nothing elsewhere.
     """
     if not sys.platform.startswith("linux"):

@@ -1,4 +1,4 @@
-"""Make stated probabilities honest: temperature, bias and quality map, fitted by likelihood."""
+"""Calibrate probabilities: temperature, bias and quality map, fitted by likelihood."""
 
 import math
 from dataclasses import dataclass
@@ -60,8 +60,8 @@ def fit_quality_map(answers: NDArray[np.float32], labels: NDArray[np.int64]) -> 
         sum over answers of -log e if wrong, else -log (1 - e)
         + sum over inner knots k of w (-log e(k) - (10^(k/10) - 1) log (1 - e(k))).
 
-    The first sum is the log loss of right and wrong alone: of how the error is shared between the
-    two other options the map says nothing. The second stands for w wrong answers at each knot, and
+    The first sum is the log loss of right and wrong alone: the map does not change how the error
+    is shared between the two other options. The second stands for w wrong answers at each knot, and
     as many right ones as make its GQ true: they hold the line to the identity where there are few
     answers, and are outweighed where there are many. The rises between the knots are the shares of
     a softmax, so the line is monotone whatever the answers are.

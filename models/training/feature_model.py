@@ -20,7 +20,7 @@ from models.training.calibrate import fit_calibration, fit_quality_map
 from models.training.metrics import predict
 from models.weights.model_weights import load_weights, save_weights
 
-# Probabilities from which on the trees may be called sure, the boldest first.
+# Probabilities from which on the trees may be called sure, the lowest first.
 _SURE_STEPS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)
 _LEAST_SCALE = 1e-3
 
@@ -40,7 +40,7 @@ class TriageRecipe:
     threads: int = 1
 
     def __post_init__(self) -> None:
-        """Refuse trees that could not be asked, before time is spent on them."""
+        """Refuse trees that could not be evaluated, before time is spent on them."""
         if not 2 <= self.num_leaves <= MOST_LEAVES:
             raise ModelError(f"num_leaves is {self.num_leaves}; it can be 2 to {MOST_LEAVES}.")
 
@@ -50,7 +50,7 @@ def fit_trees(
     labels: NDArray[np.int64],
     recipe: TriageRecipe,
 ) -> Triage:
-    """Boost trees on labelled questions; the settings are still those that trust nothing."""
+    """Boost trees on labelled questions; the settings still leave every question to the picture."""
     booster = lightgbm.train(
         {
             "objective": "multiclass",
@@ -156,7 +156,7 @@ def attach(triage: Triage, weights: Path, held_out: BatchFactory, device: str = 
     Parameters
     ----------
     held_out
-        Questions that neither model has seen, at the depths that are to be told honestly.
+        Questions that neither model has seen, at the depths whose qualities are to be calibrated.
 
     Returns
     -------

@@ -24,7 +24,7 @@ class Recipe:
     batch_size: int = 64
     """Examples per worker and step."""
     steps: int | None = None
-    """With 0 the weights that training begins with are kept: what goes with them is fitted anew."""
+    """With 0 the weights that training begins with are kept, and the rest is fitted again."""
     max_seconds: float | None = None
     learning_rate: float = 2e-3
     final_learning_rate: float = 1e-5

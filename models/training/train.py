@@ -368,7 +368,7 @@ class _Tally:
         self.steps += 1
 
     def take(self, progress: Progress) -> dict[str, Any]:
-        """Return the numbers of a log line, and begin anew."""
+        """Return the numbers of a log line, and start again from 0."""
         assert self.confusion is not None
         seconds = progress.seconds - self.since.seconds
         images = progress.examples - self.since.examples

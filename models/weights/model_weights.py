@@ -88,7 +88,7 @@ def load_weights(path: Path, sha256: str | None = None) -> tuple[VariantCaller, 
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file under a passing name and rename it, so that no half file is ever seen."""
+    """Write a file under a temporary name and rename it: a half-written file is never seen."""
     passing = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from pileup.codes import UNKNOWN_BASE
 
 @part
 def copy_into(source, target):
-    """Copy `source` to the begin of `target`."""
+    """Copy `source` to the start of `target`."""
     for index in range(len(source)):
         target[index] = source[index]
 

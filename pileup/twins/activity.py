@@ -1,4 +1,4 @@
-"""Twin of kernels.reassembly.activity: which positions unsettle which reads."""
+"""Twin of kernels.reassembly.activity: which reads make which positions active."""
 
 from collections.abc import Iterator, Sequence
 
@@ -78,9 +78,9 @@ def clip_places(read: Read, min_base_quality: int) -> list[int]:
 def active_reads(
     reads: Sequence[Read], reference: Stretch, min_base_quality: int, min_support: int
 ) -> dict[int, list[int]]:
-    """Return the unsettled reads (as indices) of each position.
+    """Return the reads (as indices) that make each position active.
 
-    A read with a mismatch near its end and beside indels is there once more.
+    A read with a mismatch near its end and next to indels is listed twice.
     """
     active: dict[int, set[int]] = {}
     indels: dict[int, int] = {}

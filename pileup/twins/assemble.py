@@ -44,7 +44,7 @@ def paths_of(
 
 
 def has_cycle(following: dict[Bases, list[Bases]], source: Bases, sink: Bases) -> bool:
-    """Return whether a k-mer can be come back to, going on from the source up to the sink."""
+    """Return whether there is a cycle between the source and the sink."""
 
     def reachable(starts: list[Bases]) -> set[Bases]:
         seen: set[Bases] = set()

@@ -72,10 +72,10 @@ def choose_rows(
 ) -> list[Observation]:
     """Return the observations to draw, in row order."""
     salt = mix((site.start + 0x9E3779B97F4A7C15) % 2**64)
-    lottery = sorted(observations, key=lambda o: mix(reads[o.read].name_hash ^ salt))
-    winners = {observation.read for observation in lottery[:READ_ROWS]}
+    ranked = sorted(observations, key=lambda o: mix(reads[o.read].name_hash ^ salt))
+    drawn = {observation.read for observation in ranked[:READ_ROWS]}
     return sorted(
-        (observation for observation in observations if observation.read in winners),
+        (observation for observation in observations if observation.read in drawn),
         key=lambda o: (_GROUPS.index(support_pixel(o.allele, asked)), reads[o.read].start),
     )
 

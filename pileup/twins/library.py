@@ -69,7 +69,7 @@ def shown_lengths(reads: Sequence[Read], run: Run, flank: int, largest: int) -> 
 
 
 def _change(read: Read, run: Run, flank: int) -> int | None:
-    """Return how much longer a read's run is; None of a read that cannot tell."""
+    """Return how much longer a read's run is; None of a read that does not show it."""
     low, high, base = run
     if read.start > low - flank or read.end < high + flank:
         return None

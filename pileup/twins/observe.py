@@ -80,7 +80,7 @@ def _indel(index: int, read: Read, events: Sequence[Event], site: Site) -> Obser
         if touching and allele == UNINFORMATIVE:
             allele = OTHER
         return Observation(index, allele, quality, NOT_SPANNING)
-    # The read spans the repeat: it tells its length, and whether it is like REF.
+    # The read spans the repeat: it shows its length, and whether it is REF.
     delta = (after - before) - (reached - site.start)
     if allele == UNINFORMATIVE:
         allele = OTHER if touching or delta else REF

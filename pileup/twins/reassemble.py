@@ -19,5 +19,5 @@ def mapped_places(read: Read) -> list[int]:
 
 
 def composed(target: Sequence[int], place: Sequence[int]) -> list[int]:
-    """Lead the bases of a read over their places on a haplotype to those on the contig."""
+    """Turn the places of a read's bases on a haplotype into places on the contig."""
     return [place[at] if at >= 0 else at for at in target]

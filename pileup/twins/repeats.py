@@ -27,7 +27,7 @@ def rightmost(reference: Stretch, start: int, alt: Alt) -> int:
 
 
 def repeat_end(reference: Stretch, site: Site) -> int:
-    """Return the end of the stretch that a read must span to tell a site's alleles."""
+    """Return the end of the stretch that a read must span to show one of a site's alleles."""
     end = site.start + site.ref_length
     if site.is_indel:
         for alt in site.alts:

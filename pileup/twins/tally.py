@@ -15,7 +15,7 @@ GROUPS = ("putative", "other", "ref", "unknown")
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A read that speaks for its fragment, with its mismatches and soft-clipped bases."""
+    """The counted read of a fragment, with its mismatches and soft-clipped bases."""
 
     read: Read
     allele: int
@@ -121,7 +121,7 @@ def _other_mismatches(site: Site, witness: Witness) -> int:
 
 
 def extras(question: Question) -> Extras:
-    """Sum up what only the putative reads and the other ALTs are asked."""
+    """Sum up what is measured on the putative reads and the other ALTs only."""
     putative = question.showing("putative")
     shown = [witness.allele for witness in question.witnesses]
     return Extras(

@@ -1,4 +1,4 @@
-"""Compare two call sets over all contigs and count the verdicts."""
+"""Compare two call sets over all contigs and count records by verdict."""
 
 import logging
 from collections import deque

@@ -205,7 +205,7 @@ def evaluate(
     truth, query
         VCF files: plain text, or BGZF with an index.
     reference
-        FASTA, plain or BGZF; an index beside it is used where there is one.
+        FASTA, plain or BGZF; an index next to it is used where there is one.
     confident
         BED of the confident regions (rtg's ``-e``): the whole files are matched, what lies outside
         is not counted.

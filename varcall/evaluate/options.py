@@ -1,4 +1,4 @@
-"""What ``varcall eval`` can be asked for."""
+"""Options of ``varcall eval``."""
 
 from dataclasses import dataclass, field
 from pathlib import Path

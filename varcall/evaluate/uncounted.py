@@ -1,4 +1,4 @@
-"""Why no record of a file counts: a score of zero with nothing said of it helps nobody."""
+"""Why no record of a file counts, so that a score of zero is explained."""
 
 from collections import Counter
 from collections.abc import Iterator

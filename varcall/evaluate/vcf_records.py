@@ -1,7 +1,7 @@
 """Strict reading of truth and query VCF: what is malformed is an error naming the line.
 
 htslib takes genotypes beyond the ALT list, cyvcf2 records with a missing column and files cut at a
-block border as well. A score from such a file would be wrong without a word, so the text is read
+block border as well. A score from such a file would be wrong without a warning, so the text is read
 and checked here.
 """
 
@@ -78,7 +78,7 @@ class CallSet:
 
 
 def _checked_stream(path: Path, label: str) -> Iterator[str]:
-    """Lines of a plain or BGZF file, after a look at what can be seen without reading it."""
+    """Lines of a plain or BGZF file, after checks that need no reading of the records."""
     try:
         with BgzfFile(path) as file:
             has_eof_block = file.has_eof_block
@@ -190,7 +190,7 @@ def _parsed(line: str, columns: int, column: int, where: str) -> tuple[str, Reco
 
 
 def _checked_alleles(fields: tuple[str, ...], where: str) -> tuple[str, ...]:
-    """The ALTs, after a look at REF, ALT and QUAL."""
+    """The ALTs, after checks of REF, ALT and QUAL."""
     if _REF.fullmatch(fields[3]) is None:
         raise InputError(f"{where} has REF {fields[3]!r}, which is not a sequence of bases")
     alts = () if fields[4] == "." else tuple(fields[4].split(","))

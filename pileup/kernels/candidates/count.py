@@ -1,4 +1,4 @@
-"""Count the witnesses of every allele by strand."""
+"""Count the fragments that show each allele, by strand."""
 
 import numpy as np
 

@@ -67,7 +67,7 @@ def _indel_allele(read, site, reads, events, sites):
     """Return (allele, quality, delta): delta is the read's net length change over the repeat.
 
     A read spans the repeat where it has a base at the anchor and one beyond the repeat: just beyond
-    it, or behind the deletion that took that one.
+    it, or past the deletion that took that one.
     """
     start = sites.start[site]
     repeat_end = sites.repeat_end[site]
@@ -108,8 +108,8 @@ def observe_sites(reads, events, reference, sites, min_base_quality, shown):
     """Fill one observation per read and site it touches.
 
     `shown.offset` comes from `count_overlaps`; the rest of `shown` is filled. `shown.counts` is
-    false for all but one of the observations of a fragment: where mates overlap they are one
-    witness, the informative and better one (samtools mpileup does likewise).
+    false for all but one of the observations of a fragment: where mates overlap only the
+    informative and better one is counted (samtools mpileup does likewise).
     """
     longest = longest_span(reads)
     fragments = 0

@@ -1,4 +1,4 @@
-"""Sum up the witnesses of each question by what they show."""
+"""Sum up the fragments of each question by what they show."""
 
 import numpy as np
 

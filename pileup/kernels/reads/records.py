@@ -1,7 +1,7 @@
 """BAM records (SAM specification, section 4.2) from inflated bytes into the arrays of a window.
 
 `scan_records` looks at each record once and lists those that are wanted; `unpack_records` fills
-`ReadArrays` with the listed ones. Every length a record states is held against the bytes there are.
+`ReadArrays` with the listed ones. Every length in a record is checked against the bytes there are.
 """
 
 import numpy as np
@@ -156,7 +156,7 @@ def _name_hash(data, at, length):
 
 @kernel
 def scan_records(data, filled, span, rules, groups, records, skipped, tile_marks, state):
-    """List the wanted records that overlap a span; stop behind it or where the bytes end.
+    """List the wanted records that overlap a span; stop past it or where the bytes end.
 
     Parameters
     ----------
@@ -169,7 +169,7 @@ def scan_records(data, filled, span, rules, groups, records, skipped, tile_marks
     skipped
         int64 [N_REASONS]; counts the alignments left out that start in the own window.
     tile_marks
-        int64; entry k becomes the byte of the first record that ends behind `span.first + k *
+        int64; entry k becomes the byte of the first record that ends past `span.first + k *
         span.tile`.
     state
         int64 [STATE_SIZE], kept between the calls for one span.
@@ -179,7 +179,7 @@ def scan_records(data, filled, span, rules, groups, records, skipped, tile_marks
     int
         How it ended: NEEDS_BYTES, DONE, TABLE_FULL, MALFORMED or UNSORTED.
     """
-    # Nothing else looks at what is placed behind the contig's end.
+    # No other window reads what is placed past the contig's end.
     is_to_the_end = span.last >= span.length
     while True:
         at = state[POSITION]
@@ -340,7 +340,7 @@ def unpack_records(data, records, missing_quality, slots, reads):
 
 @kernel
 def pack_records(data, records, count):
-    """Move the first `count` listed records to the begin of `data`; return the bytes they take."""
+    """Move the first `count` listed records to the start of `data`; return the bytes they take."""
     filled = 0
     for record in range(count):
         at = records.offset[record]

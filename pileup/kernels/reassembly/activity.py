@@ -1,4 +1,4 @@
-"""Where the mapper was unsure: the positions that local reassembly looks at."""
+"""Active positions: where the mapper was unsure, and local reassembly looks."""
 
 import numpy as np
 
@@ -100,7 +100,7 @@ def next_mismatch(bases, qualities, codes, query, column, low, high, min_base_qu
 def mark_activity(reads, reference, usable, rules, origin, activity):
     """Fill `activity` (zeroed; its first position is `origin` on the contig).
 
-    What is marked lies inside the read that shows it, or CLIP_SPREAD beside it.
+    What is marked lies inside the read that shows it, or at most CLIP_SPREAD bases from it.
     """
     for read in range(len(reads.read_start)):
         if not usable[read] or reads.mapq[read] < rules.min_mapq:
@@ -175,7 +175,7 @@ def mark_activity(reads, reference, usable, rules, origin, activity):
 
 @part
 def _mark_ends(reads, reference, usable, rules, origin, activity):
-    """Mark mismatches at the ends of reads that lie beside an indel of several others."""
+    """Mark mismatches at the ends of reads that lie next to an indel of several others."""
     for read in range(len(reads.read_start)):
         if not usable[read] or reads.mapq[read] < rules.min_mapq:
             continue
@@ -231,7 +231,7 @@ def _near_indel(indels, at, min_support):
 
 @kernel
 def find_active(activity, rules, active):
-    """Fill `active` (bool [length]): enough reads are unsettled there, or clips face each other."""
+    """Fill `active` (bool [length]): enough reads are active there, or clips face each other."""
     enough = np.empty(len(active), np.int64)
     for at in range(len(active)):
         enough[at] = max(rules.min_support, (activity.depth[at] * rules.min_share + 99) // 100)

@@ -8,7 +8,7 @@ from pileup.codes import UNKNOWN_BASE
 # DeepVariant's scores (realigner.py); a gap of n bases costs GAP_OPEN + (n - 1) * GAP_EXTEND.
 MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND = 4, -6, -8, -2
 READ_SCORES = (MATCH, MISMATCH, GAP_OPEN, GAP_EXTEND)
-# The same for a haplotype on the reference, but for gaps that are dearer to open: three adjacent
+# The same for a haplotype on the reference, but with a higher cost to open a gap: three adjacent
 # mismatches stay such, and two deletions of a base are not one of two and a mismatch. A unit of a
 # repeat inserted here and deleted there are two gaps, as bwa mem has them: at -10 four gaps of a
 # base, which pair four bases more, would score the same.
@@ -191,7 +191,7 @@ def align_gapped(codes, haplotype, start, end, left_free, right_free, band, scor
 
 @kernel
 def place_haplotype(bases, reference, place):
-    """Align a whole haplotype to the reference bases it replaces, as a person would spell it.
+    """Align a whole haplotype to the reference bases it replaces, as it would be written by hand.
 
     `place` (int64 [len(bases)]) is filled with the index into `reference` of each base, or
     INSERTED. What both end with, then what both begin with, is matched first; gaps then move left

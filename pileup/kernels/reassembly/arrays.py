@@ -1,4 +1,4 @@
-"""The tuples that the kernels of local reassembly hand to one another; see pileup.arrays."""
+"""The tuples that the kernels of local reassembly exchange; see pileup.arrays."""
 
 from typing import NamedTuple
 
@@ -16,8 +16,8 @@ class AssemblyRules(NamedTuple):
     assembly_min_mapq, assembly_min_base_quality
         Of reads and bases that may spell a haplotype.
     min_support, min_share
-        Least number of reads, and least percentage of them, behind an active position and behind
-        a haplotype.
+        Least number of reads, and least percentage of them, that support an active position or a
+        haplotype.
     max_read_length
         Longer reads are left alone.
     """
@@ -32,17 +32,17 @@ class AssemblyRules(NamedTuple):
 
 
 class ActivityArrays(NamedTuple):
-    """What unsettles each position of a stretch of contig, int32 [length] each.
+    """What makes each position of a stretch of contig active, int32 [length] each.
 
     Attributes
     ----------
     reads
         Reads with an indel that may lie there, a clip there or a cluster of mismatches over it;
-        and, once more, those with a mismatch there that is near their end and beside indels.
+        and, once more, those with a mismatch there that is near their end and next to indels.
     indels
         Those with an indel.
     hard
-        Clips, clusters of differences and, beside indels, mismatches at the ends of reads.
+        Clips, clusters of differences and, next to indels, mismatches at the ends of reads.
     left_clips, right_clips
         Clips before the first and after the last aligned base.
     depth

@@ -290,7 +290,7 @@ def assemble(segments, reads, reference, start, end, min_base_quality, paths, le
 def add_paths(paths, lengths, found, path_start, start, end, reference, merged):
     """Add the part of each path that replaces [start, end) to the haplotypes `merged`.
 
-    What a path shows beside the region is left out: another region may speak of it.
+    What a path shows outside the region is left out: another region may have it.
     """
     lead = start - path_start
     first = path_start - reference.start

@@ -43,7 +43,7 @@ def combine_indels(events, reference, start, end, support, merged):
     """Add to `merged` the supported indels of `events` that lie apart, two by two.
 
     Where a repeat holds two indels, reads from either side reach one of them only, and explain the
-    other away by gaps that no haplotype has. Together they explain the reads of both sides.
+    other by gaps that no haplotype has. Together they explain the reads of both sides.
 
     Parameters
     ----------

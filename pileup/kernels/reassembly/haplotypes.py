@@ -18,7 +18,7 @@ MAX_CANDIDATES, MAX_KEPT = 32, 8
 # most two mismatches.
 MIN_GAIN, MAX_LOSS = 6, 20
 # So many bases at the far end of a clip must fit the reference in exactly one place, at most
-# ANCHOR_REACH beside the region, for the read to bridge it.
+# ANCHOR_REACH from the region, for the read to bridge it.
 ANCHOR, ANCHOR_REACH = 16, 60
 # Fragment of a spelling that no read spells.
 NO_FRAGMENT = np.int32(-2)
@@ -113,7 +113,7 @@ def spell_reads(segments, reads, reference, start, end, min_base_quality, spelli
                 position += size
                 query += size
             elif op == CINS:
-                # Insertions at the region's border are another region's, or nobody's.
+                # Insertions at the region's border belong to another region, or to none.
                 if start < position < end:
                     differs = True
                     indels += 1
@@ -185,7 +185,7 @@ def spell_bridges(segments, reads, reference, start, end, min_base_quality, brid
     """Spell the region as reads show it whose clipped end fits the reference beyond the region.
 
     So a read that holds a whole insertion, or both ends of a deletion, spells it, though the
-    mapper could place only one side of it, and though repeats tangle every graph.
+    mapper could place only one side of it, and though repeats put cycles into every graph.
     """
     first_column = max(start - ANCHOR_REACH - reference.start, 0)
     codes = reference.codes[first_column : end + ANCHOR_REACH - reference.start]

@@ -48,7 +48,7 @@ def reassemble(reads, reference, usable, rules, starts, ends, hards, places, mov
 
     Returns
     -------
-    The number of regions with a haplotype besides the reference.
+    The number of regions with a haplotype other than the reference.
     """
     longest = longest_usable(reads, usable)
     changed = 0
@@ -132,7 +132,7 @@ def _several_places(events, reference, start, end, support):
     for index in range(events.size[0]):
         if events.reads[index] < support:
             continue
-        # An indel can stand anywhere in its repeat: the ends of where it can tell the repeat.
+        # An indel can stand anywhere in its repeat: the ends of that stretch identify the repeat.
         shown = events.bases[index, : events.length[index]]
         before = common_start(shown, known)
         behind = common_end(shown, known)

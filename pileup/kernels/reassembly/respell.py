@@ -10,7 +10,7 @@ from pileup.sam import CDEL, CHARD_CLIP, CINS, CMATCH, CSOFT_CLIP
 
 @kernel
 def trim_places(reads, places, moved, read_start, read_end):
-    """Make bases beside the outermost aligned ones clipped; fill the moved reads' spans.
+    """Soft-clip the bases outside the outermost aligned ones; fill the moved reads' spans.
 
     A read without any aligned base is no longer `moved`.
     """

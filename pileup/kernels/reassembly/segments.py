@@ -12,7 +12,7 @@ from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CSOFT_CLIP
 
 # A read that ends at most this far beyond a region may have been pulled there by a wrong diagonal.
 SLACK = 12
-# Poorer bases of a read are taken as unknown.
+# Bases of a read below this quality are taken as unknown.
 MIN_KNOWN_QUALITY = 10
 # So many reads of a region, those of the smallest name hashes, spell haplotypes and vote.
 MAX_CHOSEN = 250

@@ -258,7 +258,7 @@ def run_happy(
     Parameters
     ----------
     matcher
-        Who compares; the built-in comparator when None.
+        What compares; the built-in comparator when None.
     """
     truth, query = _prepared(inputs, options)
     warnings = []
@@ -298,7 +298,7 @@ def tabulated(
     truth
         The truth as it was compared.
     only_confident
-        What lies outside the confident regions becomes UNK, whatever was said of it.
+        What lies outside the confident regions becomes UNK, whatever its verdict.
     """
     subsets = subsets or Subsets()
     strata = _strata(inputs, truth, subsets)

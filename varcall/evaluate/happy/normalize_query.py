@@ -49,7 +49,7 @@ class _Call:
 
 
 def _alleles(record: Record) -> list[Change | None]:
-    """Alleles as changes; None for '*', for what cannot be read, and for all behind that."""
+    """Alleles as changes; None for '*', for what cannot be read, and for all that follow it."""
     found: list[Change | None] = []
     match = _END.search(record.fields[7])
     end = int(match[1]) if match else record.end

@@ -1,7 +1,7 @@
 """The tables of a comparison that hap.py does not make: alleles alone, or no genotypes at all.
 
 hap.py compares diploid genotypes, of a query that it has cut into primitives. Where genotypes do
-not count, what vcfeval said of the records as they stand is put into the same tables, so that these
+not count, vcfeval's verdicts on the unchanged records are put into the same tables, so that these
 hold the numbers of ``--counts`` and of the split files.
 """
 
@@ -55,7 +55,7 @@ def run_records(
     """Tables of the records as vcfeval judged them.
 
     A query record that is neither right nor wrong (outside the confident regions, or in a region
-    that was given up) is UNK.
+    that was too complex) is UNK.
     """
 
     def side(item: JudgedRecord, mismatch: str, score: float) -> RowSide:

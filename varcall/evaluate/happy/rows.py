@@ -176,7 +176,7 @@ def _groups(records: Iterable[AnnotatedRecord]) -> _Groups:
 class _Group:
     """Arrays of one group.
 
-    ``order`` is sorted anew for every column, as hap.py does with a sort that is not stable.
+    ``order`` is sorted again for every column, as hap.py does with a sort that is not stable.
     """
 
     scores: npt.NDArray[np.float64]

@@ -80,7 +80,7 @@ def _metrics_table(name: str, rows: Sequence[Row], columns: Sequence[str]) -> di
 
 
 def write_tables(prefix: Path, rows: Sequence[Row]) -> None:
-    """Write all tables of one call set beside ``prefix``.
+    """Write all tables of one call set under ``prefix``.
 
     Raises
     ------

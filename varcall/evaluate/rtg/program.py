@@ -1,6 +1,6 @@
 """The wrapper of ``rtg vcfeval``: formatted reference, run, checks, results.
 
-rtg may end with code 0 although nothing was compared, and its folder tells more than its exit code:
+rtg may end with code 0 although nothing was compared, and its folder shows more than its exit code:
 a run counts only when the code is 0, the file ``done`` is there, and no warning says that contigs
 do not fit.
 """
@@ -37,7 +37,7 @@ HINTS = (
 
 @dataclass(frozen=True, slots=True)
 class RtgRun:
-    """What a finished vcfeval left behind."""
+    """Output of a finished vcfeval."""
 
     folder: Path
     warnings: tuple[str, ...] = ()
@@ -139,7 +139,7 @@ class Rtg:
 
     def __post_init__(self) -> None:
         if self.memory is not None and not re.fullmatch(r"\d+[kKmMgG]", self.memory):
-            raise UsageError(f"--rtg-mem {self.memory!r} is no amount of memory: write it as 4g")
+            raise UsageError(f"--rtg-mem {self.memory!r} is not a memory size: write it as 4g")
 
     def _run(self, arguments: Sequence[str]) -> subprocess.CompletedProcess[str]:
         environment = dict(self.environment)
@@ -201,9 +201,7 @@ class Rtg:
         """
         if output.exists():
             if not any((output / name).exists() for name in ("done", "vcfeval.log", "progress")):
-                raise InputError(
-                    f"{output} is in the way and is none of rtg's: remove or rename it"
-                )
+                raise InputError(f"{output} exists and was not written by rtg: remove or rename it")
             shutil.rmtree(output)
         output.parent.mkdir(parents=True, exist_ok=True)
         arguments = ["vcfeval", "-b", str(truth), "-c", str(query), "-t", str(sdf)]

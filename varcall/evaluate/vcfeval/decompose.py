@@ -134,7 +134,7 @@ def _pieces(ref: str, alts: Sequence[str]) -> list[Piece]:
                 cutter.cut(start, position)
             start, was_ref = position, is_ref
         if cutter.take_insertions():
-            continue  # look at this base again, now behind the insertion
+            continue  # look at this base again, now past the insertion
         cutter.take_base()
         if not is_ref:
             cutter.take_insertions()

@@ -43,7 +43,7 @@ def encode(sequence: str) -> npt.NDArray[np.uint8]:
 
 
 class Verdict(IntEnum):
-    """What the comparison says of a record."""
+    """Verdict of the comparison on a record."""
 
     IGNORED = 0  # nothing to compare: reference call, filtered, symbolic, skipped
     MATCH = 1
@@ -71,7 +71,7 @@ class MatchOptions:
 
 @dataclass(slots=True)
 class JudgedRecord:
-    """A record and what the comparison says of it."""
+    """A record and its verdict."""
 
     record: Record
     verdict: Verdict = Verdict.IGNORED
@@ -347,7 +347,7 @@ def _weights(path: BestPath, truth: list[JudgedRecord], query: list[JudgedRecord
         for index in members:
             if total and counted:
                 query[index].weight = inside / counted
-            else:  # behind the last base of the contig a block can have no counted query record
+            else:  # past the last base of the contig a block can have no counted query record
                 query[index].weight = math.inf if inside else 0.0
 
 

@@ -1,8 +1,8 @@
 """The search for the best path over a contig (Cleary et al. 2015, bioRxiv 023754), in Numba.
 
 All paths walk along the reference together, the one furthest behind first. A path dies where its
-two sides spell different bases; of two in the same state the better one lives on. What is decided
-when only one path is left cannot change any more and is written down.
+two sides spell different bases; of two in the same state the better one is kept. What is decided
+when only one path is left cannot change any more and is recorded.
 """
 
 from typing import Any
@@ -186,7 +186,7 @@ def _give_up(
     last: int,
     alleles: Any,
 ) -> None:
-    """Forget all paths and put the last certain one behind the region."""
+    """Forget all paths and put the last certain one past the region."""
     _drop_all(frontier, n)
     n[ITERATIONS] = 0
     position = min(n[MAX_POSITION] + 1, last)
@@ -308,7 +308,7 @@ def _advance(
 ) -> tuple[int, bool]:
     """One step of a path; its state, and whether it stood still.
 
-    A haplotype behind the last base may wait for one that cannot get there; vcfeval steps on until
+    A haplotype past the last base may wait for one that cannot get there; vcfeval steps on until
     it gives the region up.
     """
     length = template.shape[0]

@@ -27,7 +27,7 @@ class RowSide:
     decision: str = "."
     kind: str = "."
     score: float = math.nan
-    variant_type: str = ""  # SNP or INDEL where the one who judged says it; else from the alleles
+    variant_type: str = ""  # SNP or INDEL where the comparison gives it; else from the alleles
     has_genotype: bool = True  # False: ``genotype`` only lists the alleles that were compared
 
 
@@ -58,7 +58,7 @@ def bare_side(record: Record) -> RowSide:
 
 
 def ga4gh_side(item: JudgedRecord, mismatch: str, score: float) -> RowSide:
-    """What vcfeval's GA4GH output says of a record."""
+    """A record's columns in vcfeval's GA4GH output."""
     side = bare_side(item.record)
     if item.verdict == Verdict.MATCH or (item.verdict == Verdict.OUTSIDE and item.weight == 0):
         side.decision, side.kind, side.score = "TP", "gm", score

@@ -136,7 +136,7 @@ def sample_variant(record: Record, index: int, ploidy: int) -> Variant | None:
 
 
 def all_alts_variant(record: Record, index: int) -> Variant | None:
-    """Variant of a record by all its sequence ALTs, which are numbered anew from 1."""
+    """Variant of a record by all its sequence ALTs, renumbered from 1."""
     if not record.alts:
         return None
     anchor = 1 if has_anchor_base(record) else 0
