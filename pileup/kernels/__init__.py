@@ -1,1 +1,1 @@
-"""The compiled loops, one file per stage; every kernel has a readable twin in pileup.reference."""
+"""The compiled loops, one file per stage; every kernel has a readable twin in pileup.twins."""

@@ -3,10 +3,14 @@
 from dataclasses import dataclass
 
 import numpy as np
+from hypothesis import settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
-from pileup.twins.alignment import Stretch, unpack_reference
+from pileup.twins import observe as observe_twin
+from pileup.twins import scan as scan_twin
+from pileup.twins.alignment import Stretch, unpack_reads, unpack_reference, unpack_sites
 from varcall.evidence.candidates import CandidateThresholds, Scan, find_candidates, scan_window
 from varcall.evidence.observations import observe, pose_questions
 
@@ -17,6 +21,9 @@ EAGER = CandidateThresholds(
     snv_min_count=2, snv_min_fraction=0.03, indel_min_count=1, indel_min_fraction=0.0, max_allele=30
 )
 _OPS = "MIDNSHP=X"
+seeds = st.integers(0, 2**32 - 1)
+counts = st.sampled_from([0, 1, 12, 60, 260])
+repeatable = settings(derandomize=True, max_examples=20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,4 +180,22 @@ def random_window(seed: int, count: int) -> Window:
         sites=sites,
         observations=observe(reads, scan.events, reference, sites, EAGER.min_base_quality),
         questions=pose_questions(sites),
+    )
+
+
+def twin_scan(window: Window) -> scan_twin.Counts:
+    """What the slow scan counts in a window."""
+    return scan_twin.scan(
+        unpack_reads(window.reads), window.stretch, EAGER.min_base_quality, EAGER.max_allele
+    )
+
+
+def twin_observations(window: Window) -> list[list[observe_twin.Observation]]:
+    """What the slow twin observes at each site of a window."""
+    return observe_twin.observe(
+        unpack_reads(window.reads),
+        twin_scan(window).events,
+        unpack_sites(window.sites),
+        window.stretch,
+        EAGER.min_base_quality,
     )

@@ -1,4 +1,4 @@
-"""Where things stand in a pileup image, by hand; everything else is in test_kernels."""
+"""Where things stand in a pileup image, by hand; everything else is in kernels/test_image."""
 
 from pathlib import Path
 

@@ -13,7 +13,9 @@ from typing import Any
 
 import pytest
 
-FAKE_RTG = Path(__file__).with_name("fake_rtg.py")
+from varcall.evaluate.vcf_records import Record, parse_genotype
+
+FAKE_RTG = Path(__file__).parent / "rtg" / "fake_rtg.py"
 CASES = Path(__file__).resolve().parents[4] / "shared" / "vcfeval_cases"
 REFERENCES = CASES.parent / "data" / "reference"
 HEADER = """##fileformat=VCFv4.2
@@ -44,6 +46,12 @@ def snv(pos: int, genotype: str, *rest: str, contig: str = "c1") -> str:
     """A substitution, as `vcf_text` takes it."""
     base = SEQUENCES[contig][pos - 1]
     return " ".join([contig, str(pos), base, other(base), genotype, *rest])
+
+
+def record(start: int, ref: str, alt: str, genotype: str = "0/1", info: str = ".") -> Record:
+    """A record as it is read from a file, of one sample on contig c."""
+    fields = ("c", str(start + 1), ".", ref, alt, "30", "PASS", info, "GT:AD", f"{genotype}:5,6")
+    return Record(start, ref, tuple(alt.split(",")), parse_genotype(genotype), fields)
 
 
 def vcf_text(records: list[str], sample: str = "S", header: str = HEADER) -> str:

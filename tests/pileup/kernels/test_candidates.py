@@ -1,16 +1,14 @@
-"""Every kernel equals its slow twin in pileup.reference on random windows."""
+"""The kernels of candidates equal their slow twins in pileup.twins on random windows."""
 
-from dataclasses import astuple, replace
+from dataclasses import astuple
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pileup.arrays import QuestionArrays, ReferenceArrays
+from pileup.arrays import ReferenceArrays
 from pileup.codes import N_LEVELS
-from pileup.image.encode import encode
-from pileup.kernels import spans
 from pileup.kernels.candidates import lengths as length_kernels
 from pileup.kernels.candidates import surroundings as surrounding_kernels
 from pileup.kernels.candidates import tally as tally_kernels
@@ -18,68 +16,26 @@ from pileup.kernels.candidates.adjacent import count_adjacent
 from pileup.kernels.candidates.count import count_alleles
 from pileup.kernels.candidates.observe import count_overlaps
 from pileup.kernels.candidates.scan import hash_sequence, shift_deletion, shift_insertion
-from pileup.kernels.image.draw import mix
-from pileup.kernels.reads.library import count_errors, shown_lengths, tally_bases
-from pileup.kernels.reads.walk import first_overlapping, longest_span, query_index
-from pileup.spec import READ_ROWS
 from pileup.twins import (
     adjacent,
-    draw,
     lengths,
-    library,
-    observe,
     repeats,
     scan,
     surroundings,
     tally,
 )
 from pileup.twins import count as counting
-from pileup.twins import spans as twin_spans
 from pileup.twins.alignment import Stretch, unpack_reads, unpack_sites
-from tests.pileup.windows import EAGER, Window, random_window
-
-seeds = st.integers(0, 2**32 - 1)
-counts = st.sampled_from([0, 1, 12, 60, 260])
-repeatable = settings(derandomize=True, max_examples=20)
-
-
-def twin_scan(window: Window) -> scan.Counts:
-    return scan.scan(
-        unpack_reads(window.reads), window.stretch, EAGER.min_base_quality, EAGER.max_allele
-    )
-
-
-def twin_observations(window: Window) -> list[list[observe.Observation]]:
-    return observe.observe(
-        unpack_reads(window.reads),
-        twin_scan(window).events,
-        unpack_sites(window.sites),
-        window.stretch,
-        EAGER.min_base_quality,
-    )
-
-
-def test_every_kernel_file_has_a_twin(root) -> None:
-    kernels = {path.name for path in (root / "pileup" / "kernels").rglob("*.py")}
-    twins = {path.name for path in (root / "pileup" / "twins").glob("*.py")}
-    # The twin of `records` is htslib (tests/varcall/reads/htslib_reads.py).
-    assert kernels - {"walk.py", "records.py", "arrays.py"} == twins - {"alignment.py"}
-
-
-@given(seeds, counts)
-@repeatable
-def test_draw(seed: int, count: int) -> None:
-    window = random_window(seed, count)
-    chosen = np.random.default_rng(seed).permutation(len(window.questions.site))[:6]
-    asked = QuestionArrays(window.questions.site[chosen], window.questions.alleles[chosen])
-    images = encode(asked, window.reference, window.reads, window.sites, window.observations)
-    reads, sites = unpack_reads(window.reads), unpack_sites(window.sites)
-    shown = twin_observations(window)
-    for image, question in zip(images, chosen, strict=True):
-        site = window.questions.site[question]
-        mask = int(window.questions.alleles[question])
-        slow = draw.draw(sites[site], mask, reads, shown[site], window.stretch)
-        np.testing.assert_array_equal(image, slow)
+from tests.pileup.windows import (
+    EAGER,
+    Window,
+    counts,
+    random_window,
+    repeatable,
+    seeds,
+    twin_observations,
+    twin_scan,
+)
 
 
 @given(seeds, counts)
@@ -235,22 +191,6 @@ def test_adjacent(seed: int) -> None:
         assert fast == slow
 
 
-@given(seeds)
-@repeatable
-def test_walk(seed: int) -> None:
-    window = random_window(seed, 12)
-    arrays, reads = window.reads, unpack_reads(window.reads)
-    longest = max(read.end - read.start for read in reads)
-    assert longest_span(arrays) == longest
-    for position in range(window.stretch.start - 3, window.stretch.end + 3, 7):
-        first = first_overlapping(arrays, longest, position)
-        assert all(read.end <= position for read in reads[:first])
-        for index, read in enumerate(reads):
-            at = query_index(index, position, arrays)
-            expected = read.index_at(position)
-            assert at == (expected + read.first_base if expected >= 0 else expected)
-
-
 @given(seeds, counts)
 @repeatable
 def test_overlaps(seed: int, count: int) -> None:
@@ -264,54 +204,12 @@ def test_overlaps(seed: int, count: int) -> None:
     ]
 
 
-@given(seeds, counts)
-@repeatable
-def test_library(seed: int, count: int) -> None:
-    window = random_window(seed, count)
-    reads, start = window.reads, window.stretch.start
-    random = np.random.default_rng(seed)
-    used, covering = random.random((2, count)) < 0.8
-    bases, coverage = np.zeros((260, 4), np.int32), np.zeros(260, np.int32)
-    tally_bases(reads, covering, used, start, 20, bases, coverage)
-    every = unpack_reads(reads)
-    chosen = [read for read, wanted in zip(every, used, strict=True) if wanted]
-    slow, _ = library.tally_bases(chosen, 20)
-    _, covered = library.tally_bases(
-        [read for read, wanted in zip(every, covering, strict=True) if wanted], 20
-    )
-    span = range(start, window.stretch.end)
-    assert bases.tolist() == [[slow[at, base] for base in range(4)] for at in span]
-    assert coverage.tolist() == [covered[at] for at in span]
-    errors = count_errors(bases, window.reference.codes, 2, 2, 0.25)
-    assert errors == library.count_errors(slow, window.stretch, 2, 2, 0.25)
-
-    runs = library.runs(window.stretch, 3)
-    histogram = np.zeros((len(runs), 7), np.int32)
-    shown_lengths(
-        reads,
-        used,
-        np.array([run[0] for run in runs], np.int64),
-        np.array([run[1] for run in runs], np.int64),
-        np.array([run[2] for run in runs], np.uint8),
-        3,
-        histogram,
-    )
-    for row, run in zip(histogram.tolist(), runs, strict=True):
-        assert row == library.shown_lengths(chosen, run, flank=3, largest=3)
-
-
 @given(st.lists(st.integers(0, 4), max_size=20), st.integers(0, 40))
 @repeatable
 def test_hash_of_a_rotated_sequence(bases: list[int], rotation: int) -> None:
     codes = np.array([4, *bases, 4], np.uint8)
     rotated = np.roll(np.array(bases, np.uint8), rotation).tolist()
     assert hash_sequence(codes, 1, len(bases), rotation) == scan.hash_sequence(rotated)
-
-
-@given(st.integers(0, 2**64 - 1))
-@repeatable
-def test_mix(value: int) -> None:
-    assert int(mix(np.uint64(value))) == draw.mix(value)
 
 
 @given(st.data())
@@ -335,24 +233,3 @@ def test_shift_ends_at_its_limit() -> None:
     reference = ReferenceArrays(np.zeros(1000, np.uint8), 0)
     moved, _ = scan.left_align(stretch, 900, 1, ())
     assert shift_deletion(reference, 900, 1) == 900 - moved == 400
-
-
-def test_deep_site_draws_the_same_reads_whatever_their_number_of_neighbours() -> None:
-    """Which reads are drawn depends on names and locus only."""
-    window = random_window(3, 260)
-    sites = unpack_sites(window.sites)
-    reads = unpack_reads(window.reads)
-    shown = twin_observations(window)
-    deep = max(range(len(sites)), key=lambda site: len(shown[site]))
-    assert len(shown[deep]) > READ_ROWS
-    rows = draw.choose_rows(shown[deep], (1,), sites[deep], reads)
-    assert len(rows) == READ_ROWS
-    moved = replace(sites[deep], start=sites[deep].start + 1)
-    other = draw.choose_rows(shown[deep], (1,), moved, reads)
-    assert {o.read for o in rows} != {o.read for o in other}
-
-
-@given(st.lists(st.integers(-3, 3) | st.integers(0, 2**40)))
-@repeatable
-def test_order(keys: list[int]) -> None:
-    assert spans.order_of(np.array(keys, np.int64)).tolist() == twin_spans.order_of(keys)
