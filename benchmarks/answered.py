@@ -13,7 +13,7 @@ from varcall.reads.library_profile import LibraryProfile
 from varcall.training.examples import make_examples
 from varcall.training.spans import Span, load_span
 
-Told = Callable[[LibraryProfile], LibraryProfile]
+ProfileChange = Callable[[LibraryProfile], LibraryProfile]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ def as_measured(profile: LibraryProfile) -> LibraryProfile:
 
 
 def answer_span(
-    span: Span, model: CallingModel, share: float = 1.0, told: Told = as_measured
+    span: Span, model: CallingModel, share: float = 1.0, change: ProfileChange = as_measured
 ) -> Answered:
     """Answer the examples of a span.
 
@@ -64,10 +64,10 @@ def answer_span(
     ----------
     share
         Of the span's depth that is seen.
-    told
-        What the model is told of the library, given its profile.
+    change
+        What profile the model is given, from the one that was measured.
     """
-    examples = make_examples(replace(span, profile=told(span.profile)), share, 0)
+    examples = make_examples(replace(span, profile=change(span.profile)), share, 0)
     questions = examples.questions
     given = model.answer(questions)
     kinds = questions.evidence.sites.kind[questions.site]

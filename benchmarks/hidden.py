@@ -78,6 +78,6 @@ def context_words(batch: Batch) -> Batch:
 
 def library_profile(batch: Batch) -> Batch:
     """Hide the profile from the prompt and from the measured features."""
-    told = batch.features.copy()
-    told[:, [FEATURES.index(name) for name in PROFILE_FEATURES]] = 0
-    return replace(context_words(batch), features=told)
+    hidden = batch.features.copy()
+    hidden[:, [FEATURES.index(name) for name in PROFILE_FEATURES]] = 0
+    return replace(context_words(batch), features=hidden)

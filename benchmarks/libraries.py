@@ -39,7 +39,7 @@ _EXCLUDED = FUNMAP | FSECONDARY | FSUPPLEMENTARY
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A slice, what is done to its reads, and what `bcftools mpileup` is told of them."""
+    """A slice, what is done to its reads, and the options of `bcftools mpileup` for them."""
 
     slice: Slice
     spell: Callable[[list[str]], list[str]] | None = None

@@ -1,4 +1,4 @@
-"""What the library profile changes: the same model told of the library, and not told.
+"""What the library profile changes: the same model with the profile, and without.
 
 Usage: python -m benchmarks.profile_effect [--held-out EXAMPLES ...] [-m MODEL] [--history DIR]
            [--no-record]
@@ -7,10 +7,10 @@ The profile tells the model how often this library's reads miscount repeats and 
 words of the prompt, and in the measured features that both the trees and the pictures' model read.
 It is hidden from both in two ways, with the same weights:
 
-- not told: slippage is unknown, as where too few reads span repeats to measure it. The words say
+- withheld: slippage is unknown, as where too few reads span repeats to measure it. The words say
   "unknown", which training showed too, and the features get `PRIOR_SLIPPAGE`, as they would in a
   call. So the model is asked as it would be of a library that could not be measured.
-- taken for PCR-free: the model is told the rates of a usual PCR-free library, whatever the library
+- taken for PCR-free: the model is given the rates of a usual PCR-free library, whatever the library
   is. So is a caller that knows one kind of library only, the commonest.
 
 In both the base error is a usual one. Depth and read length stay: every caller sees those.
@@ -27,7 +27,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.accuracy import EMPTY, POOLED
-from benchmarks.answered import Answered, Told, answer_span, as_measured, joined
+from benchmarks.answered import Answered, ProfileChange, answer_span, as_measured, joined
 from benchmarks.callers import VARCALL
 from benchmarks.exact_match import Counts
 from benchmarks.haplotype_match import haplotype_counts
@@ -58,7 +58,7 @@ LIBRARIES = ("little slippage", "some slippage", "strong slippage")
 Pair = tuple[Counts, Counts]
 
 
-def not_told(profile: LibraryProfile) -> LibraryProfile:
+def withheld(profile: LibraryProfile) -> LibraryProfile:
     """Return the profile with the library's errors unknown."""
     return replace(
         profile,
@@ -78,22 +78,22 @@ def taken_for_pcr_free(profile: LibraryProfile) -> LibraryProfile:
     )
 
 
-WAYS: Mapping[str, Told] = {
+WAYS: Mapping[str, ProfileChange] = {
     "as measured": as_measured,
-    "not told": not_told,
+    "withheld": withheld,
     "taken for PCR-free": taken_for_pcr_free,
 }
 
 
-def call(staged: StagedSlice, told: Told, model: str, output: Path) -> LibraryProfile:
-    """Call a slice as `varcall call` does, but for what the model is told; return the profile."""
+def call(staged: StagedSlice, change: ProfileChange, model: str, output: Path) -> LibraryProfile:
+    """Call a slice, with another profile for the model; return the one that was measured."""
     item = staged.slice
     options = CallOptions(
         reads=staged.reads, reference=staged.reference, regions=(item.region,), model=model
     )
     inputs = open_inputs(staged.reads, staged.reference, regions=options.regions)
     profile = measure_profile(inputs)
-    worker = Worker(plan_worker(options, inputs, told(profile)))
+    worker = Worker(plan_worker(options, inputs, change(profile)))
     contigs = tuple(HeaderContig(name, length, None) for name, length in inputs.contigs.items())
     header = VcfHeader(contigs, inputs.sample).text()
     with open_vcf(str(output), header) as writer:
@@ -111,12 +111,12 @@ def score_slices(model: str) -> list[list[str]]:
         folder = Path(temporary)
         for item in (item for item in SLICES if item.held_out):
             staged = stage(item, folder)
-            for name, told in WAYS.items():
+            for name, change in WAYS.items():
                 output = folder / f"{staged.reads.stem}.vcf.gz"
-                profile = call(staged, told, model, output)
+                profile = call(staged, change, model, output)
                 counts = haplotype_counts(staged, output, VARCALL.include)
                 totals[name] = totals[name][0] + counts[0], totals[name][1] + counts[1]
-                slippage = " ".join(f"{100 * rate:.2g}" for rate in told(profile).slippage)
+                slippage = " ".join(f"{100 * rate:.2g}" for rate in change(profile).slippage)
                 rows.append([item.name, name, slippage, *map(str, counts)])
                 print(*rows[-1], sep=" | ", flush=True)
     rows += [[POOLED, name, "", *map(str, counts)] for name, counts in totals.items()]
@@ -135,8 +135,8 @@ def answer_held_out(folders: Sequence[Path], model: CallingModel) -> Iterator[li
     answers: dict[tuple[str, str], list[Answered]] = {}
     for path in spans:
         span = load_span(path)
-        for name, told in WAYS.items():
-            given = answer_span(span, model, told=told)
+        for name, change in WAYS.items():
+            given = answer_span(span, model, change=change)
             answers.setdefault((library(span.profile), name), []).append(given)
     for kind in LIBRARIES:
         for name in WAYS:
@@ -164,7 +164,7 @@ def main() -> None:
     arguments = parser.parse_args()
     tables = []
     if DATA.is_dir():
-        titles = ["slice", "profile", "slippage told, %", "SNP TP/FP/FN", "indel TP/FP/FN"]
+        titles = ["slice", "profile", "slippage given, %", "SNP TP/FP/FN", "indel TP/FP/FN"]
         tables.append(Table("slices", titles, score_slices(arguments.model)))
     if arguments.held_out:
         titles = ["libraries", "profile"]

@@ -49,6 +49,6 @@ def _repeat_reads(source: Path, span: tuple[str, int, int], copies: int, target:
                     read.query_name = f"{name}.{copy}"
                     read.reference_id = read.next_reference_id = 0
                     read.reference_start += shift
-                    # A mate elsewhere is said to be near: nobody looks for it.
+                    # A mate elsewhere is said to be near: it is never looked up.
                     read.next_reference_start = max(0, read.next_reference_start + shift)
                     out.write(read)

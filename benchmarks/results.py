@@ -74,7 +74,7 @@ def write_pages(history: Path) -> None:
 
 
 def filled(text: str, tables: Tables) -> str:
-    """Return a page with its marked tables written anew from the newest ones.
+    """Return a page with its marked tables written again from the newest ones.
 
     Raises
     ------

@@ -3,7 +3,7 @@
 Usage: python -m benchmarks.simulated [--region 20:50000001-55000000] [--depths 15 30 50] [-m MODEL]
            [--work DIR] [--differences FILE] [--history DIR] [--no-record]
 
-The reads are of nobody's making here: ART's own HiSeq X profile, HG001's haplotypes (GIAB v3.3.2),
+The reads are made by another program: ART's own HiSeq X profile, HG001's haplotypes (GIAB v3.3.2),
 bwa-mem on the whole chromosome. 20:50-55M never enters training. Such reads are far cleaner than
 real ones; the set is large enough to tell callers apart where the real slices are not.
 `benchmarks.results` says where the table is written.

@@ -13,8 +13,8 @@ from benchmarks.profile_effect import (
     call,
     errors,
     library,
-    not_told,
     taken_for_pcr_free,
+    withheld,
 )
 from benchmarks.slices import Slice, StagedSlice
 from models.prompt import UNKNOWN, PromptContext
@@ -35,10 +35,10 @@ PCR = LibraryProfile(
 
 
 def test_hidden_profile_says_nothing_of_the_library() -> None:
-    hidden = not_told(PCR)
+    hidden = withheld(PCR)
     assert PromptContext.from_profile(hidden).slippage == (UNKNOWN,) * 4
     assert hidden.slippage == PRIOR_SLIPPAGE
-    assert hidden == not_told(replace(PCR, error_rate=0.0001, slippage=(0.001,) * 4))
+    assert hidden == withheld(replace(PCR, error_rate=0.0001, slippage=(0.001,) * 4))
     assert (hidden.depth, hidden.read_length) == (PCR.depth, PCR.read_length)
 
 
@@ -67,11 +67,11 @@ def test_profile_as_measured_changes_nothing(tmp_path: Path, small_sample: Simul
     region = f"{contig}:1-4000"
     item = Slice("small", reads.name, reference.name, region, "", None)
     staged = StagedSlice(item, reads, reference, small_sample.truth, (), small_sample.bed)
-    output, plain = tmp_path / "told.vcf.gz", tmp_path / "plain.vcf.gz"
+    output, plain = tmp_path / "given.vcf.gz", tmp_path / "plain.vcf.gz"
     call(staged, WAYS["as measured"], "tiny", output)
     call_variants(
         CallOptions(reads=reads, reference=reference, regions=(region,), output=str(plain))
     )
-    told, called = (list(map(str, pysam.VariantFile(str(path)))) for path in (output, plain))
-    assert told == called
-    assert told
+    given, called = (list(map(str, pysam.VariantFile(str(path)))) for path in (output, plain))
+    assert given == called
+    assert given

@@ -28,8 +28,8 @@ def test_a_numba_with_another_cache_is_taken_as_it_is(monkeypatch: pytest.Monkey
 
 
 @pytest.fixture
-def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
-    """What Numba is told of the CPU: nothing, on one that has all of the level."""
+def settings(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
+    """What Numba is given of the CPU: nothing, on one that has all of the level."""
     features = dict.fromkeys((*_LEVEL_FEATURES, "avx512f"), True)
     monkeypatch.setattr("llvmlite.binding.get_host_cpu_features", lambda: features)
     monkeypatch.setattr("platform.machine", lambda: "x86_64")
@@ -38,39 +38,39 @@ def told(monkeypatch: pytest.MonkeyPatch) -> dict[str, object]:
     return vars(numba.config)
 
 
-def test_one_level_is_compiled_for_where_the_cpu_has_it(told: dict[str, object]) -> None:
+def test_one_level_is_compiled_for_where_the_cpu_has_it(settings: dict[str, object]) -> None:
     _choose_level()
-    assert (told["CPU_NAME"], told["CPU_FEATURES"]) == ("x86-64-v3", "")
+    assert (settings["CPU_NAME"], settings["CPU_FEATURES"]) == ("x86-64-v3", "")
 
 
 @pytest.mark.parametrize("lacking", _LEVEL_FEATURES)
 def test_a_cpu_that_lacks_a_feature_is_compiled_for_itself(
-    told: dict[str, object], monkeypatch: pytest.MonkeyPatch, lacking: str
+    settings: dict[str, object], monkeypatch: pytest.MonkeyPatch, lacking: str
 ) -> None:
     features = {feature: feature != lacking for feature in _LEVEL_FEATURES}
     monkeypatch.setattr("llvmlite.binding.get_host_cpu_features", lambda: features)
     _choose_level()
-    assert (told["CPU_NAME"], told["CPU_FEATURES"]) == (None, None)
+    assert (settings["CPU_NAME"], settings["CPU_FEATURES"]) == (None, None)
 
 
 @pytest.mark.parametrize(
     ("name", "value"), [("CPU_NAME", "znver4"), ("CPU_FEATURES", "+avx"), ("ENABLE_AVX", 0)]
 )
 def test_who_tells_numba_what_to_compile_for_is_obeyed(
-    told: dict[str, object], monkeypatch: pytest.MonkeyPatch, name: str, value: object
+    settings: dict[str, object], monkeypatch: pytest.MonkeyPatch, name: str, value: object
 ) -> None:
     monkeypatch.setattr(numba.config, name, value)
-    before = dict(told)
+    before = dict(settings)
     _choose_level()
-    assert dict(told) == before
+    assert dict(settings) == before
 
 
 def test_another_architecture_is_compiled_for_itself(
-    told: dict[str, object], monkeypatch: pytest.MonkeyPatch
+    settings: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     _choose_level()
-    assert told["CPU_NAME"] is None
+    assert settings["CPU_NAME"] is None
 
 
 def test_a_typo_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -88,5 +88,5 @@ def test_compilation_is_announced_once(
         for _ in range(2):
             kernel(lambda value: value + 1)(1)
             kernel(lambda value: value + 2)(1)
-    told = [record for record in caplog.records if "compiling the kernels" in record.message]
-    assert 1 <= len(told) <= 2  # this test's listener, and the process's own at its first
+    settings = [record for record in caplog.records if "compiling the kernels" in record.message]
+    assert 1 <= len(settings) <= 2  # this test's listener, and the process's own at its first

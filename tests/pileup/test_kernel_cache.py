@@ -240,7 +240,7 @@ def digests():
 """
 
 
-def told(root: Path, tmp_path: Path, expression: str, seed: str = "0") -> str:
+def printed(root: Path, tmp_path: Path, expression: str, seed: str = "0") -> str:
     """Evaluate an expression in a process of its own, in a module with kernels."""
     (tmp_path / "kernels_of_a_process.py").write_text(MODULE)
     environment = {
@@ -256,7 +256,7 @@ def told(root: Path, tmp_path: Path, expression: str, seed: str = "0") -> str:
 
 
 def test_the_content_is_the_same_in_every_process(root: Path, tmp_path: Path) -> None:
-    digests = {told(root, tmp_path, "*digests()", seed) for seed in ("1", "2")}
+    digests = {printed(root, tmp_path, "*digests()", seed) for seed in ("1", "2")}
     assert len(digests) == 1
     assert len(digests.pop().split()) == 4
 
@@ -265,7 +265,7 @@ def test_code_from_the_disk_is_inlined_where_a_caller_is_compiled(
     root: Path, tmp_path: Path
 ) -> None:
     missed = "*inner.stats.cache_misses.values(), *outer.stats.cache_misses.values()"
-    assert told(root, tmp_path, f"inner(4), {missed}") == "5 1\n"
-    assert told(root, tmp_path, f"inner(4), outer(4), {missed}") == "5 50 1\n"
+    assert printed(root, tmp_path, f"inner(4), {missed}") == "5 1\n"
+    assert printed(root, tmp_path, f"inner(4), outer(4), {missed}") == "5 50 1\n"
     # The caller stands alone: nothing in this process has the code of what it calls.
-    assert told(root, tmp_path, f"outer(4), {missed}") == "50\n"
+    assert printed(root, tmp_path, f"outer(4), {missed}") == "50\n"

@@ -241,5 +241,5 @@ def load_binned(path: Path) -> BinnedIndex:
 
 @lru_cache(maxsize=2)
 def _load(path: Path, size: int, mtime: int) -> BinnedIndex:
-    del size, mtime  # only there to make another file another key
+    del size, mtime  # part of the cache key
     return parse_binned(unpacked(path))

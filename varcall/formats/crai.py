@@ -55,7 +55,7 @@ def parse_crai(data: bytes) -> tuple[CraiEntry, ...]:
 
 @lru_cache(maxsize=2)
 def _load(path: Path, size: int, mtime: int) -> tuple[CraiEntry, ...]:
-    del size, mtime  # only there to make another file another key
+    del size, mtime  # part of the cache key
     return parse_crai(unpacked(path))
 
 

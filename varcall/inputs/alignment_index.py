@@ -83,7 +83,7 @@ def read_index(path: Path) -> AlignmentIndex:
 
 @lru_cache(maxsize=2)
 def _read(path: Path, size: int, mtime: int) -> AlignmentIndex:
-    del size, mtime  # only there to make another file another key
+    del size, mtime  # part of the cache key
     data = unpacked(path)
     if data[:4] in (BAI_MAGIC, CSI_MAGIC):
         return _summary(load_binned(path))

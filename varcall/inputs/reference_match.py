@@ -100,7 +100,7 @@ def contig_digest(fasta: Path, contig: str) -> ContigDigest:
 
 @lru_cache(maxsize=8192)
 def _digest(fasta: Path, contig: str, size: int, mtime: int) -> ContigDigest:
-    del size, mtime  # only there to make another file another key
+    del size, mtime  # part of the cache key
     digest = hashlib.md5(usedforsecurity=False)
     unknown = 0
     with pysam.FastaFile(str(fasta)) as file:

@@ -18,8 +18,8 @@ def height(png: bytes) -> int:
 
 
 def test_text_makes_a_tile_taller() -> None:
-    plain, told = render_tile(EMPTY, LABEL), render_tile(EMPTY, LABEL, ["a", "b" * 200])
-    assert height(told) > height(plain) > 400
+    plain, labelled = render_tile(EMPTY, LABEL), render_tile(EMPTY, LABEL, ["a", "b" * 200])
+    assert height(labelled) > height(plain) > 400
     assert height(render_note("title", ["a", "b", "c"])) > height(render_note("title", ["a"]))
 
 

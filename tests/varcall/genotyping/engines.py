@@ -44,8 +44,8 @@ def nothing() -> None:
     """Load nothing."""
 
 
-def told(folder: str, card: ModelCard) -> Broken:
-    """Load an engine, and tell in a folder which process did."""
+def broken(folder: str, card: ModelCard) -> Broken:
+    """Load an engine, and note in a folder which process did."""
     Path(folder, str(os.getpid())).touch()
     return Broken(card, "fails")
 

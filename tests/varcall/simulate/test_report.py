@@ -91,14 +91,14 @@ def test_errors_by_quality_and_strand_and_not_at_variants(tmp_path: Path) -> Non
     bases = aligned_bases(chunk.reads.arrays, np.ones(18, bool), 0, 1200)
     variant = variant_positions(bases, chunk.reference)
     assert np.flatnonzero(variant).tolist() == [130 - chunk.reference.start]
-    told = tallied(ErrorTally(), chunk)
-    assert told["error rate: all bases"] == pytest.approx(2 / (18 * 59))
-    assert told["error rate: Q20 and more"] == pytest.approx(1 / (17 * 59))
-    assert told["error rate: Q0-14"] == pytest.approx(1 / 59)
+    measured = tallied(ErrorTally(), chunk)
+    assert measured["error rate: all bases"] == pytest.approx(2 / (18 * 59))
+    assert measured["error rate: Q20 and more"] == pytest.approx(1 / (17 * 59))
+    assert measured["error rate: Q0-14"] == pytest.approx(1 / 59)
     change = f"{SEQUENCE[110]}>{NEXT[SEQUENCE[110]]}"
-    assert told[f"substitutions, share of errors: {change}"] == 1
-    assert told["positions with repeated errors, per kb: 2 or more"] == 0
-    assert told["base quality: share Q0-14"] == pytest.approx(1 / 18)
+    assert measured[f"substitutions, share of errors: {change}"] == 1
+    assert measured["positions with repeated errors, per kb: 2 or more"] == 0
+    assert measured["base quality: share Q0-14"] == pytest.approx(1 / 18)
 
 
 def test_reads_and_depth(tmp_path: Path) -> None:
@@ -107,12 +107,12 @@ def test_reads_and_depth(tmp_path: Path) -> None:
         locus.show(2, start, "100M")
     locus.show(4, 300, "80M20S", mapq=30).show(4, 300, "100M", flag=DUPLICATE)
     chunk = chunk_of(locus, 0, 1000)
-    told = tallied(ReadTally(), chunk)
+    measured = tallied(ReadTally(), chunk)
     total = 2 * len(range(0, 1000, 25)) + 8
-    assert told["reads: share flagged duplicate"] == pytest.approx(4 / total)
-    assert told["soft clips: median clip"] == 20
-    assert told["mapping quality, share of reads: 20-59"] == pytest.approx(4 / total)
-    assert isnan(told["insert size: median"])
+    assert measured["reads: share flagged duplicate"] == pytest.approx(4 / total)
+    assert measured["soft clips: median clip"] == 20
+    assert measured["mapping quality, share of reads: 20-59"] == pytest.approx(4 / total)
+    assert isnan(measured["insert size: median"])
     depth = tallied(DepthTally(), chunk)
     assert 7.5 < depth["depth: mean"] < 9
     assert depth["depth: coefficient of variation (500 bp)"] < 0.1
@@ -127,14 +127,14 @@ def test_slips_and_what_follows_a_run(tmp_path: Path) -> None:
     after = RUN_START + RUN + 5
     bad = [30] * (RUN + 45) + [10] + [30] * 34
     locus.show(2, start, f"{40 + RUN + 40}M", other(after), flag=0, qual=bad)
-    told = tallied(RunTally(), chunk_of(locus))
-    assert told["slippage, share of reads: run of 12-14"] == pytest.approx(2 / 22)
-    assert told["slippage, share of reads: share of gains, runs of 9 and more"] == 1
+    measured = tallied(RunTally(), chunk_of(locus))
+    assert measured["slippage, share of reads: run of 12-14"] == pytest.approx(2 / 22)
+    assert measured["slippage, share of reads: share of gains, runs of 9 and more"] == 1
     followed = "40 bases after a homopolymer"
     # The reads of the other strand come to the 40 bases on the left.
-    assert told[f"{followed}: error rate, run of 10-12"] == pytest.approx(2 / (22 * 40))
-    assert told[f"{followed}: share below Q20, run of 10-12"] == pytest.approx(2 / (22 * 40))
-    assert isnan(told[f"{followed}: error rate, run of 17-40"])
+    assert measured[f"{followed}: error rate, run of 10-12"] == pytest.approx(2 / (22 * 40))
+    assert measured[f"{followed}: share below Q20, run of 10-12"] == pytest.approx(2 / (22 * 40))
+    assert isnan(measured[f"{followed}: error rate, run of 17-40"])
 
 
 def test_candidates_with_and_without_truth(tmp_path: Path) -> None:
@@ -145,12 +145,12 @@ def test_candidates_with_and_without_truth(tmp_path: Path) -> None:
     for with_truth, expected in ((False, nan), (True, 1e6 / 1200)):
         tally = CandidateTally(LibraryProfile(), with_truth=with_truth)
         tally.add(chunk, [])
-        told = flat(tally.metrics())
-        assert told["candidates per Mb: SNV"] == pytest.approx(2e6 / 1200)
-        assert told["noise (VAF < 0.25) per Mb: SNV"] == pytest.approx(1e6 / 1200)
-        assert told["noisy SNV candidates: on one strand only"] == 1
-        assert told["noisy SNV candidates: mean base quality"] == pytest.approx(15)
-        false = told["not in truth, per Mb: SNV, VAF 0.00-0.25"]
+        measured = flat(tally.metrics())
+        assert measured["candidates per Mb: SNV"] == pytest.approx(2e6 / 1200)
+        assert measured["noise (VAF < 0.25) per Mb: SNV"] == pytest.approx(1e6 / 1200)
+        assert measured["noisy SNV candidates: on one strand only"] == 1
+        assert measured["noisy SNV candidates: mean base quality"] == pytest.approx(15)
+        false = measured["not in truth, per Mb: SNV, VAF 0.00-0.25"]
         assert false == pytest.approx(expected, nan_ok=True)
 
 

@@ -120,13 +120,14 @@ RUN = textwrap.dedent(
     import signal, sys, time
     from functools import partial
     from tests.models import small
-    from tests.varcall.genotyping.engines import told
+    from tests.varcall.genotyping.engines import broken
     from varcall.workers.shared_engine import EngineProcess
 
     if __name__ == "__main__":
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
-            with EngineProcess(partial(told, sys.argv[1], small.card()), sys.argv[2], 2) as process:
+            load = partial(broken, sys.argv[1], small.card())
+            with EngineProcess(load, sys.argv[2], 2) as process:
                 process.address()
                 time.sleep(600)
         except KeyboardInterrupt:
