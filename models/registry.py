@@ -35,7 +35,7 @@ BUNDLED_SHA256: dict[str, str] = {
 }
 """Weights in `models/weights/NAME.safetensors`, and the SHA-256 of each file."""
 
-_BUNDLED_GRAPHS_SHA256: dict[str, str] = {
+BUNDLED_GRAPHS_SHA256: dict[str, str] = {
     "tiny.text.onnx": "f1ce22b2fa87353258040a61b9ccb6b2dd01e06d8677547b6decd132ba487ff7",
     "tiny.question.onnx": "be37897b1cb127f3140f1c7b2bbb3f87f331be22655ae48eb0c34a3737074058",
 }
@@ -96,4 +96,4 @@ def weights_path(path_or_name: str | Path) -> tuple[Path, str | None]:
 
 def bundled_graph_sha256(path: Path) -> str | None:
     """Return the SHA-256 of an ONNX file that comes with the package; None of any other."""
-    return _BUNDLED_GRAPHS_SHA256[path.name] if path.parent == WEIGHTS_FOLDER else None
+    return BUNDLED_GRAPHS_SHA256[path.name] if path.parent == WEIGHTS_FOLDER else None

@@ -5,6 +5,7 @@ Run as `python -m tests.faults.corruption FOLDER FIRST LAST KIND...`.
 """
 
 import contextlib
+import hashlib
 import io
 import json
 import random
@@ -16,6 +17,7 @@ from pathlib import Path
 import pysam
 
 import models.registry
+from models.weights.weights_file import graph_paths
 from tests.builders import ReadsBuilder, random_sequence, substitute, write_reference
 from varcall.cli import run
 from varcall.inputs.reference_match import contig_digest
@@ -32,6 +34,7 @@ KINDS = {
     "bgzipped": ("ref.fa.gz", "reads.bam", "ref.fa.gz"),
     "gzi": ("ref.fa.gz.gzi", "reads.bam", "ref.fa.gz"),
     "weights": ("weights.safetensors", "reads.bam", "ref.fa"),
+    "onnx": ("weights.question.onnx", "reads.bam", "ref.fa"),
 }
 LENGTHS = {"chr1": 40_000, "chr2": 1500, "chr3": 700}
 WINDOW = 10_000
@@ -63,7 +66,8 @@ def make_inputs(folder: Path, model: Path) -> None:
     reads.write_cram(folder / "reads.cram")
     reads.write_bam(folder / "csi.bam", index=False)
     pysam.index("-c", str(folder / "csi.bam"))
-    (folder / "weights.safetensors").write_bytes(model.read_bytes())
+    for path in (model, *graph_paths(model)):
+        (folder / path.name.replace(model.stem, "weights")).write_bytes(path.read_bytes())
 
 
 def corrupt(whole: bytes, seed: int) -> bytes:
@@ -97,7 +101,7 @@ def call(folder: Path, reads: str, reference: str, more: Sequence[str]) -> dict[
     output.unlink(missing_ok=True)
     said = io.StringIO()
     arguments = ["call", str(folder / reads), "--ref", str(folder / reference), "-o", str(output)]
-    arguments += ["--quiet", "--model", "fuzzed", "--window", str(WINDOW), *more]
+    arguments += ["--quiet", "--model", "weights", "--window", str(WINDOW), *more]
     status = -1
     with contextlib.redirect_stderr(said):
         try:
@@ -110,13 +114,18 @@ def call(folder: Path, reads: str, reference: str, more: Sequence[str]) -> dict[
     return {"status": status, "said": said.getvalue(), "records": records}
 
 
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
 def main(folder: Path, first: int, last: int, kinds: Sequence[str]) -> None:
     """Report, for each kind, the call of the intact file (seed -1), then of each corruption."""
     # The bundled weights have a known checksum; these stand in for them.
     models.registry.WEIGHTS_FOLDER = folder
-    models.registry.BUNDLED_SHA256["fuzzed"] = (folder / "weights.sha256").read_text()
-    (folder / "fuzzed.safetensors").unlink(missing_ok=True)
-    (folder / "fuzzed.safetensors").symlink_to("weights.safetensors")
+    weights = folder / "weights.safetensors"
+    models.registry.BUNDLED_SHA256["weights"] = _sha256(weights)
+    for path in graph_paths(weights):
+        models.registry.BUNDLED_GRAPHS_SHA256[path.name] = _sha256(path)
     for kind in kinds:
         name, reads, reference = KINDS[kind]
         whole = (folder / name).read_bytes()

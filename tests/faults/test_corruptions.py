@@ -3,7 +3,6 @@
 Ten seeds of each kind of file by default; `pytest -m campaign` runs 200.
 """
 
-import hashlib
 import json
 import shutil
 import subprocess
@@ -24,8 +23,6 @@ CAMPAIGN = 200
 def store(tmp_path_factory: pytest.TempPathFactory, untrained_model: Path) -> Path:
     folder = tmp_path_factory.mktemp("intact")
     make_inputs(folder, untrained_model)
-    digest = hashlib.sha256(untrained_model.read_bytes()).hexdigest()
-    (folder / "weights.sha256").write_text(digest)
     return folder
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from models.weights.export import export
+from models.weights.weights_file import graph_paths
 from varcall.errors import OutputError, UsageError
 from varcall.inputs.open import Inputs
 from varcall.inputs.regions import Region
@@ -31,7 +33,8 @@ def options(
     for path in (small_sample.bam, small_sample.reference):
         for file in path.parent.glob(path.name + "*"):
             shutil.copy2(file, folder)
-    shutil.copy2(untrained_model, folder)
+    for file in (untrained_model, *graph_paths(untrained_model)):
+        shutil.copy2(file, folder)
     with open(f"{small_sample.reference}.fai") as index:
         contig = index.readline().split("\t")[0]
     return CallOptions(
@@ -198,6 +201,7 @@ def other_model(options: CallOptions) -> CallOptions:
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
+    export(path)
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
     return options
 
