@@ -8,15 +8,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from pileup.codes import INDEL, REF, UNINFORMATIVE
+from pileup.codes import INDEL, OTHER, REF, UNINFORMATIVE
 from pileup.sam import FREVERSE
 from varcall.evidence.window import Evidence
 
 Signature = tuple[int, ...]
 """What a haplotype or a fragment shows at each site: 0 REF, 1.. an ALT, OTHER, UNINFORMATIVE."""
 
+Pairs = list[tuple[Signature, Signature]]
+"""Two haplotypes each, the same twice where all sites are homozygous."""
+
+LEAST_FRAGMENTS = 2
+"""Fragments that show a haplotype which the sites' own calls do not have."""
+
 _MAX_HAPLOTYPES = 8
-_LEAST_FRAGMENTS = 2  # that show a haplotype
 # A fragment shows another allele than its haplotype's at least this often: a miscalled base, and an
 # indel that slipped or was aligned otherwise.
 _BASE_ERROR, _INDEL_ERROR = 0.01, 0.03
@@ -76,40 +81,64 @@ def fragments_at(evidence: Evidence, sites: Sequence[int]) -> dict[int, Fragment
     }
 
 
+def pairs_of(haplotypes: Sequence[Signature], ploidy: int) -> Pairs:
+    """Return the pairs that haplotypes make; a ploidy of 1 takes the same one twice."""
+    if ploidy == 1:
+        return [(haplotype, haplotype) for haplotype in haplotypes]
+    return list(combinations_with_replacement(haplotypes, 2))
+
+
 def rank_pairs(
     fragments: Mapping[int, Fragment],
-    ploidy: int,
+    pairs: Pairs,
     log_prior: Callable[[Signature, Signature], float],
 ) -> list[HaplotypePair]:
-    """Return the pairs of haplotypes that fragments show, the best first; none where none is whole.
+    """Return pairs of haplotypes, the one that explains the fragments best first.
 
     Parameters
     ----------
-    fragments
-        Those that tell all the sites say which haplotypes there may be; all say which there are.
-    ploidy
-        1 takes the same haplotype twice.
     log_prior
         log10 of what is known of a pair beside the fragments.
     """
-    haplotypes = _haplotypes(fragments)
     likelihood = {
         haplotype: np.array([fragment.likelihood(haplotype) for fragment in fragments.values()])
-        for haplotype in haplotypes
+        for haplotype in {haplotype for pair in pairs for haplotype in pair}
     }
     ranked = []
-    for first, second in combinations_with_replacement(haplotypes, 2):
-        if ploidy == 1 and first != second:
-            continue
+    for first, second in {(min(pair), max(pair)) for pair in pairs}:
         of_reads = float(np.log10((likelihood[first] + likelihood[second]) / 2).sum())
         # Rounded, so that ties do not hang on the last bit; they go to the smaller signatures.
         score = round(of_reads + log_prior(first, second), 6)
-        ranked.append(HaplotypePair(min(first, second), max(first, second), score))
+        ranked.append(HaplotypePair(first, second, score))
     return sorted(ranked, key=lambda pair: (-pair.score, pair.first, pair.second))
 
 
-def _haplotypes(fragments: Mapping[int, Fragment]) -> list[Signature]:
-    """Return what fragments that tell all the sites show, the commonest first."""
+def shown_haplotypes(
+    fragments: Mapping[int, Fragment], least: int = LEAST_FRAGMENTS
+) -> list[Signature]:
+    """Return what at least so many fragments that tell all the sites show, the commonest first."""
     whole = Counter(f.shown for f in fragments.values() if UNINFORMATIVE not in f.shown)
     ranked = sorted(whole.items(), key=lambda item: (-item[1], item[0]))
-    return [shown for shown, count in ranked if count >= _LEAST_FRAGMENTS][:_MAX_HAPLOTYPES]
+    return [shown for shown, count in ranked if count >= least][:_MAX_HAPLOTYPES]
+
+
+def as_shown(alleles: Sequence[int], fragments: Mapping[int, Fragment]) -> Signature:
+    """Return what fragments of a haplotype with the given alleles show at each site.
+
+    Where it has REF that may be OTHER: most fragments of it say which.
+    """
+    alike = [
+        fragment.shown
+        for fragment in fragments.values()
+        if all(
+            seen == UNINFORMATIVE or max(seen, REF) == allele
+            for seen, allele in zip(fragment.shown, alleles, strict=True)
+        )
+    ]
+    seen_at = [[shown[column] for shown in alike] for column in range(len(alleles))]
+    return tuple(
+        [
+            OTHER if allele == REF and seen.count(OTHER) > seen.count(REF) else allele
+            for allele, seen in zip(alleles, seen_at, strict=True)
+        ]
+    )

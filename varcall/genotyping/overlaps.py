@@ -22,10 +22,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import SiteArrays
-from pileup.codes import INDEL, OTHER
+from pileup.codes import INDEL, OTHER, REF
 from varcall.evidence.window import KNOWN_BEYOND, Evidence
 from varcall.genotyping.genotype import SPANNED, GenotypeCall, SiteEvidence, call_genotypes
-from varcall.genotyping.haplotype_pairs import Signature, fragments_at, rank_pairs
+from varcall.genotyping.haplotype_pairs import (
+    Pairs,
+    Signature,
+    as_shown,
+    fragments_at,
+    pairs_of,
+    rank_pairs,
+    shown_haplotypes,
+)
 
 MAX_SITE_EXTENT = 128
 """Bases of a site that count as its own: a longer repeat is cut there."""
@@ -185,6 +193,14 @@ def _masks(n_alts: int) -> list[tuple[int, ...]]:
     return [*combinations(alts, 1), *combinations(alts, 2)]
 
 
+def _other_allele(call: GenotypeCall, allele: int) -> tuple[int, ...]:
+    """Return the allele of a diploid call beside a given one; nothing where that is not called."""
+    low, high = call.alleles
+    if allele == low:
+        return (high,)
+    return (low,) if allele == high else ()
+
+
 class _Group:
     """Called sites that overlap, by start, and the pairs of haplotypes that fragments show."""
 
@@ -193,7 +209,34 @@ class _Group:
         self._start = int(evidence.sites.start[sites[0].number])
         self._end = max(_extent(evidence.sites, site.number)[1] for site in sites)
         self._fragments = fragments_at(evidence, [site.number for site in sites])
-        self.pairs = rank_pairs(self._fragments, ploidy, self._log_answers)
+        pairs = pairs_of(shown_haplotypes(self._fragments), ploidy)
+        if pairs:
+            # Few fragments may tell all the sites, so none of those pairs may have the called
+            # alleles. And of a site alone the model has seen all that the fragments show.
+            own = self._own_pairs(ploidy)
+            pairs = own if len(sites) == 1 else pairs + own
+        self.pairs = rank_pairs(self._fragments, pairs, self._log_answers)
+
+    def _own_pairs(self, ploidy: int) -> Pairs:
+        """Return pairs that have the genotypes that the model gave each site alone.
+
+        Where a fragment shows one haplotype, the other one has the other allele of every call,
+        whether a fragment shows it whole or not; but not an allele whose first base it has deleted.
+        """
+        if ploidy == 1:
+            own = as_shown([site.call.alleles[0] for site in self._sites], self._fragments)
+            return [(own, own)]
+        pairs = []
+        for shown in shown_haplotypes(self._fragments, least=1):
+            others = [
+                other
+                for allele, site in zip(shown, self._sites, strict=True)
+                for other in _other_allele(site.call, max(allele, REF))
+            ]
+            if len(others) == len(self._sites):
+                rest = [max(allele, REF) for allele in self._alleles(tuple(others))]
+                pairs.append((shown, as_shown(rest, self._fragments)))
+        return pairs
 
     def _alleles(self, haplotype: Signature) -> tuple[int, ...]:
         """Return the allele of a haplotype at each site: 0 REF, 1.. an ALT, or _DELETED."""
