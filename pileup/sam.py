@@ -1,6 +1,6 @@
 """Numbers of the SAM specification: CIGAR operations and FLAG bits, by their names in pysam.
 
-htslib has the same names with BAM_ before them. What a number means is named once, here.
+htslib has the same names with the prefix `BAM_`. What a number means is named once, here.
 """
 
 # Operations of a CIGAR, as BAM counts them (SAM specification, sections 1.4.6 and 4.2).
