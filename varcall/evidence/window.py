@@ -208,20 +208,29 @@ class EvidenceReader:
         self._source = self._files.enter_context(open_reads(inputs))
 
     def load(self, window: Region) -> WindowReads:
-        """Load a window (0-based half-open) and WINDOW_MARGIN on both sides; counts are its own."""
+        """Load a window (0-based half-open): its reads, and the reference under them."""
+        reads = self.load_reads(window)
+        return WindowReads(window.start, window.end, reads, reference_of(reads, self.reference))
+
+    def load_reads(self, window: Region) -> ReadBatch:
+        """Load the reads of a window and of WINDOW_MARGIN on both sides; counts are its own.
+
+        Most windows of a genome of which few regions were sequenced have none, and need no more.
+        """
         low, high = max(0, window.start - WINDOW_MARGIN), window.end + WINDOW_MARGIN
         own = window.start, window.end
         read_filter = self._options.read_filter
-        batch = self._source.load(window.contig, low, high, read_filter, self._read_groups, own)
-        return WindowReads(window.start, window.end, batch, reference_of(batch, self.reference))
+        return self._source.load(window.contig, low, high, read_filter, self._read_groups, own)
 
-    def gather(self, window: WindowReads, clock: Clock = no_clock) -> Evidence:
-        """Find the candidates of a window that was loaded, and look them up in its reads."""
-        return gather(window, self._options, clock)
+    def gather(self, window: Region, reads: ReadBatch, clock: Clock = no_clock) -> Evidence:
+        """Find the candidates of a window whose reads were loaded, and look them up in these."""
+        with clock("read"):
+            codes = reference_of(reads, self.reference)
+        return gather(WindowReads(window.start, window.end, reads, codes), self._options, clock)
 
     def read(self, window: Region) -> Evidence:
         """Load a window and gather its evidence."""
-        return self.gather(self.load(window))
+        return self.gather(window, self.load_reads(window))
 
     def __enter__(self) -> Self:
         return self

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from models.inference.deferred import DeferredEngine
 from models.inference.engine import Engine, load_engine
+from models.network.memory import keep_freed_memory
 from models.registry import BUNDLED_SHA256, weights_path
 from pileup.kernels.candidates.count import count_alleles
 from varcall.evidence.candidates import spell_alts
@@ -108,6 +109,8 @@ class Worker:
 
     def __init__(self, plan: WorkerPlan) -> None:
         self._plan = plan
+        # A window's arrays are as large as the last one's: 100,000 page faults less in 100 windows.
+        keep_freed_memory()
         # Before any file is opened, which would stay open where the engine cannot be loaded.
         self._model = model_of(plan)
         self._reader = EvidenceReader(plan.inputs, plan.evidence)
@@ -116,14 +119,13 @@ class Worker:
         """Call the variants whose candidates start in a window (0-based half-open)."""
         result = WindowResult([])
         with result.timed("read"):
-            loaded = self._reader.load(window)
-        reads = loaded.reads
+            reads = self._reader.load_reads(window)
         result.reads, counts = len(reads), reads.counts
         result.placed, result.mapped = counts.placed, counts.mapped
         result.skipped = counts.skipped.tolist()
         if not len(reads):
             return result
-        evidence = self._reader.gather(loaded, result.timed)
+        evidence = self._reader.gather(window, reads, result.timed)
         if not len(evidence.questions.site):
             return result
         ploidy = self._plan.ploidy_of(window.contig)
