@@ -13,7 +13,7 @@ SAID = np.array([[0.99, 0.008, 0.002], [0.02, 0.97, 0.01], [0.3, 0.6, 0.1]], np.
 
 
 class Engine:
-    """Gives the answers it was told to, in order."""
+    """Gives the answers it was given, in order."""
 
     card = None
 
