@@ -12,6 +12,7 @@ import time
 from collections.abc import Generator, Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 
 from models.registry import weights_path
 from varcall.evidence.candidates import CandidateThresholds
@@ -25,6 +26,7 @@ from varcall.log import Progress
 from varcall.options import CallOptions
 from varcall.output.atomic import check_writable
 from varcall.output.checks import (
+    Input,
     Output,
     check_outputs,
     file_inputs,
@@ -59,15 +61,7 @@ def call_variants(options: CallOptions) -> None:
     check_call_files(options)
     output_type = OutputType.of(options.output, options.output_type)
     check_writable(options.output)
-    inputs = open_inputs(
-        options.reads,
-        options.reference,
-        index=options.index,
-        sample=options.sample,
-        regions=options.regions,
-        regions_file=options.regions_file,
-        allow_other_reference=options.allow_other_reference,
-    )
+    inputs = open_sample(options, regions=options.regions, regions_file=options.regions_file)
     todo = windows(inputs.regions, options.window)
     if options.shard is not None:
         todo = shard(todo, options.shard[0], options.shard[1])
@@ -121,12 +115,37 @@ def check_call_files(options: CallOptions) -> None:
             outputs += present_outputs("--workdir", options.workdir, "", pattern)
     check_outputs(
         outputs,
-        [
-            *reads_inputs(options.reads, options.index),
-            *reference_inputs(options.reference),
-            *file_inputs("the regions file", options.regions_file),
-            *model_inputs(options.model),
-        ],
+        [*sample_inputs(options), *file_inputs("the regions file", options.regions_file)],
+    )
+
+
+def sample_inputs(options: CallOptions) -> list[Input]:
+    """Return what is read to call a sample, or to look at it as a call does."""
+    return [
+        *reads_inputs(options.reads, options.index),
+        *reference_inputs(options.reference),
+        *model_inputs(options.model),
+    ]
+
+
+def open_sample(
+    options: CallOptions, *, regions: Sequence[str] = (), regions_file: Path | None = None
+) -> Inputs:
+    """Open the reads and the reference of a call, limited to regions.
+
+    Raises
+    ------
+    InputError
+        As `open_inputs` does.
+    """
+    return open_inputs(
+        options.reads,
+        options.reference,
+        index=options.index,
+        sample=options.sample,
+        regions=regions,
+        regions_file=regions_file,
+        allow_other_reference=options.allow_other_reference,
     )
 
 

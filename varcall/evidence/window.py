@@ -6,8 +6,6 @@ picture of the same reads.
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,6 +46,9 @@ KNOWN_BEYOND = 300
 # the same neighbours whatever the window: a repeat an indel shifts along (400), a neighbour (100),
 # a deletion (100) and some; and the regions whose reassembly may move those reads.
 WINDOW_MARGIN = KNOWN_BEYOND + 700 + REACH
+
+Chosen = slice | NDArray[np.int64]
+"""Which of some questions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ class Evidence:
     observations: ShownArrays
     questions: QuestionArrays
 
-    def about(self, chosen: slice | NDArray[np.int64]) -> "Evidence":
+    def about(self, chosen: Chosen) -> "Evidence":
         """Return the same evidence with the chosen questions only."""
         questions = QuestionArrays(self.questions.site[chosen], self.questions.alleles[chosen])
         return replace(self, questions=questions)
@@ -119,7 +120,7 @@ class Evidence:
             self, questions=QuestionArrays(questions.site[mine], questions.alleles[mine])
         )
 
-    def images(self, chosen: slice | NDArray[np.int64] = slice(None)) -> NDArray[np.uint8]:
+    def images(self, chosen: Chosen = slice(None)) -> NDArray[np.uint8]:
         """Draw the images of the chosen questions: uint8 [q, 224, 224, 3]."""
         asked = self.about(chosen).questions
         return encode(asked, self.scan.reference, self.reads, self.sites, self.observations)
@@ -209,8 +210,7 @@ class EvidenceReader:
 
     def load(self, window: Region) -> WindowReads:
         """Load a window (0-based half-open): its reads, and the reference under them."""
-        reads = self.load_reads(window)
-        return WindowReads(window.start, window.end, reads, reference_of(reads, self.reference))
+        return self._with_reference(window, self.load_reads(window))
 
     def load_reads(self, window: Region) -> ReadBatch:
         """Load the reads of a window and of WINDOW_MARGIN on both sides; counts are its own.
@@ -225,20 +225,18 @@ class EvidenceReader:
     def gather(self, window: Region, reads: ReadBatch, clock: Clock = no_clock) -> Evidence:
         """Find the candidates of a window whose reads were loaded, and look them up in these."""
         with clock("read"):
-            codes = reference_of(reads, self.reference)
-        return gather(WindowReads(window.start, window.end, reads, codes), self._options, clock)
+            loaded = self._with_reference(window, reads)
+        return gather(loaded, self._options, clock)
 
     def read(self, window: Region) -> Evidence:
         """Load a window and gather its evidence."""
         return self.gather(window, self.load_reads(window))
 
-    def __enter__(self) -> Self:
+    def _with_reference(self, window: Region, reads: ReadBatch) -> WindowReads:
+        return WindowReads(window.start, window.end, reads, reference_of(reads, self.reference))
+
+    def __enter__(self) -> "EvidenceReader":
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *exception: object) -> None:
         self._files.close()

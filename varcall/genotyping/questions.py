@@ -7,10 +7,8 @@ from numpy.typing import NDArray
 
 from models.prompt import PromptContext, write_tokens
 from varcall.evidence.alleles import trim
-from varcall.evidence.window import Evidence
+from varcall.evidence.window import Chosen, Evidence
 from varcall.reads.library_profile import LibraryProfile
-
-Chosen = slice | NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,17 +11,15 @@ from pathlib import Path
 from varcall.errors import InputError, UsageError
 from varcall.evaluate.vcf_records import Record, read_call_set
 from varcall.formats.contig_names import unknown_contig
-from varcall.inputs.open import Inputs, open_inputs
+from varcall.inputs.open import Inputs
 from varcall.inputs.regions import SHARED
 from varcall.log import Progress
 from varcall.options import CallOptions
 from varcall.output.checks import (
     check_outputs,
-    model_inputs,
-    reads_inputs,
-    reference_inputs,
     vcf_inputs,
 )
+from varcall.pipeline import open_sample, sample_inputs
 from varcall.show.sheet_locus import SheetLocus, look_at
 from varcall.show.sheet_output import (
     MAX_PNG_LOCI,
@@ -85,22 +83,11 @@ def run_contact_sheet(options: ContactSheetOptions) -> Path:
     call = options.call
     check_outputs(
         sheet_outputs(options.output),
-        [
-            *reads_inputs(call.reads, call.index),
-            *reference_inputs(call.reference),
-            *vcf_inputs("the VCF of --vcf", options.vcf),
-            *model_inputs(call.model),
-        ],
+        [*sample_inputs(call), *vcf_inputs("the VCF of --vcf", options.vcf)],
     )
     check_output(options.output)
     records = _records(options)
-    inputs = open_inputs(
-        call.reads,
-        call.reference,
-        index=call.index,
-        sample=call.sample,
-        allow_other_reference=call.allow_other_reference,
-    )
+    inputs = open_sample(call)
     chosen = _in_order(records, inputs, options)
     with open_viewer(call, inputs) as viewer:
         loci = _looked_at(viewer, chosen, options)

@@ -10,19 +10,17 @@ from numpy.typing import NDArray
 
 from varcall.errors import InputError, UsageError
 from varcall.genotyping.questions import Questions
-from varcall.inputs.open import Inputs, open_inputs
+from varcall.inputs.open import Inputs
 from varcall.inputs.regions import Region, split_region_list
 from varcall.options import CallOptions
 from varcall.output.atomic import AtomicOutput, check_writable
 from varcall.output.checks import (
     check_outputs,
     file_outputs,
-    model_inputs,
     present_outputs,
-    reads_inputs,
-    reference_inputs,
 )
 from varcall.output.html import report_packages
+from varcall.pipeline import open_sample, sample_inputs
 from varcall.show.viewer import distances, open_viewer, questions_of
 
 logger = logging.getLogger(__name__)
@@ -73,14 +71,7 @@ def run_show(options: ShowOptions) -> list[Path]:
     _check_files(options)
     check_writable(options.output)
     call = options.call
-    inputs = open_inputs(
-        call.reads,
-        call.reference,
-        index=call.index,
-        sample=call.sample,
-        regions=(options.position,),
-        allow_other_reference=call.allow_other_reference,
-    )
+    inputs = open_sample(call, regions=(options.position,))
     place = _single_position(inputs, options.position)
     start, end = max(0, place.start - SEARCH_DISTANCE), place.end + SEARCH_DISTANCE
     with open_viewer(call, inputs) as viewer:
@@ -109,11 +100,7 @@ def _check_files(options: ShowOptions) -> None:
             *file_outputs("--output", output),
             *present_outputs("--output", output.parent, f"{output.stem}.", f"*{output.suffix}"),
         ],
-        [
-            *reads_inputs(call.reads, call.index),
-            *reference_inputs(call.reference),
-            *model_inputs(call.model),
-        ],
+        sample_inputs(call),
     )
 
 
