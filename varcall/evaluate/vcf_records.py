@@ -13,6 +13,7 @@ from pathlib import Path
 
 from varcall.errors import InputError
 from varcall.formats.bgzf import GZIP_MAGIC, BgzfFile, is_bgzf
+from varcall.formats.simulated_origin import CONTAMINANT_SAMPLE
 from varcall.formats.text import open_text
 
 FIXED_COLUMNS = 8
@@ -147,7 +148,7 @@ def _sample_column(samples: list[str], wanted: str | None, path: Path, label: st
                 "another with --sample"
             )
         return FIXED_COLUMNS + 1 + samples.index(wanted)
-    if len(samples) > 1:
+    if len(samples) > 1 and samples[1:] != [CONTAMINANT_SAMPLE]:
         raise InputError(
             f"the {label} file {path} has {len(samples)} samples ({', '.join(samples[:5])}): "
             "choose one with --sample"
@@ -288,7 +289,8 @@ def read_call_set(path: Path, label: str, sample: str | None = None) -> CallSet:
     label
         What it is to the user ("truth" or "query"), for messages.
     sample
-        Name of the sample; ``ALT`` uses all ALT alleles and no genotype; None takes the only one.
+        Name of the sample; ``ALT`` uses all ALT alleles and no genotype; None takes the only one
+        (of a simulated truth the first: the second is the contaminating person).
 
     Raises
     ------

@@ -10,6 +10,7 @@ import pysam
 
 from varcall.errors import InputError
 from varcall.evidence import alleles
+from varcall.formats.simulated_origin import CONTAMINANT_SAMPLE
 
 #: Records that change more bases than this are structural, and left out.
 MAX_EDIT = 200
@@ -195,33 +196,56 @@ def write_truth(
     haplotypes: tuple[Sequence[Edit], Sequence[Edit]],
     reference: str,
     offset: int,
+    contaminant: tuple[Sequence[Edit], Sequence[Edit]] = ((), ()),
 ) -> int:
-    """Write the phased truth VCF (bgzipped and indexed); returns the number of records.
+    """Write the phased truth VCF (bgzipped and indexed).
 
-    Edits of both haplotypes at one POS share a record, with the longest REF.
+    Edits of both haplotypes at one POS share a record, with the longest REF. The second sample
+    column has the person who contaminates the library. What only that person carries stands in
+    records of its own, behind the sample's at the same POS, so that contamination does not
+    change how the sample's variants are spelled.
+
+    Returns
+    -------
+    int
+        Records of variants that the sample carries.
     """
     header = pysam.VariantHeader()
     header.add_line("##source=varcall simulate")
     for name, length in contigs:
         header.contigs.add(name, length=length)
     header.add_line('##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">')
-    header.add_sample(sample)
-    places: dict[int, list[Edit | None]] = {}
-    for index, edits in enumerate(haplotypes):
-        for edit in edits:
-            places.setdefault(edit.anchored_start, [None, None])[index] = edit
+    for name in (sample, CONTAMINANT_SAMPLE):
+        header.add_sample(name)
+    own, other = _by_place(haplotypes), _by_place(contaminant)
     with pysam.VariantFile(str(path), "wz", header=header) as out:
-        for place in sorted(places):
-            pair = places[place]
-            different = list(dict.fromkeys(e for e in pair if e is not None))
-            start, ref, alts = alleles.merge_alleles(
-                [_allele(e, reference, offset) for e in different]
-            )
-            record = out.new_record(contig=contig, start=start, alleles=(ref, *alts))
-            record.samples[0].allele_indices = tuple(
-                0 if e is None else 1 + different.index(e) for e in pair
-            )
-            record.samples[0].phased = True
-            out.write(record)
+        for place in sorted(own.keys() | other.keys()):
+            mine, theirs = own.get(place, _NO_EDITS), other.get(place, _NO_EDITS)
+            shared = {e for e in mine if e is not None}
+            foreign = {e for e in theirs if e is not None} - shared
+            for chosen in (shared, foreign):
+                if not chosen:
+                    continue
+                different = sorted(chosen, key=(*mine, *theirs).index)
+                start, ref, alts = alleles.merge_alleles(
+                    [_allele(e, reference, offset) for e in different]
+                )
+                record = out.new_record(contig=contig, start=start, alleles=(ref, *alts))
+                for column, pair in enumerate((mine, theirs)):
+                    record.samples[column].allele_indices = tuple(
+                        1 + different.index(e) if e in chosen else 0 for e in pair
+                    )
+                    record.samples[column].phased = True
+                out.write(record)
     pysam.tabix_index(str(path), preset="vcf", force=True)
-    return len(places)
+    return len(own)
+
+
+_Pair = tuple[Edit | None, Edit | None]
+_NO_EDITS: _Pair = (None, None)
+
+
+def _by_place(haplotypes: tuple[Sequence[Edit], Sequence[Edit]]) -> dict[int, _Pair]:
+    """Edits of the two haplotypes by the start of their VCF record."""
+    first, second = ({e.anchored_start: e for e in edits} for edits in haplotypes)
+    return {p: (first.get(p), second.get(p)) for p in first.keys() | second.keys()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pileup.codes import N_BASES
+from varcall.formats.simulated_origin import CONTAMINANT_MOLECULE
 from varcall.simulate.edits import Edit, Haplotype, PhasedEdits, left_align
 from varcall.simulate.mutation import Mutator
 from varcall.simulate.noise import base_codes, base_text
@@ -28,11 +29,15 @@ class Molecule:
         int32 [n]: 0-based position of each base in the stretch, -1 for inserted bases.
     copies
         Fragments per base relative to one haplotype of the sample.
+    origin
+        What the reads' tag ``mo`` says: 0 and 1 the sample's haplotypes, 2 another person's, 3
+        and more hidden copies.
     """
 
     bases: np.ndarray
     position: np.ndarray
     copies: float
+    origin: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +62,19 @@ class Genome:
 
     def molecule(self, haplotype: int) -> Molecule:
         """The molecule of haplotype 0 or 1."""
-        return spell(self.reference, self.start, self.haplotypes[haplotype], 1.0)
+        return spell(self.reference, self.start, self.haplotypes[haplotype], 1.0, haplotype)
+
+    def contaminants(self) -> list[Molecule]:
+        """Both haplotypes as molecules of another person in a sample's library."""
+        return [
+            spell(self.reference, self.start, edits, 1.0, CONTAMINANT_MOLECULE)
+            for edits in self.haplotypes
+        ]
 
 
-def spell(reference: str, offset: int, edits: Sequence[Edit], copies: float) -> Molecule:
+def spell(
+    reference: str, offset: int, edits: Sequence[Edit], copies: float, origin: int
+) -> Molecule:
     """Apply sorted, disjoint ``edits`` to ``reference``, whose first base is at ``offset``."""
     codes = base_codes(reference.encode())
     parts, places = [], []
@@ -74,7 +88,7 @@ def spell(reference: str, offset: int, edits: Sequence[Edit], copies: float) -> 
         at = end
     parts.append(codes[at:])
     places.append(np.arange(at, len(codes), dtype=np.int32))
-    return Molecule(np.concatenate(parts), np.concatenate(places), copies)
+    return Molecule(np.concatenate(parts), np.concatenate(places), copies, origin)
 
 
 def pick_sources(n_truths: int, rng: np.random.Generator) -> list[tuple[int, int]]:
@@ -111,8 +125,8 @@ def make_genome(
     rng: np.random.Generator,
     *,
     mix_truths: bool = True,
-) -> tuple[Genome, Molecule]:
-    """A new person's two haplotypes, and one haplotype of a stranger (for contamination).
+) -> tuple[Genome, Genome]:
+    """A new person's two haplotypes, and those of another person (for contamination).
 
     Parameters
     ----------
@@ -134,34 +148,32 @@ def make_genome(
     else:
         sources = [(0, 0), (len(pool) - 1, 1)] if pool else []
     dropped: dict[Edit, bool] = {}
-    people = (Haplotype(), Haplotype(), Haplotype())
-    for person, (truth, side) in zip(people, sources, strict=False):
+    people = [Haplotype() for _ in range(4)]
+    for haplotype, (truth, side) in zip(people, sources, strict=False):
         for edit in pool[truth][side].edits():
             if edit not in dropped:
                 dropped[edit] = mix_truths and rng.random() < DROPOUT
             if not dropped[edit]:
-                person.add([edit])
-    pair = (people[0], people[1])
+                haplotype.add([edit])
     wanted = int(variants_per_kb * len(reference) / 1000)
-    sites = len({e for h in pair for e in h.edits()})
-    Mutator(reference, start, pair, rng).mutate(wanted - sites)
-    genome = Genome(
-        contig,
-        start,
-        start + len(reference),
-        reference,
-        (tuple(pair[0].edits()), tuple(pair[1].edits())),
+    sites = len({e for h in people[:2] for e in h.edits()})
+    pairs = (people[0], people[1]), (people[2], people[3])
+    for pair, number in zip(pairs, (wanted - sites, len(reference) // 4000), strict=True):
+        Mutator(reference, start, pair, rng).mutate(number)
+    end = start + len(reference)
+    person, other = (
+        Genome(contig, start, end, reference, (tuple(first.edits()), tuple(second.edits())))
+        for first, second in pairs
     )
-    Mutator(reference, start, (people[2], people[2]), rng).mutate(len(reference) // 4000)
-    return genome, spell(reference, start, people[2].edits(), 1.0)
+    return person, other
 
 
-def make_paralog(genome: Genome, rng: np.random.Generator) -> Molecule | None:
+def make_paralog(genome: Genome, origin: int, rng: np.random.Generator) -> Molecule | None:
     """A diverged copy of part of the stretch, which the reference lacks.
 
     0.3-8 kb long (log-uniform) and 0.5-3 % diverged; short copies up to 8 %, as old
     interspersed repeats are. Its ends run into unrelated sequence. None where the stretch is too
-    short or has gaps.
+    short or has gaps. ``origin`` becomes the molecule's.
     """
     size = int(np.exp(rng.uniform(np.log(300), np.log(8000))))
     if len(genome.reference) < size + 4000:
@@ -187,7 +199,7 @@ def make_paralog(genome: Genome, rng: np.random.Generator) -> Molecule | None:
             edit = left_align(gap, text, 0)
         if edit.start > 0:
             copy.add([edit])
-    body = spell(text, 0, copy.edits(), 1.0)
+    body = spell(text, 0, copy.edits(), 1.0, origin)
     flanks = [rng.integers(0, N_BASES, size=700).astype(np.uint8) for _ in range(2)]
     apart = np.full(700, -1, dtype=np.int32)
     position = np.where(body.position >= 0, body.position + start, -1).astype(np.int32)
@@ -195,6 +207,7 @@ def make_paralog(genome: Genome, rng: np.random.Generator) -> Molecule | None:
         np.concatenate([flanks[0], body.bases, flanks[1]]),
         np.concatenate([apart, position, apart]),
         float(rng.choice([1.0, 2.0, 0.6])),
+        origin,
     )
 
 

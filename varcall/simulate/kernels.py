@@ -39,6 +39,9 @@ class FragmentTable(NamedTuple):
     seed: np.ndarray  # uint64 [f], shared by duplicates
     chimera_at: np.ndarray  # int64 [f], bases before the joint, -1 = none
     chimera_to: np.ndarray  # int64 [f], where the other part begins
+    origin: np.ndarray  # int64 [f], what the reads' tag says of the molecule
+    is_copy: np.ndarray  # bool [f], whether another fragment was copied
+    is_flagged: np.ndarray  # bool [f], whether the duplicate marker flags it
     read_class: np.ndarray  # uint8 [f, 2]
     read_length: np.ndarray  # int64 [f, 2]
 
@@ -211,8 +214,10 @@ def read_fragment(
     out_base: np.ndarray,
     out_quality: np.ndarray,
     out_position: np.ndarray,
-) -> None:
+) -> int:
     """Read ``length`` cycles from one end of a fragment, in machine order.
+
+    Returns the cycles before the adapter: ``length`` where the read does not reach it.
 
     Past the fragment's end the adapter is read. ``out_position`` is -1 for bases that are not of
     the reference (insertions, adapter).
@@ -224,6 +229,7 @@ def read_fragment(
         burst = int(length * (0.4 + 0.6 * np.random.random()))
     level = _pick(z.initial[mate, read_class], np.random.random())
     prev2, prev1, run, j, cycle = UNKNOWN_BASE, UNKNOWN_BASE, 0, 0, 0
+    insert_end = length
     # Out of phase: error rate, and the run's base, which is read once more right behind it.
     phase_error, run_base, run_end = 0.0, UNKNOWN_BASE, 0
     while cycle < length:
@@ -239,6 +245,7 @@ def read_fragment(
             if reverse and base < UNKNOWN_BASE:
                 base = T - base
         else:
+            insert_end = min(insert_end, cycle)
             base = int(adapters[mate, j - n]) if j - n < adapters.shape[1] else G
         chance = np.random.random()
         if chance < z.indel_rate and j < n and cycle > 0:
@@ -289,6 +296,7 @@ def read_fragment(
         prev2, prev1 = prev1, base
         j += 1
         cycle += 1
+    return insert_end
 
 
 @kernel
@@ -301,11 +309,13 @@ def sequence_fragments(
     out_base: np.ndarray,
     out_quality: np.ndarray,
     out_position: np.ndarray,
+    out_insert_end: np.ndarray,
 ) -> None:
     """Sequence both mates of every fragment into rows 2f and 2f + 1 of the outputs.
 
     ``out_base`` and ``out_quality`` are uint8 [2f, longest read], ``out_position`` int32 of the
-    same shape; all in machine order.
+    same shape; all in machine order. ``out_insert_end``, int64 [2f], has the cycles before the
+    adapter.
     """
     np.random.seed(seed)
     bases = np.empty(MAX_FRAGMENT, dtype=np.uint8)
@@ -327,7 +337,7 @@ def sequence_fragments(
         for mate in range(2):
             row = 2 * i + mate
             far = f.reverse[i] if mate == 0 else not f.reverse[i]
-            read_fragment(
+            out_insert_end[row] = read_fragment(
                 z, adapters, bases, position, n, far, mate, f.read_class[i, mate],
                 f.read_length[i, mate], out_base[row], out_quality[row], out_position[row],
             )  # fmt: skip

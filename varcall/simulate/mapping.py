@@ -14,6 +14,7 @@ import pysam
 from pileup.codes import UNKNOWN_BASE, A, C, G, T
 from pileup.sam import (
     CDEL,
+    CHARD_CLIP,
     CINS,
     CMATCH,
     CSOFT_CLIP,
@@ -26,8 +27,9 @@ from pileup.sam import (
     FREVERSE,
 )
 from varcall.errors import InputError, WorkerError
+from varcall.formats.simulated_origin import ARTEFACT_TAG, MOLECULE_TAG, START_TAG
 from varcall.simulate.noise import LETTERS
-from varcall.simulate.sequencer import ReadPairs
+from varcall.simulate.sequencer import BATCH, ReadPairs
 
 #: Aligned bases an exactly placed read must have.
 MIN_ALIGNED = 25
@@ -97,14 +99,13 @@ def map_with_bwa(
         If bwa fails.
     """
     fastq = directory / f"{output.name}.fq"
-    flagged: list[np.ndarray] = []
+    kept: list[ReadPairs] = []
     with open(fastq, "wb") as file:
         count = 0
         for batch in batches:
             _write_fastq(batch, count, file)
             count += len(batch.duplicate)
-            flagged.append(batch.duplicate)
-    duplicate = np.concatenate(flagged) if flagged else np.zeros(0, dtype=bool)
+            kept.append(batch)
     group = "@RG\\t" + "\\t".join(f"{k}:{v}" for k, v in placement.read_group().items())
     command = ["bwa", "mem", "-p", "-t", str(threads), "-v", "1", "-R", group, str(index)]
     log = directory / f"{output.name}.log"
@@ -113,7 +114,7 @@ def map_with_bwa(
         subprocess.Popen([*command, str(fastq)], stdout=subprocess.PIPE, stderr=errors) as process,
     ):
         assert process.stdout is not None, "a pipe was asked for"
-        complete = _collect(process.stdout, output, duplicate)
+        complete = _collect(process.stdout, output, kept, placement.start)
     if process.returncode or not complete:
         last = log.read_text(errors="replace").strip().splitlines()[-1:]
         raise WorkerError(f"bwa mem failed with status {process.returncode}: {' '.join(last)}")
@@ -121,8 +122,11 @@ def map_with_bwa(
     return count
 
 
-def _collect(sam_stream: IO[bytes], output: Path, duplicate: np.ndarray) -> bool:
-    """Copy bwa's SAM to a BAM, flagging duplicates; False where there is no whole SAM."""
+def _collect(sam_stream: IO[bytes], output: Path, batches: list[ReadPairs], offset: int) -> bool:
+    """Copy bwa's SAM to a BAM, flagging duplicates and saying where each read comes from.
+
+    Returns False where there is no whole SAM.
+    """
     try:
         with pysam.AlignmentFile(sam_stream, "r") as sam:
             # bwa's @PG line names temporary files: without it, a seed gives the same bytes.
@@ -130,12 +134,24 @@ def _collect(sam_stream: IO[bytes], output: Path, duplicate: np.ndarray) -> bool
             header = pysam.AlignmentHeader.from_dict(fields)
             with pysam.AlignmentFile(str(output), "wbu", header=header) as bam:
                 for read in sam:
-                    if duplicate[int(read.query_name or 0)]:
-                        read.flag |= FDUP
+                    batch, pair = divmod(int(read.query_name or 0), BATCH)
+                    _tag(read, batches[batch], 2 * pair + read.is_read2, offset)
                     bam.write(read)
     except (OSError, ValueError):
         return False
     return True
+
+
+def _tag(read: pysam.AlignedSegment, reads: ReadPairs, row: int, offset: int) -> None:
+    """Flag a duplicate, and write the tags of ``varcall.formats.simulated_origin``."""
+    if reads.duplicate[row // 2]:
+        read.flag |= FDUP
+    cigar = read.cigartuples
+    clipped = cigar[0][1] if cigar and cigar[0][0] in (CSOFT_CLIP, CHARD_CLIP) else 0
+    start = reads.start_of(row, clipped, read.is_reverse)
+    read.set_tag(MOLECULE_TAG, int(reads.origin[row // 2]), "i")
+    read.set_tag(START_TAG, start + offset if start >= 0 else -1, "i")
+    read.set_tag(ARTEFACT_TAG, int(reads.artefacts[row]), "i")
 
 
 def _write_fastq(batch: ReadPairs, first: int, file: BinaryIO) -> None:
@@ -171,7 +187,7 @@ def place_exactly(batches: Iterable[ReadPairs], placement: Placement, output: Pa
                 mates = [_exact_read(batch, row, placement, header) for row in _rows(pair)]
                 if mates[0] is None or mates[1] is None:
                     continue
-                _join_mates(mates[0], mates[1], str(count), bool(batch.duplicate[pair]))
+                _join_mates(mates[0], mates[1], str(count))
                 bam.write(mates[0])
                 bam.write(mates[1])
                 count += 1
@@ -238,21 +254,18 @@ def _exact_read(
     read.mapping_quality = 60
     read.flag = FPAIRED | (FREVERSE if reverse else 0) | (FREAD2 if row % 2 else FREAD1)
     read.set_tag("RG", placement.sample)
+    _tag(read, batch, row, placement.start)
     return read
 
 
-def _join_mates(
-    one: pysam.AlignedSegment, two: pysam.AlignedSegment, name: str, duplicate: bool
-) -> None:
+def _join_mates(one: pysam.AlignedSegment, two: pysam.AlignedSegment, name: str) -> None:
     low = min(one.reference_start, two.reference_start)
     span = max(one.reference_end or 0, two.reference_end or 0) - low
     for read, mate in ((one, two), (two, one)):
         read.query_name = name
         read.next_reference_id = mate.reference_id
         read.next_reference_start = mate.reference_start
-        read.flag |= (
-            FPROPER_PAIR | (FMREVERSE if mate.is_reverse else 0) | (FDUP if duplicate else 0)
-        )
+        read.flag |= FPROPER_PAIR | (FMREVERSE if mate.is_reverse else 0)
         leftmost = read.reference_start == low and (read.is_read1 or mate.reference_start != low)
         read.template_length = span if leftmost else -span
 

@@ -15,6 +15,7 @@ import numpy as np
 import pysam
 
 from varcall.errors import InputError, OutputError, UsageError
+from varcall.formats.simulated_origin import FIRST_HIDDEN_COPY
 from varcall.formats.text import as_utf8, write_text
 from varcall.inputs.contig_sequences import ContigSequences
 from varcall.inputs.regions import Region, parse_region, read_bed
@@ -310,7 +311,7 @@ class _SampleMaker:
         truths = [
             read_truth(vcf, tile.contig, start, end, reference, start) for vcf in options.truths
         ]
-        person, stranger = make_genome(
+        person, other = make_genome(
             tile.contig, start, reference, truths, options.variants_per_kb, rng,
             mix_truths=options.directory is not None,
         )  # fmt: skip
@@ -318,9 +319,11 @@ class _SampleMaker:
             library = typical_library(sum(options.depth) / 2)
         else:
             library = draw_library(rng, options.depth, options.paralog_rate)
-        paralogs = [make_paralog(person, rng) for _ in range(library.paralogs)]
-        molecules = [person.molecule(0), person.molecule(1), stranger]
-        molecules += [p for p in paralogs if p is not None]
+        molecules = [person.molecule(0), person.molecule(1)]
+        if library.contamination > 0:
+            molecules += other.contaminants()
+        copies = [make_paralog(person, FIRST_HIDDEN_COPY + i, rng) for i in range(library.paralogs)]
+        molecules += [copy for copy in copies if copy is not None]
         sequencer = Sequencer(molecules, base_codes(reference.encode()), library, rng)
         draft = self.work / self.name
         contigs = tuple(self.genome.lengths.items())
@@ -328,7 +331,7 @@ class _SampleMaker:
         pairs = self._align(sequencer, placement, draft, library, rng)
         records = write_truth(
             Path(f"{draft}.truth.vcf.gz"), contigs, tile.contig, self.name, person.haplotypes,
-            reference, start,
+            reference, start, other.haplotypes if library.contamination > 0 else ((), ()),
         )  # fmt: skip
         write_text(Path(f"{draft}.bed"), f"{tile.contig}\t{tile.start}\t{tile.end}\n")
         self._describe(draft, tile, library, pairs, records)

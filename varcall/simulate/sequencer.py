@@ -8,6 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from pileup.codes import N_BASES, UNKNOWN_BASE, C, G, T
+from varcall.formats.simulated_origin import (
+    ADAPTER,
+    CHIMERA,
+    CONTAMINANT_MOLECULE,
+    DUPLICATE,
+    FIRST_HIDDEN_COPY,
+)
 from varcall.simulate.genome import Molecule
 from varcall.simulate.kernels import (
     ADAPTERS,
@@ -42,6 +49,10 @@ class ReadPairs:
         bool [2n]: whether the row was read from the reverse strand of its molecule.
     duplicate
         bool [n]: whether the pair is a copy that the duplicate marker would flag.
+    origin
+        int64 [n]: the molecule, as the tag ``mo`` names it.
+    artefacts
+        uint8 [2n]: bits of the tag ``ak``.
     """
 
     bases: np.ndarray
@@ -50,6 +61,30 @@ class ReadPairs:
     length: np.ndarray
     reverse: np.ndarray
     duplicate: np.ndarray
+    origin: np.ndarray
+    artefacts: np.ndarray
+
+    def start_of(self, row: int, clipped: int, is_reverse: bool) -> int:
+        """Where the first aligned base of a row comes from, 0-based in the stretch.
+
+        Parameters
+        ----------
+        clipped
+            Bases clipped before it, in the direction of the reference.
+        is_reverse
+            Whether the row was mapped as the reverse complement.
+
+        Returns
+        -------
+        int
+            -1 where the bases have no place on the reference.
+        """
+        if self.origin[row // 2] >= FIRST_HIDDEN_COPY:
+            return -1
+        places = self.position[row, : self.length[row]]
+        places = (places[::-1] if is_reverse else places)[clipped:]
+        known = int((places >= 0).argmax()) if len(places) else 0
+        return int(places[known]) if len(places) else -1
 
 
 class Sequencer:
@@ -58,7 +93,8 @@ class Sequencer:
     Parameters
     ----------
     molecules
-        Haplotypes of the sample (the first two), then a stranger's haplotype, then paralogs.
+        Haplotypes of the sample (the first two), then those of a contaminating person, then
+        hidden copies.
     reference_codes
         uint8 [n]: base codes of the stretch.
     library
@@ -82,28 +118,30 @@ class Sequencer:
         self._profile = load_profile(library.profile)
         self._noise = self._noise_table(reference_codes)
         self._coverage = _coverage(reference_codes, library, rng)
-        self._shares = [self._molecule_share(i, m) for i, m in enumerate(molecules)]
+        self._origins = [m.origin for m in molecules]
+        self._shares = [self._molecule_share(m) for m in molecules]
 
-    def _molecule_share(self, index: int, molecule: Molecule) -> float:
+    def _molecule_share(self, molecule: Molecule) -> float:
         """Expected fragments of a molecule."""
         cut = 1.0 - 0.4 * self._library.trimmed_share
         per_base = self._library.depth / (2 * 2 * self._library.read_length * cut)
         amount = per_base * len(molecule.bases) * molecule.copies
-        if index < 2:
+        if molecule.origin < CONTAMINANT_MOLECULE:
             return amount * (1.0 - self._library.contamination)
-        # A stranger has two haplotypes as well; one stands for both.
-        return amount * 2 * self._library.contamination if index == 2 else amount
+        if molecule.origin == CONTAMINANT_MOLECULE:
+            return amount * self._library.contamination
+        return amount
 
     def batches(self) -> Iterator[ReadPairs]:
         """All read pairs, in batches."""
         starts = [self._draw_starts(i, share) for i, share in enumerate(self._shares)]
         start = np.concatenate([s for s, _ in starts])
         end = np.concatenate([e for _, e in starts])
+        origin = np.repeat(self._origins, [len(s) for s, _ in starts])
         order = self._rng.permutation(len(start))
-        fragments, flagged = self._fragments(start[order], end[order])
-        for at in range(0, len(flagged), BATCH):
-            part = FragmentTable(*(column[at : at + BATCH] for column in fragments))
-            yield self._sequence(part, flagged[at : at + BATCH])
+        fragments = self._fragments(start[order], end[order], origin[order])
+        for at in range(0, len(fragments.start), BATCH):
+            yield self._sequence(FragmentTable(*(column[at : at + BATCH] for column in fragments)))
 
     def _draw_starts(self, index: int, expected: float) -> tuple[np.ndarray, np.ndarray]:
         """Fragment starts on a molecule by local coverage, and the molecule's end for each."""
@@ -117,8 +155,8 @@ class Sequencer:
         picked = np.searchsorted(cumulative, self._rng.random(count) * cumulative[-1])
         return picked.astype(np.int64) + low, np.full(count, high, dtype=np.int64)
 
-    def _fragments(self, start: np.ndarray, end: np.ndarray) -> tuple[FragmentTable, np.ndarray]:
-        """Fragments with lengths, strands, duplicates and chimeras; which ones are flagged."""
+    def _fragments(self, start: np.ndarray, end: np.ndarray, origin: np.ndarray) -> FragmentTable:
+        """Fragments with lengths, strands, duplicates and chimeras."""
         rng, library = self._rng, self._library
         n = len(start)
         length = rng.normal(library.insert_mean, library.insert_sd, size=n)
@@ -131,19 +169,18 @@ class Sequencer:
             for rate in (library.unmarked_rate, library.duplicate_rate)
         ]
         chosen = np.concatenate([keep, *copies])
-        flagged = np.zeros(len(chosen), dtype=bool)
-        flagged[len(keep) + len(copies[0]) :] = True
+        index = np.arange(len(chosen))
         reverse, seed = rng.random(n) < 0.5, rng.integers(0, 2**63, size=n).astype(np.uint64)
         chimeric = rng.random(n) < library.chimera_rate
         joint = np.where(chimeric, (length * rng.uniform(0.1, 0.9, size=n)).astype(np.int64), -1)
         classes = self._read_classes(len(chosen))
         limit = max(len(self._table.bases) - MAX_FRAGMENT, 1)
-        table = FragmentTable(
+        return FragmentTable(
             start[chosen], length[chosen], end[chosen], reverse[chosen], seed[chosen],
-            joint[chosen], rng.integers(0, limit, size=n)[chosen],
+            joint[chosen], rng.integers(0, limit, size=n)[chosen], origin[chosen],
+            index >= len(keep), index >= len(keep) + len(copies[0]),
             classes, self._read_lengths(len(chosen)),
         )  # fmt: skip
-        return table, flagged
 
     def _read_classes(self, n: int) -> np.ndarray:
         pairs = self._profile.class_pairs
@@ -160,22 +197,32 @@ class Sequencer:
         lengths[cut] = self._rng.integers(int(full * 0.2), full + 1, size=int(cut.sum()))
         return lengths
 
-    def _sequence(self, fragments: FragmentTable, flagged: np.ndarray) -> ReadPairs:
-        shape = (2 * len(flagged), self._library.read_length)
+    def _sequence(self, fragments: FragmentTable) -> ReadPairs:
+        shape = (2 * len(fragments.start), self._library.read_length)
         bases = np.full(shape, UNKNOWN_BASE, dtype=np.uint8)
         qualities = np.full(shape, 2, dtype=np.uint8)
         position = np.full(shape, -1, dtype=np.int32)
+        insert_end = np.zeros(len(bases), dtype=np.int64)
         seed = int(self._rng.integers(0, 2**31))
         sequence_fragments(
-            self._table, fragments, self._noise, ADAPTERS, seed, bases, qualities, position
-        )
+            self._table, fragments, self._noise, ADAPTERS, seed, bases, qualities, position,
+            insert_end,
+        )  # fmt: skip
         reverse = np.stack([fragments.reverse, ~fragments.reverse], axis=1).ravel()
         lengths = fragments.read_length.ravel()
         inserts = np.repeat(fragments.length, 2)
         if self._library.trimmed_share > 0:
             # Runs that are trimmed at all have their adapters trimmed first.
             lengths = np.minimum(lengths, np.maximum(inserts, MIN_FRAGMENT))
-        return ReadPairs(bases, qualities, position, lengths, reverse, flagged)
+        artefacts = np.repeat(
+            np.where(fragments.chimera_at >= 0, CHIMERA, 0)
+            | np.where(fragments.is_copy, DUPLICATE, 0),
+            2,
+        ) | np.where(insert_end < lengths, ADAPTER, 0)
+        return ReadPairs(
+            bases, qualities, position, lengths, reverse, fragments.is_flagged,
+            fragments.origin, artefacts.astype(np.uint8),
+        )  # fmt: skip
 
     def _noise_table(self, reference_codes: np.ndarray) -> NoiseTable:
         library, profile, rng = self._library, self._profile, self._rng

@@ -16,7 +16,7 @@ def test_one_sample_on_a_random_genome(tmp_path: Path) -> None:
         assert bam.check_index()
         assert bam.header.to_dict()["RG"][0]["SM"] == "NA1"
     with pysam.VariantFile(str(tmp_path / "one.truth.vcf.gz")) as vcf:
-        assert list(vcf.header.samples) == ["NA1"]
+        assert list(vcf.header.samples) == ["NA1", "contaminant"]
         assert all(r.samples[0].phased for r in vcf)
     assert (tmp_path / "one.bed").read_text() == "sim\t0\t8000\n"
     description = json.loads((tmp_path / "one.json").read_text())

@@ -83,7 +83,7 @@ def test_atomic_edits_of_a_complex_record() -> None:
     assert atomic_edits(3, "TA", "T", reference, 0) == [Edit(4, 5, "")]
     assert atomic_edits(3, "T", "TT", reference, 0) == [Edit(2, 2, "T")]
     made = atomic_edits(2, "TTAC", "GA", reference, 0)
-    assert base_text(spell(reference, 0, sorted(made), 1.0).bases) == "GAGAAGATTACA"
+    assert base_text(spell(reference, 0, sorted(made), 1.0, 0).bases) == "GAGAAGATTACA"
 
 
 def test_haplotype_refuses_overlaps() -> None:

@@ -52,7 +52,7 @@ class RtgEngine:
                 _indexed(options.queries[0], scratch, "query"),
                 self.sdf,
                 self.folder / RTG_RUNS[0],
-                [*vcfeval_options(options), *_ranges(inputs, options, scratch)],
+                [*vcfeval_options(options, inputs), *_ranges(inputs, options, scratch)],
             )
         truth = _judged(run, TRUTH_FILES, inputs.truth)
         query = _judged(run, QUERY_FILES, inputs.query)
@@ -105,13 +105,16 @@ def _without_mark(bed: Path | None, copy: Path) -> Path | None:
     return copy
 
 
-def vcfeval_options(options: EvalOptions) -> list[str]:
+def vcfeval_options(options: EvalOptions, inputs: Inputs) -> list[str]:
     """The user's options as vcfeval takes them."""
     found: list[str] = []
     if options.confident is not None:
         found += ["-e", str(options.confident)]
     if options.sample is not None:
         found += ["--sample", options.sample]
+    elif len(inputs.truth.samples) > 1:
+        # A simulated truth has a second column, among which rtg would not choose.
+        found += ["--sample", f"{inputs.truth.samples[0]},{inputs.query.samples[0]}"]
     if options.sample_ploidy != 2:
         found += ["--sample-ploidy", str(options.sample_ploidy)]
     for name in ("squash_ploidy", "all_records", "decompose", "ref_overlap"):
