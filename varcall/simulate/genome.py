@@ -15,6 +15,8 @@ from varcall.simulate.noise import base_codes, base_text
 
 #: Share of the truth's variants left out of a genome, so that no two samples are alike.
 DROPOUT = 0.1
+#: Unrelated bases at both ends of a hidden copy, into which its fragments reach.
+_COPY_FLANK = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +178,32 @@ def make_paralog(genome: Genome, origin: int, rng: np.random.Generator) -> Molec
     short or has gaps. ``origin`` becomes the molecule's.
     """
     size = int(np.exp(rng.uniform(np.log(300), np.log(8000))))
+    divergence = rng.uniform(0.005, 0.08 if size < 1200 else 0.03)
+    return _copy(genome, size, divergence, float(rng.choice([1.0, 2.0, 0.6])), origin, rng)
+
+
+def make_diverged_copy(genome: Genome, origin: int, rng: np.random.Generator) -> Molecule | None:
+    """A short, diverged copy of part of the stretch that gives few reads.
+
+    It stands for repeats whose reads are mapped to a copy that differs, and for other
+    chromosomes' reads: in real slices most noisy candidates come of such reads, many beside
+    each other in reads of ten differences and with doubtful mapping. 150-2500 bases long and
+    3-14 % diverged; a copy in twenty of a haplotype at least, more than half seldom.
+    """
+    size = int(np.exp(rng.uniform(np.log(150), np.log(2500))))
+    copies = float(np.exp(rng.uniform(np.log(0.05), np.log(0.8))))
+    return _copy(genome, size, rng.uniform(0.03, 0.14), copies, origin, rng)
+
+
+def _copy(
+    genome: Genome,
+    size: int,
+    divergence: float,
+    copies: float,
+    origin: int,
+    rng: np.random.Generator,
+) -> Molecule | None:
+    """A copy of a random part of the stretch; its ends run into unrelated sequence."""
     if len(genome.reference) < size + 4000:
         return None
     start = int(rng.integers(1500, len(genome.reference) - size - 1500))
@@ -183,7 +211,6 @@ def make_paralog(genome: Genome, origin: int, rng: np.random.Generator) -> Molec
     if "N" in text:
         return None
     copy = Haplotype()
-    divergence = rng.uniform(0.005, 0.08 if size < 1200 else 0.03)
     for _ in range(int(divergence * size)):
         at = int(rng.integers(2, size - 60))
         if rng.random() < 0.87:
@@ -200,13 +227,13 @@ def make_paralog(genome: Genome, origin: int, rng: np.random.Generator) -> Molec
         if edit.start > 0:
             copy.add([edit])
     body = spell(text, 0, copy.edits(), 1.0, origin)
-    flanks = [rng.integers(0, N_BASES, size=700).astype(np.uint8) for _ in range(2)]
-    apart = np.full(700, -1, dtype=np.int32)
+    flanks = [rng.integers(0, N_BASES, size=_COPY_FLANK).astype(np.uint8) for _ in range(2)]
+    apart = np.full(_COPY_FLANK, -1, dtype=np.int32)
     position = np.where(body.position >= 0, body.position + start, -1).astype(np.int32)
     return Molecule(
         np.concatenate([flanks[0], body.bases, flanks[1]]),
         np.concatenate([apart, position, apart]),
-        float(rng.choice([1.0, 2.0, 0.6])),
+        copies,
         origin,
     )
 

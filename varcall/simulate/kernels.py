@@ -11,11 +11,23 @@ from pileup.codes import N_BASES, UNKNOWN_BASE, A, C, G, T
 
 #: Longest fragment, in bases.
 MAX_FRAGMENT = 1600
-ADAPTERS = np.zeros((2, 34), dtype=np.uint8)
-for _mate, _text in enumerate(
-    (b"AGATCGGAAGAGCACACGTCTGAACTCCAGTCAC", b"AGATCGGAAGAGCGTCGTGTAGGGAAAGAGTGTA")
-):
-    ADAPTERS[_mate] = [b"ACGT".index(_letter) for _letter in _text]
+#: Place of a base that is no DNA of the sample: adapter, junction, poly-G.
+FOREIGN = -2
+#: Read 1 and read 2 go on in these behind a short insert (Illumina Adapter Sequences, document
+#: 1000000002694).
+ADAPTERS = {
+    name: np.array([[b"ACGT".index(base) for base in text] for text in texts], dtype=np.uint8)
+    for name, texts in {
+        "truseq": (b"AGATCGGAAGAGCACACGTCTGAACTCCAGTCAC", b"AGATCGGAAGAGCGTCGTGTAGGGAAAGAGTGTA"),
+        "nextera": (b"CTGTCTCTTATACACATCTCCGAGCCCACGAGAC", b"CTGTCTCTTATACACATCTGACGCTGCCGACGAG"),
+    }.items()
+}
+#: Between the two ends of a circle of a Nextera mate-pair library: an adapter, and its complement.
+JUNCTION = np.array(
+    [b"ACGT".index(base) for base in b"CTGTCTCTTATACACATCTAGATGTGTATAAGAGACAG"], dtype=np.uint8
+)
+#: Bases of a stack's reads among which their shared errors are.
+_STACK_ERROR_SPAN = 100
 
 
 class MoleculeTable(NamedTuple):
@@ -37,8 +49,12 @@ class FragmentTable(NamedTuple):
     end: np.ndarray  # int64 [f], end of the molecule
     reverse: np.ndarray  # bool [f], whether mate 1 is read from the fragment's far end
     seed: np.ndarray  # uint64 [f], shared by duplicates
-    chimera_at: np.ndarray  # int64 [f], bases before the joint, -1 = none
-    chimera_to: np.ndarray  # int64 [f], where the other part begins
+    joint_at: np.ndarray  # int64 [f], bases before a joint, -1 = none
+    joint_to: np.ndarray  # int64 [f], where the other part begins
+    has_junction: np.ndarray  # bool [f], joined by a mate-pair adapter; if not, a chimera
+    stack: np.ndarray  # uint64 [f], seed of the errors that fragments of a stack share, 0 = none
+    stack_errors: np.ndarray  # int64 [f], number of these errors
+    mapq_limit: np.ndarray  # uint8 [f], highest mapping quality of its reads
     origin: np.ndarray  # int64 [f], what the reads' tag says of the molecule
     is_copy: np.ndarray  # bool [f], whether another fragment was copied
     is_flagged: np.ndarray  # bool [f], whether the duplicate marker flags it
@@ -67,6 +83,9 @@ class NoiseTable(NamedTuple):
     damage_rate: float
     gain_share: float
     low_quality_share: float
+    poly_g: float
+    primer: int
+    reference: np.ndarray  # uint8 [n], base codes of the stretch
 
 
 @kernel
@@ -156,6 +175,73 @@ def damage_fragment(seed: np.uint64, rate: float, bases: np.ndarray, n: int) -> 
 
 
 @kernel
+def share_errors(
+    stack: np.uint64, errors: int, seed: np.uint64, reverse: bool, bases: np.ndarray, n: int
+) -> None:
+    """Change the bases that most fragments of a stack have wrong, counted from the common end."""
+    for k in range(errors):
+        offset = int(hash_unit(stack, 3 * k) * min(n, _STACK_ERROR_SPAN))
+        spot = n - 1 - offset if reverse else offset
+        share = 0.5 + 0.5 * hash_unit(stack, 3 * k + 1)
+        if bases[spot] < UNKNOWN_BASE and hash_unit(seed, 2_000_000 + k) < share:
+            step = 1 + int(3 * hash_unit(stack, 3 * k + 2))
+            bases[spot] = (bases[spot] + step) % N_BASES
+
+
+@kernel
+def put_primers(
+    reference: np.ndarray, length: int, bases: np.ndarray, position: np.ndarray, n: int
+) -> None:
+    """Give both ends of an amplicon the reference's bases, as primers have them."""
+    for k in range(min(length, n)):
+        for spot in (k, n - 1 - k):
+            if position[spot] >= 0:
+                bases[spot] = reference[position[spot]]
+
+
+@kernel
+def merge_mates(
+    length: np.ndarray,
+    read_length: np.ndarray,
+    bases: np.ndarray,
+    qualities: np.ndarray,
+    position: np.ndarray,
+    out_base: np.ndarray,
+    out_quality: np.ndarray,
+    out_position: np.ndarray,
+) -> None:
+    """Merge the mates of every fragment into one read of its whole length, as `fastp -m` does.
+
+    Where mates agree their qualities add up, to 41 at most (what PEAR states); where not, the
+    better base stands with the difference. ``length`` is that of the fragments, int64 [f];
+    ``read_length`` int64 [f, 2]; the inputs have rows 2f and 2f + 1, the outputs a row a fragment.
+    """
+    for i in range(len(length)):
+        n = length[i]
+        for k in range(n):
+            other = n - 1 - k
+            row = 2 * i
+            if k < read_length[i, 0]:
+                base, quality = bases[row, k], qualities[row, k]
+                place = position[row, k]
+            else:
+                base, quality, place = UNKNOWN_BASE, 0, -1
+            if other < read_length[i, 1]:
+                mate = bases[row + 1, other]
+                mate = T - mate if mate < UNKNOWN_BASE else mate
+                mate_quality = qualities[row + 1, other]
+                if mate == base:
+                    quality = min(quality + mate_quality, max(quality, mate_quality, 41))
+                elif base == UNKNOWN_BASE or (mate < UNKNOWN_BASE and mate_quality > quality):
+                    quality = max(mate_quality - quality, 2)
+                    base = mate
+                else:
+                    quality = max(quality - mate_quality, 2)
+                place = max(place, position[row + 1, other])
+            out_base[i, k], out_quality[i, k], out_position[i, k] = base, quality, place
+
+
+@kernel
 def _pick(cumulative: np.ndarray, value: float) -> int:
     """Index of the first entry of ``cumulative`` above ``value``."""
     low, high = 0, len(cumulative) - 1
@@ -214,10 +300,8 @@ def read_fragment(
     out_base: np.ndarray,
     out_quality: np.ndarray,
     out_position: np.ndarray,
-) -> int:
+) -> None:
     """Read ``length`` cycles from one end of a fragment, in machine order.
-
-    Returns the cycles before the adapter: ``length`` where the read does not reach it.
 
     Past the fragment's end the adapter is read. ``out_position`` is -1 for bases that are not of
     the reference (insertions, adapter).
@@ -229,7 +313,9 @@ def read_fragment(
         burst = int(length * (0.4 + 0.6 * np.random.random()))
     level = _pick(z.initial[mate, read_class], np.random.random())
     prev2, prev1, run, j, cycle = UNKNOWN_BASE, UNKNOWN_BASE, 0, 0, 0
-    insert_end = length
+    dark = length
+    if z.poly_g > 0.0 and np.random.random() < z.poly_g:
+        dark = int(length * (0.3 + 0.65 * np.random.random()))
     # Out of phase: error rate, and the run's base, which is read once more right behind it.
     phase_error, run_base, run_end = 0.0, UNKNOWN_BASE, 0
     while cycle < length:
@@ -245,8 +331,11 @@ def read_fragment(
             if reverse and base < UNKNOWN_BASE:
                 base = T - base
         else:
-            insert_end = min(insert_end, cycle)
+            position = FOREIGN
             base = int(adapters[mate, j - n]) if j - n < adapters.shape[1] else G
+        if cycle >= dark:
+            # A cluster that has gone dark reads as G on two-colour machines, and sure of it.
+            base, position = G, FOREIGN
         chance = np.random.random()
         if chance < z.indel_rate and j < n and cycle > 0:
             if chance < 0.4 * z.indel_rate:
@@ -258,7 +347,10 @@ def read_fragment(
                 continue
         seen = base
         quality_level = level
-        if base < UNKNOWN_BASE:
+        if j - n >= adapters.shape[1]:
+            # Behind the adapter there is nothing left to read.
+            quality_level = int(level * 0.7 * np.random.random())
+        if base < UNKNOWN_BASE and cycle < dark:
             rate = _error_rate(z, level, prev2, prev1, base, run, where)
             if cycle >= burst:
                 rate = min(0.3, rate * 15.0 + 0.03)
@@ -296,7 +388,6 @@ def read_fragment(
         prev2, prev1 = prev1, base
         j += 1
         cycle += 1
-    return insert_end
 
 
 @kernel
@@ -305,39 +396,47 @@ def sequence_fragments(
     f: FragmentTable,
     z: NoiseTable,
     adapters: np.ndarray,
+    mates: int,
     seed: int,
     out_base: np.ndarray,
     out_quality: np.ndarray,
     out_position: np.ndarray,
-    out_insert_end: np.ndarray,
 ) -> None:
-    """Sequence both mates of every fragment into rows 2f and 2f + 1 of the outputs.
+    """Sequence the first one or two ``mates`` of every fragment into as many rows of the outputs.
 
-    ``out_base`` and ``out_quality`` are uint8 [2f, longest read], ``out_position`` int32 of the
-    same shape; all in machine order. ``out_insert_end``, int64 [2f], has the cycles before the
-    adapter.
+    ``out_base`` and ``out_quality`` are uint8 [mates * f, longest read], ``out_position`` int32 of
+    the same shape; all in machine order.
     """
     np.random.seed(seed)
     bases = np.empty(MAX_FRAGMENT, dtype=np.uint8)
     position = np.empty(MAX_FRAGMENT, dtype=np.int32)
     for i in range(len(f.start)):
         length = min(f.length[i], MAX_FRAGMENT)
-        head = f.chimera_at[i] if f.chimera_at[i] >= 0 else length
+        head = f.joint_at[i] if f.joint_at[i] >= 0 else length
         n = build_fragment(
             m, f.start[i], head, f.end[i], f.seed[i], z.gain_share, bases, position, 0
         )
-        if f.chimera_at[i] >= 0:
+        if f.joint_at[i] >= 0:
+            if f.has_junction[i]:
+                for base in JUNCTION[: MAX_FRAGMENT - n]:
+                    bases[n], position[n] = base, FOREIGN
+                    n += 1
             joint = n
             n = build_fragment(
-                m, f.chimera_to[i], length - head, len(m.bases), f.seed[i], z.gain_share,
+                m, f.joint_to[i], length - head, len(m.bases), f.seed[i], z.gain_share,
                 bases, position, n,
             )  # fmt: skip
-            position[joint:n] = -1
+            if not f.has_junction[i]:
+                position[joint:n] = -1
         damage_fragment(f.seed[i], z.damage_rate, bases, n)
-        for mate in range(2):
-            row = 2 * i + mate
+        if f.stack_errors[i] > 0:
+            share_errors(f.stack[i], f.stack_errors[i], f.seed[i], f.reverse[i], bases, n)
+        if z.primer > 0:
+            put_primers(z.reference, z.primer, bases, position, n)
+        for mate in range(mates):
+            row = mates * i + mate
             far = f.reverse[i] if mate == 0 else not f.reverse[i]
-            out_insert_end[row] = read_fragment(
+            read_fragment(
                 z, adapters, bases, position, n, far, mate, f.read_class[i, mate],
                 f.read_length[i, mate], out_base[row], out_quality[row], out_position[row],
             )  # fmt: skip

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from varcall.simulate.kernels import ADAPTERS
 from varcall.simulate.noise import SHIPPED_PROFILES
 
 #: Slippage of a 12-base homopolymer run: range of the share of fragments off, by library kind.
@@ -77,6 +79,32 @@ class Library:
         on contigs that the reference lacks.
     paralogs
         Number of hidden paralogs.
+    diverged_copies
+        Number of diverged copies of short stretches, of which a few reads come: repeats that
+        differ, and other chromosomes' reads.
+    kinds
+        What was asked for or drawn, by the names of ``LAYOUTS`` and ``TRAITS``.
+    layout
+        ``pairs``, ``single``, ``merged`` (mates merged into one read), ``matepair``, ``targets``
+        (captured) or ``amplicon``.
+    adapter
+        Adapter behind short inserts, a key of ``ADAPTERS``.
+    quality_trim
+        Bases below this quality are cut from the reads' ends; 0 cuts none.
+    poly_g
+        Share of reads that end in G, as dark clusters of two-colour machines do.
+    circle_mean, inward_share
+        Of mate pairs: bases between the outward mates, share of short inward pairs.
+    stacks
+        Stacks a 100 kb: fragments that all begin (or end) at one base.
+    covered_share, target_size
+        Of targets and amplicons: share of the stretch they cover, and mean bases of a target.
+    off_target
+        Depth between targets over the depth on them.
+    primer
+        Bases of an amplicon's primers, which show the reference whatever the sample has.
+    has_proper_flag, has_qualities
+        Whether pairs carry flag 0x2; whether base qualities are stored.
     """
 
     profile: str
@@ -115,14 +143,34 @@ class Library:
     tail_rate: float
     mapq_noise: float
     paralogs: int
+    diverged_copies: int = 0
+    kinds: tuple[str, ...] = ("pairs",)
+    layout: str = "pairs"
+    adapter: str = "truseq"
+    quality_trim: int = 0
+    poly_g: float = 0.0
+    circle_mean: float = 0.0
+    inward_share: float = 0.0
+    stacks: float = 0.0
+    covered_share: float = 1.0
+    target_size: float = 0.0
+    off_target: float = 0.0
+    primer: int = 0
+    has_proper_flag: bool = True
+    has_qualities: bool = True
 
-    def describe(self) -> dict[str, str | int | float]:
+    @property
+    def mates(self) -> int:
+        """Reads of a fragment in the file."""
+        return 1 if self.layout in ("single", "merged") else 2
+
+    def describe(self) -> dict[str, Any]:
         """The configuration as plain values, for the JSON beside a sample."""
         return {k: round(v, 6) if isinstance(v, float) else v for k, v in asdict(self).items()}
 
 
 def draw_library(
-    rng: np.random.Generator, depth: tuple[float, float], paralog_rate: float
+    rng: np.random.Generator, depth: tuple[float, float], paralog_rate: float, kind: str = "random"
 ) -> Library:
     """A random library.
 
@@ -131,10 +179,189 @@ def draw_library(
     rng
         Source of all randomness.
     depth
-        Lowest and highest mean depth; uniform between.
+        Lowest and highest mean depth; uniform between. Some kinds have a depth of their own.
     paralog_rate
         Probability of a hidden paralog.
+    kind
+        ``random`` draws a layout and any number of traits; a name of ``LAYOUTS`` or ``TRAITS``
+        takes just that.
     """
+    library = _draw_plain(rng, depth, paralog_rate)
+    if kind == "random":
+        weights = np.array([weight for weight, _, _ in LAYOUTS.values()])
+        layout = str(rng.choice(list(LAYOUTS), p=weights / weights.sum()))
+        traits = [name for name, (chance, _, _) in TRAITS.items() if rng.random() < chance]
+    else:
+        layout = kind if kind in LAYOUTS else "pairs"
+        traits = [kind] if kind in TRAITS else []
+    library = replace(library, **LAYOUTS[layout][2](rng, library))
+    for trait in traits:
+        library = replace(library, **TRAITS[trait][2](rng, library))
+    return replace(library, kinds=(layout, *traits))
+
+
+_Changes = dict[str, Any]
+_Draw = Callable[[np.random.Generator, Library], _Changes]
+
+
+def _pairs(_rng: np.random.Generator, _library: Library) -> _Changes:
+    return {"layout": "pairs"}
+
+
+def _single(rng: np.random.Generator, library: Library) -> _Changes:
+    length = int(rng.choice([36, 50, 75, 76, 100, 101, 150, 200, 250, 300]))
+    insert = max(library.insert_mean, 1.15 * length + 40)
+    return {"layout": "single", "read_length": length, "insert_mean": insert}
+
+
+def _merged(rng: np.random.Generator, library: Library) -> _Changes:
+    insert = library.read_length * rng.uniform(0.9, 1.6)
+    return {
+        "layout": "merged", "insert_mean": insert, "insert_sd": insert * rng.uniform(0.1, 0.2),
+        "trimmed_share": 0.0, "indel_rate": 0.0, "chimera_rate": 0.0,
+    }  # fmt: skip
+
+
+def _matepair(rng: np.random.Generator, library: Library) -> _Changes:
+    return {
+        "layout": "matepair", "circle_mean": rng.uniform(2000, 5000), "adapter": "nextera",
+        "inward_share": rng.uniform(0.03, 0.25), "trimmed_share": 0.0,
+        "insert_mean": max(library.insert_mean, 2.0 * library.read_length),
+        "insert_sd": library.insert_mean * rng.uniform(0.2, 0.35),
+        "unmarked_rate": 0.0, "duplicate_rate": rng.uniform(0.02, 0.25),
+    }  # fmt: skip
+
+
+def _targets(rng: np.random.Generator, library: Library) -> _Changes:
+    return {
+        "layout": "targets", "depth": rng.uniform(30, 200), "covered_share": rng.uniform(0.05, 0.3),
+        "target_size": rng.uniform(120, 300), "off_target": _log_uniform(rng, 0.003, 0.05),
+        "insert_mean": max(rng.uniform(160, 320), 1.0 * library.read_length),
+        "gc_width": _log_uniform(rng, 0.08, 0.3), "coverage_sd": rng.uniform(0.1, 0.4),
+        "duplicate_rate": rng.uniform(0.02, 0.2),
+    }  # fmt: skip
+
+
+def _amplicon(rng: np.random.Generator, _library: Library) -> _Changes:
+    return {
+        "layout": "amplicon", "depth": rng.uniform(100, 300), "insert_mean": rng.uniform(150, 320),
+        "covered_share": rng.uniform(0.1, 0.4), "coverage_sd": rng.uniform(0.2, 0.7),
+        "primer": int(rng.choice([0, 20, 25])), "unmarked_rate": 0.0, "duplicate_rate": 0.0,
+        "trimmed_share": float(rng.choice([0.0, 0.3])),
+    }  # fmt: skip
+
+
+def _trimmed(rng: np.random.Generator, library: Library) -> _Changes:
+    return {
+        "trimmed_share": 0.0 if library.layout == "merged" else rng.uniform(0.2, 0.7),
+        "quality_trim": int(rng.choice([10, 15, 20])),
+    }  # fmt: skip
+
+
+def _adapters(rng: np.random.Generator, library: Library) -> _Changes:
+    if library.layout in ("merged", "matepair", "amplicon"):
+        return {}
+    insert = library.read_length * rng.uniform(0.8, 1.5)
+    return {
+        "adapter": str(rng.choice(list(ADAPTERS))), "trimmed_share": 0.0, "insert_mean": insert,
+        "insert_sd": insert * rng.uniform(0.2, 0.4),
+    }  # fmt: skip
+
+
+def _poly_g(rng: np.random.Generator, _library: Library) -> _Changes:
+    return {
+        "profile": "novaseq",
+        "quality_scheme": "set_1",
+        "poly_g": _log_uniform(rng, 0.005, 0.15),
+    }
+
+
+def _duplicates(rng: np.random.Generator, _library: Library) -> _Changes:
+    rate, unmarked = rng.uniform(0.05, 0.43), float(rng.choice([0.0, 1.0, rng.random()]))
+    return {
+        "duplicate_rate": rate * (1 - unmarked), "unmarked_rate": rate * unmarked,
+        "damage_rate": _log_uniform(rng, 5e-5, 6e-4),
+    }  # fmt: skip
+
+
+def _stacks(rng: np.random.Generator, _library: Library) -> _Changes:
+    return {"stacks": _log_uniform(rng, 3, 60)}
+
+
+def _chimeras(rng: np.random.Generator, library: Library) -> _Changes:
+    return {} if library.layout == "merged" else {"chimera_rate": rng.uniform(0.015, 0.1)}
+
+
+def _deep(rng: np.random.Generator, _library: Library) -> _Changes:
+    return {"depth": rng.uniform(120, 300)}
+
+
+def _shallow(rng: np.random.Generator, _library: Library) -> _Changes:
+    return {"depth": rng.uniform(8, 20)}
+
+
+def _binned(rng: np.random.Generator, _library: Library) -> _Changes:
+    if rng.random() < 0.6:
+        return {"profile": "novaseq", "quality_scheme": "set_1", "recalibration": 0.0}
+    return {
+        "profile": str(rng.choice(["genome_analyzer", "genome_analyzer_raw"])),
+        "quality_scheme": "hiseq_x", "recalibration": 0.0, "quality_shift": 0, "quality_cap": 42,
+    }  # fmt: skip
+
+
+def _no_qualities(_rng: np.random.Generator, _library: Library) -> _Changes:
+    return {"has_qualities": False}
+
+
+def _improper(_rng: np.random.Generator, _library: Library) -> _Changes:
+    return {"has_proper_flag": False}
+
+
+def _contaminated(rng: np.random.Generator, _library: Library) -> _Changes:
+    return {"contamination": _log_uniform(rng, 0.03, 0.4)}
+
+
+def _noisy(rng: np.random.Generator, _library: Library) -> _Changes:
+    return {
+        "error_scale": rng.uniform(1.8, 4.0), "error_floor": _log_uniform(rng, 2e-4, 2e-3),
+        "systematic_per_kb": _log_uniform(rng, 0.5, 2.0), "tail_rate": _log_uniform(rng, 0.01, 0.1),
+        "class_tilt": rng.uniform(-0.8, 0.2),
+    }  # fmt: skip
+
+
+#: How fragments become reads: weight in a random draw, what it is, and what it changes.
+LAYOUTS: dict[str, tuple[float, str, _Draw]] = {
+    "pairs": (0.6, "pairs", _pairs),
+    "single": (0.12, "single ends of 36 to 300 bases", _single),
+    "merged": (0.07, "overlapping mates merged into one read", _merged),
+    "matepair": (0.07, "mate pairs with junction adapters", _matepair),
+    "targets": (0.07, "captured targets of 120 to 300 bases", _targets),
+    "amplicon": (0.07, "amplicons of 100x to 300x with primers", _amplicon),
+}
+#: What a library of any layout may have: probability, what it is, and what it changes.
+TRAITS: dict[str, tuple[float, str, _Draw]] = {
+    "trimmed": (0.12, "ends cut at adapters, low qualities and at random", _trimmed),
+    "adapters": (0.12, "short inserts: reads run into TruSeq or Nextera adapters", _adapters),
+    "polyg": (0.06, "poly-G tails of two-colour machines", _poly_g),
+    "duplicates": (0.12, "up to 30 % PCR duplicates, marked or not", _duplicates),
+    "stacks": (0.2, "stacks of fragments with one start", _stacks),
+    "chimeras": (0.06, "1.5 to 10 % chimeras", _chimeras),
+    "deep": (0.03, "120x to 300x", _deep),
+    "shallow": (0.08, "8x to 20x", _shallow),
+    "binned": (0.12, "4 or 8 levels of quality", _binned),
+    "noquality": (0.04, "no base qualities", _no_qualities),
+    "improper": (0.05, "pairs without flag 0x2", _improper),
+    "contaminated": (0.08, "3 to 40 % of another person", _contaminated),
+    "noisy": (0.12, "many base errors", _noisy),
+}
+#: Names of ``--library``.
+LIBRARIES = ("random", "typical", *LAYOUTS, *TRAITS)
+
+
+def _draw_plain(
+    rng: np.random.Generator, depth: tuple[float, float], paralog_rate: float
+) -> Library:
+    """A library of plain pairs."""
     read_length = int(
         rng.choice([100, 101, 125, 148, 150, 151, 250], p=[0.1, 0.12, 0.05, 0.2, 0.28, 0.2, 0.05])
     )
@@ -176,6 +403,7 @@ def draw_library(
         tail_rate=_log_uniform(rng, 1e-3, 0.02),
         mapq_noise=rng.uniform(0.5, 3.0) if rare[1] < 0.6 else 0.0,
         paralogs=int(rare[2] < paralog_rate),
+        diverged_copies=int(rng.poisson(_log_uniform(rng, 0.5, 15.0))),
     )
 
 

@@ -29,7 +29,7 @@ from pileup.sam import (
 from varcall.errors import InputError, WorkerError
 from varcall.formats.simulated_origin import ARTEFACT_TAG, MOLECULE_TAG, START_TAG
 from varcall.simulate.noise import LETTERS
-from varcall.simulate.sequencer import BATCH, ReadPairs
+from varcall.simulate.sequencer import BATCH, SequencedReads
 
 #: Aligned bases an exactly placed read must have.
 MIN_ALIGNED = 25
@@ -39,12 +39,17 @@ _INDEX_SUFFIXES = (".amb", ".ann", ".bwt", ".pac", ".sa")
 
 @dataclass(frozen=True, slots=True)
 class Placement:
-    """Where the reads belong: the reference's contigs, and the stretch that was simulated."""
+    """Where the reads belong: the reference's contigs, and the stretch that was simulated.
+
+    Whether reads keep flag 0x2 and their base qualities stands here too.
+    """
 
     contigs: tuple[tuple[str, int], ...]
     contig: str
     start: int
     sample: str
+    has_proper_flag: bool = True
+    has_qualities: bool = True
 
     def header(self) -> pysam.AlignmentHeader:
         """SAM header with one read group."""
@@ -82,16 +87,17 @@ def bwa_index(reference: Path, directory: Path) -> Path:
 
 
 def map_with_bwa(
-    batches: Iterable[ReadPairs],
+    batches: Iterable[SequencedReads],
     placement: Placement,
     index: Path,
     output: Path,
     directory: Path,
     threads: int,
 ) -> int:
-    """Map pairs with bwa mem into an unsorted BAM; returns the number of pairs.
+    """Map reads with bwa mem into an unsorted BAM; returns the number of fragments.
 
-    One call a sample, because bwa learns the insert size from the reads it is given.
+    One call a sample, because bwa learns the insert size from the reads it is given; loading the
+    index of a chromosome takes under a tenth of a second.
 
     Raises
     ------
@@ -99,7 +105,7 @@ def map_with_bwa(
         If bwa fails.
     """
     fastq = directory / f"{output.name}.fq"
-    kept: list[ReadPairs] = []
+    kept: list[SequencedReads] = []
     with open(fastq, "wb") as file:
         count = 0
         for batch in batches:
@@ -107,14 +113,15 @@ def map_with_bwa(
             count += len(batch.duplicate)
             kept.append(batch)
     group = "@RG\\t" + "\\t".join(f"{k}:{v}" for k, v in placement.read_group().items())
-    command = ["bwa", "mem", "-p", "-t", str(threads), "-v", "1", "-R", group, str(index)]
+    paired = ["-p"] if kept and kept[0].mates == 2 else []
+    command = ["bwa", "mem", *paired, "-t", str(threads), "-v", "1", "-R", group, str(index)]
     log = directory / f"{output.name}.log"
     with (
         open(log, "wb") as errors,
         subprocess.Popen([*command, str(fastq)], stdout=subprocess.PIPE, stderr=errors) as process,
     ):
         assert process.stdout is not None, "a pipe was asked for"
-        complete = _collect(process.stdout, output, kept, placement.start)
+        complete = _collect(process.stdout, output, kept, placement)
     if process.returncode or not complete:
         last = log.read_text(errors="replace").strip().splitlines()[-1:]
         raise WorkerError(f"bwa mem failed with status {process.returncode}: {' '.join(last)}")
@@ -122,8 +129,10 @@ def map_with_bwa(
     return count
 
 
-def _collect(sam_stream: IO[bytes], output: Path, batches: list[ReadPairs], offset: int) -> bool:
-    """Copy bwa's SAM to a BAM, flagging duplicates and saying where each read comes from.
+def _collect(
+    sam_stream: IO[bytes], output: Path, batches: list[SequencedReads], placement: Placement
+) -> bool:
+    """Copy bwa's SAM to a BAM, finishing each read.
 
     Returns False where there is no whole SAM.
     """
@@ -134,28 +143,38 @@ def _collect(sam_stream: IO[bytes], output: Path, batches: list[ReadPairs], offs
             header = pysam.AlignmentHeader.from_dict(fields)
             with pysam.AlignmentFile(str(output), "wbu", header=header) as bam:
                 for read in sam:
-                    batch, pair = divmod(int(read.query_name or 0), BATCH)
-                    _tag(read, batches[batch], 2 * pair + read.is_read2, offset)
+                    number, fragment = divmod(int(read.query_name or 0), BATCH)
+                    batch = batches[number]
+                    _finish(read, batch, batch.mates * fragment + read.is_read2, placement)
                     bam.write(read)
     except (OSError, ValueError):
         return False
     return True
 
 
-def _tag(read: pysam.AlignedSegment, reads: ReadPairs, row: int, offset: int) -> None:
-    """Flag a duplicate, and write the tags of ``varcall.formats.simulated_origin``."""
-    if reads.duplicate[row // 2]:
+def _finish(
+    read: pysam.AlignedSegment, reads: SequencedReads, row: int, placement: Placement
+) -> None:
+    """Give a read what no mapper does, and the tags of ``varcall.formats.simulated_origin``."""
+    fragment = row // reads.mates
+    if reads.duplicate[fragment]:
         read.flag |= FDUP
+    if not placement.has_proper_flag:
+        read.flag &= ~FPROPER_PAIR
+    if reads.mapq_limit[fragment] < read.mapping_quality:
+        read.mapping_quality = int(reads.mapq_limit[fragment])
+    if not placement.has_qualities:
+        read.query_qualities = None
     cigar = read.cigartuples
     clipped = cigar[0][1] if cigar and cigar[0][0] in (CSOFT_CLIP, CHARD_CLIP) else 0
     start = reads.start_of(row, clipped, read.is_reverse)
-    read.set_tag(MOLECULE_TAG, int(reads.origin[row // 2]), "i")
-    read.set_tag(START_TAG, start + offset if start >= 0 else -1, "i")
+    read.set_tag(MOLECULE_TAG, int(reads.origin[fragment]), "i")
+    read.set_tag(START_TAG, start + placement.start if start >= 0 else -1, "i")
     read.set_tag(ARTEFACT_TAG, int(reads.artefacts[row]), "i")
 
 
-def _write_fastq(batch: ReadPairs, first: int, file: BinaryIO) -> None:
-    """Interleaved FASTQ; the name of a pair is its number."""
+def _write_fastq(batch: SequencedReads, first: int, file: BinaryIO) -> None:
+    """FASTQ, mates interleaved; the name of a fragment is its number."""
     text = LETTERS[batch.bases].tobytes()
     quality = (batch.qualities + 33).tobytes()
     width = batch.bases.shape[1]
@@ -164,38 +183,39 @@ def _write_fastq(batch: ReadPairs, first: int, file: BinaryIO) -> None:
         at = row * width
         lines.append(
             b"@%d\n%b\n+\n%b\n"
-            % (first + row // 2, text[at : at + length], quality[at : at + length])
+            % (first + row // batch.mates, text[at : at + length], quality[at : at + length])
         )
     file.write(b"".join(lines))
 
 
-def place_exactly(batches: Iterable[ReadPairs], placement: Placement, output: Path) -> int:
-    """Write every pair where it came from, with its true CIGAR, into an unsorted BAM.
+def place_exactly(batches: Iterable[SequencedReads], placement: Placement, output: Path) -> int:
+    """Write every read where it came from, with its true CIGAR, into an unsorted BAM.
 
-    Pairs with a mate of fewer than ``MIN_ALIGNED`` reference bases are left out.
+    Fragments with a read of fewer than ``MIN_ALIGNED`` reference bases are left out.
 
     Returns
     -------
     int
-        Pairs written.
+        Fragments written.
     """
     header = placement.header()
     count = 0
     with pysam.AlignmentFile(str(output), "wbu", header=header) as bam:
         for batch in batches:
-            for pair in range(len(batch.duplicate)):
-                mates = [_exact_read(batch, row, placement, header) for row in _rows(pair)]
-                if mates[0] is None or mates[1] is None:
+            for first in range(0, len(batch.length), batch.mates):
+                rows = range(first, first + batch.mates)
+                made = [_exact_read(batch, row, placement, header) for row in rows]
+                reads = [read for read in made if read is not None]
+                if len(reads) < batch.mates:
                     continue
-                _join_mates(mates[0], mates[1], str(count))
-                bam.write(mates[0])
-                bam.write(mates[1])
+                if batch.mates == 2:
+                    _join_mates(reads[0], reads[1])
+                for row, read in zip(rows, reads, strict=True):
+                    read.query_name = str(count)
+                    _finish(read, batch, row, placement)
+                    bam.write(read)
                 count += 1
     return count
-
-
-def _rows(pair: int) -> Iterator[int]:
-    return iter((2 * pair, 2 * pair + 1))
 
 
 def exact_cigar(position: np.ndarray) -> tuple[int, list[tuple[int, int]]]:
@@ -233,7 +253,7 @@ def exact_cigar(position: np.ndarray) -> tuple[int, list[tuple[int, int]]]:
 
 
 def _exact_read(
-    batch: ReadPairs, row: int, placement: Placement, header: pysam.AlignmentHeader
+    batch: SequencedReads, row: int, placement: Placement, header: pysam.AlignmentHeader
 ) -> pysam.AlignedSegment | None:
     length = int(batch.length[row])
     bases = batch.bases[row, :length]
@@ -242,6 +262,7 @@ def _exact_read(
     reverse = bool(batch.reverse[row])
     if reverse:
         bases, quality, position = _COMPLEMENT[bases[::-1]], quality[::-1], position[::-1]
+    position = _one_place(position)
     start, cigar = exact_cigar(position)
     if int((position >= 0).sum()) < MIN_ALIGNED:
         return None
@@ -252,17 +273,29 @@ def _exact_read(
     read.reference_start = start + placement.start
     read.cigartuples = cigar
     read.mapping_quality = 60
-    read.flag = FPAIRED | (FREVERSE if reverse else 0) | (FREAD2 if row % 2 else FREAD1)
+    read.flag = FREVERSE if reverse else 0
+    if batch.mates == 2:
+        read.flag |= FPAIRED | (FREAD2 if row % 2 else FREAD1)
     read.set_tag("RG", placement.sample)
-    _tag(read, batch, row, placement.start)
     return read
 
 
-def _join_mates(one: pysam.AlignedSegment, two: pysam.AlignedSegment, name: str) -> None:
+def _one_place(position: np.ndarray) -> np.ndarray:
+    """The longer part of a read that goes back on the reference, at a mate-pair junction."""
+    aligned = np.flatnonzero(position >= 0)
+    back = np.flatnonzero(np.diff(position[aligned]) < 0)
+    if not len(back):
+        return position
+    cut = int(aligned[back[0] + 1])
+    index = np.arange(len(position))
+    kept = index < cut if 2 * int(back[0] + 1) >= len(aligned) else index >= cut
+    return np.where(kept, position, -1)
+
+
+def _join_mates(one: pysam.AlignedSegment, two: pysam.AlignedSegment) -> None:
     low = min(one.reference_start, two.reference_start)
     span = max(one.reference_end or 0, two.reference_end or 0) - low
     for read, mate in ((one, two), (two, one)):
-        read.query_name = name
         read.next_reference_id = mate.reference_id
         read.next_reference_start = mate.reference_start
         read.flag |= FPROPER_PAIR | (FMREVERSE if mate.is_reverse else 0)

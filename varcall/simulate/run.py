@@ -29,8 +29,8 @@ from varcall.output.checks import (
     vcf_inputs,
 )
 from varcall.simulate.edits import read_truth, write_truth
-from varcall.simulate.genome import make_genome, make_paralog, random_reference
-from varcall.simulate.library import Library, draw_library, typical_library
+from varcall.simulate.genome import make_diverged_copy, make_genome, make_paralog, random_reference
+from varcall.simulate.library import LIBRARIES, Library, draw_library, typical_library
 from varcall.simulate.mapping import (
     Placement,
     bwa_index,
@@ -45,7 +45,6 @@ from varcall.simulate.tiles import FLANK, draw_tiles, overlapping
 logger = logging.getLogger(__name__)
 
 MAPPERS = ("auto", "bwa", "exact")
-LIBRARIES = ("random", "typical")
 #: Contig of a random genome.
 RANDOM_CONTIG = "sim"
 #: A sample's files, in the order in which they appear.
@@ -81,7 +80,8 @@ class SimulateOptions:
     paralog_rate
         Probability that a sample has a hidden paralog.
     library
-        ``random`` (every sample its own) or ``typical`` (a good PCR-free 2x150 run).
+        ``random`` (every sample its own), ``typical`` (a good PCR-free 2x150 run), or a name of
+        ``varcall.simulate.library.LAYOUTS`` or ``TRAITS`` (otherwise drawn at random).
     mapper
         ``bwa``, ``exact``, or ``auto`` (bwa where it is on PATH).
     sample_name
@@ -318,16 +318,20 @@ class _SampleMaker:
         if options.library == "typical":
             library = typical_library(sum(options.depth) / 2)
         else:
-            library = draw_library(rng, options.depth, options.paralog_rate)
+            library = draw_library(rng, options.depth, options.paralog_rate, options.library)
         molecules = [person.molecule(0), person.molecule(1)]
         if library.contamination > 0:
             molecules += other.contaminants()
-        copies = [make_paralog(person, FIRST_HIDDEN_COPY + i, rng) for i in range(library.paralogs)]
-        molecules += [copy for copy in copies if copy is not None]
+        for number in range(library.paralogs + library.diverged_copies):
+            make = make_paralog if number < library.paralogs else make_diverged_copy
+            copy = make(person, FIRST_HIDDEN_COPY + number, rng)
+            molecules += [] if copy is None else [copy]
         sequencer = Sequencer(molecules, base_codes(reference.encode()), library, rng)
         draft = self.work / self.name
         contigs = tuple(self.genome.lengths.items())
-        placement = Placement(contigs, tile.contig, start, self.name)
+        placement = Placement(
+            contigs, tile.contig, start, self.name, library.has_proper_flag, library.has_qualities
+        )
         pairs = self._align(sequencer, placement, draft, library, rng)
         records = write_truth(
             Path(f"{draft}.truth.vcf.gz"), contigs, tile.contig, self.name, person.haplotypes,
@@ -378,7 +382,7 @@ class _SampleMaker:
             "region": str(tile),
             "seed": [self.options.seed, self.number],
             "mapper": "exact" if self.index is None else "bwa mem",
-            "read_pairs": pairs,
+            "fragments": pairs,
             "truth_records": records,
             "variants_per_kb": self.options.variants_per_kb,
             "library": library.describe(),
