@@ -63,7 +63,12 @@ def simulate(
         float, typer.Option(min=0, max=1, help="Share of samples with a hidden paralog.")
     ] = 0.03,
     library: Annotated[
-        str | None, typer.Option(help="random or typical. [typical; random for a set]")
+        str | None,
+        typer.Option(
+            help="random, typical, single, merged, matepair, targets, amplicon, pairs, trimmed, "
+            "adapters, polyg, duplicates, stacks, chimeras, deep, shallow, binned, noquality, "
+            "improper, contaminated or noisy. [typical; random for a set]"
+        ),
     ] = None,
     mapper: Annotated[
         str, typer.Option(help="bwa, exact, or auto: bwa where it is installed.")

@@ -13,7 +13,7 @@ from varcall.simulate.noise import SHIPPED_PROFILES
 
 #: Slippage of a 12-base homopolymer run: range of the share of fragments off, by library kind.
 #: PCR-free and PCR-amplified ends as reported for public 2x150 genomes; log-uniform inside.
-SLIPPAGE_AT_12 = {"pcr_free": (0.001, 0.025), "moderate": (0.02, 0.06), "pcr": (0.05, 0.15)}
+SLIPPAGE_AT_12 = {"pcr_free": (0.001, 0.025), "moderate": (0.02, 0.06), "pcr": (0.05, 0.22)}
 #: Gain of the logit of slippage for every base beyond ten: range by library kind. Three PCR-free
 #: NovaSeq genomes show 2 % at 12 bases, 4 % at 16 and 7 % at 20.
 SLIPPAGE_SLOPE = {"pcr_free": (0.12, 0.25), "moderate": (0.15, 0.3), "pcr": (0.22, 0.33)}
@@ -80,7 +80,7 @@ class Library:
     paralogs
         Number of hidden paralogs.
     diverged_copies
-        Number of diverged copies of short stretches, of which a few reads come: repeats that
+        Diverged copies of short stretches a 100 kb, of which a few reads come: repeats that
         differ, and other chromosomes' reads.
     kinds
         What was asked for or drawn, by the names of ``LAYOUTS`` and ``TRAITS``.
@@ -143,7 +143,7 @@ class Library:
     tail_rate: float
     mapq_noise: float
     paralogs: int
-    diverged_copies: int = 0
+    diverged_copies: float = 0.0
     kinds: tuple[str, ...] = ("pairs",)
     layout: str = "pairs"
     adapter: str = "truseq"
@@ -365,13 +365,13 @@ def _draw_plain(
     read_length = int(
         rng.choice([100, 101, 125, 148, 150, 151, 250], p=[0.1, 0.12, 0.05, 0.2, 0.28, 0.2, 0.05])
     )
-    kind = str(rng.choice(["pcr_free", "moderate", "pcr"], p=[0.4, 0.3, 0.3]))
+    kind = str(rng.choice(["pcr_free", "moderate", "pcr"], p=[0.3, 0.3, 0.4]))
     insert = max(float(rng.normal(420, 90)), 1.15 * read_length + 40)
     rare = rng.random(4)
     return Library(
         **_draw_qualities(rng),
         class_tilt=rng.uniform(-0.3, 0.9),
-        error_scale=_log_uniform(rng, 0.5, 1.8),
+        error_scale=_log_uniform(rng, 0.5, 2.5),
         error_floor=_log_uniform(rng, 1e-5, 2e-4),
         read_length=read_length,
         trimmed_share=float(rng.choice([0.0, rng.uniform(0.05, 0.4)], p=[0.6, 0.4])),
@@ -390,7 +390,7 @@ def _draw_plain(
         unmarked_rate=float(
             rng.choice([rng.uniform(0.0, 0.02), rng.uniform(0.02, 0.06)], p=[0.85, 0.15])
         ),
-        chimera_rate=_log_uniform(rng, 1e-4, 0.015),
+        chimera_rate=_log_uniform(rng, 1e-4, 0.03),
         contamination=rng.uniform(0.002, 0.03) if rare[0] < 0.3 else 0.0,
         damage_rate=_log_uniform(rng, 4e-6, 1.2e-4),
         indel_rate=_log_uniform(rng, 3e-7, 3e-5),
@@ -400,10 +400,10 @@ def _draw_plain(
         run_error=_log_uniform(rng, 3e-5, 4e-3),
         dephasing=rng.uniform(0.2, 0.8),
         n_rate=_log_uniform(rng, 1e-5, 1e-3),
-        tail_rate=_log_uniform(rng, 1e-3, 0.02),
+        tail_rate=_log_uniform(rng, 1e-3, 0.06),
         mapq_noise=rng.uniform(0.5, 3.0) if rare[1] < 0.6 else 0.0,
         paralogs=int(rare[2] < paralog_rate),
-        diverged_copies=int(rng.poisson(_log_uniform(rng, 0.5, 15.0))),
+        diverged_copies=_log_uniform(rng, 0.3, 10.0),
     )
 
 

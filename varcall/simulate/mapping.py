@@ -114,7 +114,22 @@ def map_with_bwa(
             kept.append(batch)
     group = "@RG\\t" + "\\t".join(f"{k}:{v}" for k, v in placement.read_group().items())
     paired = ["-p"] if kept and kept[0].mates == 2 else []
-    command = ["bwa", "mem", *paired, "-t", str(threads), "-v", "1", "-R", group, str(index)]
+    # Without its third round of seeding (-y 0) bwa takes a seventh less time, and 1 read of 15,000
+    # came to another place (20:4.44M of b37, 101 bases; 9 had another mapping quality).
+    command = [
+        "bwa",
+        "mem",
+        *paired,
+        "-y",
+        "0",
+        "-t",
+        str(threads),
+        "-v",
+        "1",
+        "-R",
+        group,
+        str(index),
+    ]
     log = directory / f"{output.name}.log"
     with (
         open(log, "wb") as errors,

@@ -322,7 +322,8 @@ class _SampleMaker:
         molecules = [person.molecule(0), person.molecule(1)]
         if library.contamination > 0:
             molecules += other.contaminants()
-        for number in range(library.paralogs + library.diverged_copies):
+        diverged = int(rng.poisson(library.diverged_copies * len(reference) / 100_000))
+        for number in range(library.paralogs + diverged):
             make = make_paralog if number < library.paralogs else make_diverged_copy
             copy = make(person, FIRST_HIDDEN_COPY + number, rng)
             molecules += [] if copy is None else [copy]
