@@ -24,6 +24,7 @@ from varcall.cli.profile import profile
 from varcall.cli.show import show
 from varcall.cli.signals import catch_signals, ignore_signals
 from varcall.cli.simulate import simulate
+from varcall.cli.spike import spike
 from varcall.cli.standard_streams import open_standard_streams
 from varcall.cli.train import train
 from varcall.errors import VarcallError
@@ -66,7 +67,7 @@ def _root(
 
 
 # In the order of a user's needs, which is the order of `varcall --help`.
-COMMANDS = (call, check, profile, show, merge, eval_, simulate, examples, train, demo)
+COMMANDS = (call, check, profile, show, merge, eval_, simulate, spike, examples, train, demo)
 for _command in COMMANDS:
     app.command(_command.__name__.rstrip("_"))(_command)
 

@@ -9,6 +9,7 @@ import numpy as np
 from varcall.simulate.edits import Edit, Haplotype, left_align
 from varcall.simulate.noise import base_codes
 from varcall.simulate.repeats import Tracts, find_tracts
+from varcall.simulate.spectrum import Spectrum
 
 #: Share of new variants that both haplotypes carry (a human genome has about 40 %).
 HOM_SHARE = 0.4
@@ -42,6 +43,8 @@ class Mutator:
         The two haplotypes to add to.
     rng
         Source of all randomness.
+    spectrum
+        Lengths to draw indels from; None draws them from a plain distribution.
     """
 
     def __init__(
@@ -50,11 +53,13 @@ class Mutator:
         offset: int,
         haplotypes: tuple[Haplotype, Haplotype],
         rng: np.random.Generator,
+        spectrum: Spectrum | None = None,
     ) -> None:
         self._reference = reference
         self._offset = offset
         self._haplotypes = haplotypes
         self._rng = rng
+        self._spectrum = spectrum
         tracts = find_tracts(base_codes(reference.encode()))
         inner = (tracts.start >= MARGIN) & (tracts.end <= len(reference) - MARGIN)
         self._tracts = Tracts(tracts.start[inner], tracts.end[inner], tracts.unit[inner])
@@ -89,6 +94,16 @@ class Mutator:
                 added += self._makers[name](at)
         return added
 
+    def event(self) -> tuple[list[Edit], list[Edit]]:
+        """The edits of one event, on a pair of haplotypes of its own."""
+        kept, pair = self._haplotypes, (Haplotype(), Haplotype())
+        self._haplotypes = pair
+        try:
+            self.mutate(1)
+        finally:
+            self._haplotypes = kept
+        return pair[0].edits(), pair[1].edits()
+
     def _add(self, edits: list[Edit], copies: tuple[bool, bool] | None = None) -> bool:
         """Add edits to one haplotype or both; False where they do not fit."""
         if copies is None:
@@ -121,6 +136,8 @@ class Mutator:
         return left_align(edit, self._reference, self._offset)
 
     def _indel_length(self) -> int:
+        if self._spectrum is not None:
+            return self._spectrum.length(self._rng)
         return int(min(self._rng.geometric(0.28), 50))
 
     def _snv(self, at: int) -> int:
@@ -190,9 +207,13 @@ class Mutator:
         start = int(self._tracts.start[tract])
         unit = int(self._tracts.unit[tract])
         length = int(self._tracts.end[tract]) - start
-        change = int(min(self._rng.geometric(0.62), 12))
+        if self._spectrum is not None:
+            change, is_loss = self._spectrum.units(unit, self._rng)
+        else:
+            change = int(min(self._rng.geometric(0.62), 12))
+            is_loss = self._rng.random() < 0.5
         at = start + self._offset
-        if self._rng.random() < 0.5:
+        if is_loss:
             change = min(change, max(length // unit - 1, 1))
             edit = Edit(at, at + change * unit, "")
         else:
