@@ -10,6 +10,14 @@ DEMO_ARGS ?= --threads 2
 PYTEST_ARGS ?=
 ROWS ?=
 BENCHMARK_ARGS ?=
+# `make model`: SMOKE=1 tries every step on tiny sizes, FOLD=k leaves the slices of a fold out, DATA is
+# the folder of real data, OUT where all that is made lies.
+SMOKE ?=
+FOLD ?=
+DATA ?= ../shared/data
+WORKERS ?= 2
+OUT ?= build/$(if $(SMOKE),smoke,model)
+MODEL_ARGS ?=
 
 # The first interpreter that is new enough; the pinned PyTorch has builds for 3.11 first of all.
 CANDIDATES := python3.11 python3 python3.12 python3.13
@@ -18,7 +26,8 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 	$$python $(IS_USABLE) >/dev/null 2>&1 && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test campaign mutations benchmark check lint types format docs wheel clean
+.PHONY: help install demo test campaign mutations benchmark model check lint types format docs \
+	wheel clean
 
 help:  ## Show the targets
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST) | expand -t 18
@@ -56,6 +65,10 @@ mutations: $(STAMP)  ## Take each guard of tests/faults out of a copy: does its 
 
 benchmark: $(STAMP)  ## Measure the speed of each part; compare_callers and scaling take longer
 	$(BIN)/python -m benchmarks.microbenchmarks $(BENCHMARK_ARGS)
+
+model: $(STAMP)  ## Make the model from its recipe: days; SMOKE=1 two minutes, FOLD=k for a fold
+	$(BIN)/python -m varcall.make_model --recipe models/training/recipes/$(if $(SMOKE),smoke,tiny).toml \
+		--data $(DATA) --out $(OUT) $(if $(FOLD),--fold $(FOLD)) --workers $(WORKERS) $(MODEL_ARGS)
 
 lint: $(STAMP)  ## Check style
 	$(BIN)/ruff check .

@@ -57,6 +57,11 @@ OPTIONS = {
         "output": "output out_dir",
         "neither": "sample_size regions depth library mapper sample_name",
     },
+    "spike": {
+        "input": "reads reference variants truth confident mix",
+        "output": "output",
+        "neither": "regions mapper",
+    },
     "examples": {
         "input": "reads reference truth confident samples",
         "output": "output",
@@ -200,6 +205,13 @@ def simulate(*output: str, random: bool = False) -> Callable[[Files], Case]:
     return make
 
 
+def spike(files: Files) -> Case:
+    words = ["spike", *files.reads_words, "--variants", str(files.truth), "--mapper", "exact"]
+    words += ["--truth", str(files.truth), "--confident", str(files.bed), "-o", f"{files.out}/s"]
+    inputs = [*files.reads, *files.fasta, files.truth, Path(f"{files.truth}.tbi"), files.bed]
+    return Case(words, inputs)
+
+
 def realism(files: Files) -> Case:
     words = ["simulate", "--report", str(files.bam), "--against", str(files.home)]
     words += ["--ref", str(files.reference), "--truth", str(files.truth)]
@@ -241,6 +253,7 @@ CASES = {
     "simulate": simulate("--output", "s"),
     "simulate set": simulate("--out-dir", "set"),
     "simulate report": realism,
+    "spike": spike,
     "examples": examples,
     "train": train,
     "demo": demo,

@@ -129,5 +129,5 @@ def _truth_record(about: dict[str, Any]) -> TruthRecord:
 
 def span_name(reads: Path, window: Region) -> str:
     """Return a file name for a span: the same for the same reads and place."""
-    tag = zlib.crc32(os.fsencode(reads.resolve()))
+    tag = zlib.crc32(os.fsencode(reads.resolve()) + b"\t" + window.contig.encode())
     return f"{reads.stem}.{tag:08x}.{window.start}_{window.end}{SPAN_SUFFIX}"

@@ -357,7 +357,7 @@ class _Spiker:
             "reads_changed": sum(sum(one.changed) for one in edited),
             "spiked_snvs": sum(e.is_snv for e in edits),
             "spiked_indels": sum(not e.is_snv for e in edits),
-            "library": {"contamination": options.mix_share},
+            "library": {"contamination": options.mix_share or None},
             "mixed": None if options.mix is None else options.mix.name,
         }
         text = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
