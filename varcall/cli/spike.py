@@ -52,7 +52,8 @@ def spike(
     (where labels are certain) and PREFIX.json: a sample that varcall examples reads.
     """
     from varcall.inputs.regions import split_region_list
-    from varcall.simulate.spike.run import SpikeOptions, run_spike
+    from varcall.simulate.spike.options import SpikeOptions
+    from varcall.simulate.spike.run import run_spike
 
     run_spike(
         SpikeOptions(

@@ -131,7 +131,7 @@ class Slice:
     @property
     def is_used(self) -> bool:
         """Whether any model sees it."""
-        return self.fold != NO_MODEL
+        return self.fold != NO_MODEL and self.rule != UNTOUCHED
 
     def places(self) -> list[tuple[str, str, int, int]]:
         """(assembly, contig, start, end) of its regions, 0-based half-open."""

@@ -20,7 +20,8 @@ from varcall.make_model.recipe import DataRecipe, Genome, Group, Slice
 from varcall.simulate import SimulateOptions, run_simulate
 from varcall.simulate.genome import random_reference
 from varcall.simulate.mapping import bwa_index
-from varcall.simulate.spike.run import SpikeOptions, run_spike
+from varcall.simulate.spike.options import SpikeOptions
+from varcall.simulate.spike.run import run_spike
 from varcall.training.make_examples import ExamplesOptions, run_examples
 from varcall.training.spans import SPAN_SUFFIX
 

@@ -25,6 +25,8 @@ from varcall.simulate.spike.placing import Spiked
 from varcall.simulate.spike.remap import Edited
 
 _COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
+#: Share of the fragments that each haplotype has at a balanced site.
+_BALANCE = 0.3
 #: Molecule of a fragment from another sample, as simulated reads have it.
 FOREIGN = 2
 
@@ -43,11 +45,12 @@ class SpikedStretch:
         high = bisect_right(edits, end, key=lambda edit: edit.start)
         return edits[low:high]
 
-    def touches(self, start: int, end: int) -> bool:
-        """Whether a spiked site lies in [start, end)."""
+    def sites(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The extents of the spiked variants in [start, end)."""
         extents = self.spiked.extents
         low = bisect_left(extents, (start - MAX_EDIT, 0))
-        return any(s < end and e > start for s, e in extents[low : bisect_right(extents, (end, 0))])
+        near = extents[low : bisect_right(extents, (end, 0))]
+        return [(s, e) for s, e in near if s < end and e > start]
 
 
 def whole_read(record: pysam.AlignedSegment) -> Read:
@@ -78,6 +81,7 @@ class Haplotyper:
     ) -> None:
         self._spiked = spiked
         self._haplotypes = haplotypes
+        self._seen: dict[tuple[str, int, int], list[int]] = {}
         # A long read is the molecule: it is as long as what it shows.
         self._keeps_length = not background.is_long()
 
@@ -88,12 +92,14 @@ class Haplotyper:
             return Edited(fragment, reads, (False,) * len(reads), FOREIGN)
         haplotype = self._haplotypes[fragment.molecule]
         made = [self._edit(segment, haplotype) for segment in fragment.segments]
-        is_near = any(self._is_near(segment) for segment in fragment.segments)
+        sites = {site for segment in fragment.segments for site in self._sites(segment)}
+        for site in sites:
+            self._seen.setdefault(site, [0, 0])[haplotype] += 1
         return Edited(
             fragment,
             tuple(read for read, _ in made),
             tuple(changed for _, changed in made),
-            haplotype if is_near else None,
+            haplotype if sites else None,
         )
 
     def _stretch_of(self, record: pysam.AlignedSegment) -> SpikedStretch | None:
@@ -104,12 +110,20 @@ class Haplotyper:
                 return one
         return None
 
-    def _is_near(self, segment: Segment) -> bool:
+    def is_balanced(self, contig: str, start: int, end: int) -> bool:
+        """Whether both haplotypes have a good share of the fragments edited so far at a site."""
+        counts = self._seen.get((contig, start, end), [0, 0])
+        return min(counts) >= _BALANCE * max(sum(counts), 1)
+
+    def _sites(self, segment: Segment) -> list[tuple[str, int, int]]:
+        """The spiked sites that a read covers: contig and extent."""
+        found = []
         for record, alignment in segment.alignments():
             there = self._stretch_of(record)
-            if there is not None and there.touches(alignment.start, alignment.end):
-                return True
-        return False
+            if there is not None:
+                near = there.sites(alignment.start, alignment.end)
+                found += [(there.stretch.contig, *site) for site in near]
+        return found
 
     def _edit(self, segment: Segment, haplotype: int) -> tuple[Read, bool]:
         """The read of a segment, and whether it differs from what was sequenced."""

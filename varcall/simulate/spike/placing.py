@@ -23,6 +23,8 @@ APART = 20
 MIN_DEPTH = 4
 #: A column of unknown truth may hold a variant where so many reads, and such a share, differ.
 _DOUBT_READS, _DOUBT_SHARE = 3, 0.15
+#: Reads at a base that are enough to say that nothing is there, if few of them differ.
+_SURE_DEPTH = 15
 #: Events drawn for each that is wanted, before it is given up.
 _TRIES = 40
 
@@ -54,6 +56,13 @@ def free_bases(columns: Columns, kept: Sequence[tuple[int, int]]) -> NDArray[np.
 def block(free: NDArray[np.bool_], start: int, end: int) -> None:
     """Take [start, end) and `APART` bases around it from the free ones."""
     free[max(start - APART, 0) : max(end + APART, 0)] = False
+
+
+def quiet_bases(columns: Columns) -> NDArray[np.bool_]:
+    """Tell at which bases (bool [n]) enough reads say that the background has no variant."""
+    quiet = columns.depth >= _SURE_DEPTH
+    block_doubtful(quiet, columns)
+    return np.asarray(quiet)
 
 
 def block_doubtful(free: NDArray[np.bool_], columns: Columns) -> None:

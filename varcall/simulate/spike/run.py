@@ -9,28 +9,18 @@ import shutil
 import tempfile
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pysam
 from numpy.typing import NDArray
 
-from varcall.errors import InputError, OutputError, UsageError
-from varcall.formats.text import as_utf8, write_text
+from varcall.errors import InputError, OutputError
+from varcall.formats.text import write_text
 from varcall.inputs.contig_sequences import ContigSequences
 from varcall.inputs.regions import Region, merge_regions, parse_region, read_bed
-from varcall.output.checks import (
-    Input,
-    Output,
-    check_outputs,
-    file_inputs,
-    file_outputs,
-    reads_inputs,
-    reference_inputs,
-    vcf_inputs,
-)
+from varcall.output.checks import check_outputs
 from varcall.simulate.run import SimulatedSample
 from varcall.simulate.spectrum import Spectrum, read_spectrum
 from varcall.simulate.spike.background import (
@@ -41,7 +31,9 @@ from varcall.simulate.spike.background import (
     mixed_in,
     stretches_of,
 )
+from varcall.simulate.spike.editing import Stretch
 from varcall.simulate.spike.haplotyping import Haplotyper, SpikedStretch
+from varcall.simulate.spike.options import SUFFIXES, SpikeOptions, spiked_inputs, spiked_outputs
 from varcall.simulate.spike.phasing import (
     assign_haplotypes,
     by_contig,
@@ -50,8 +42,8 @@ from varcall.simulate.spike.phasing import (
     truth_hets,
     with_reference,
 )
-from varcall.simulate.spike.placing import Placer, block, block_doubtful, free_bases
-from varcall.simulate.spike.remap import MAPPERS, Edited, Mapping, choose_mapper, remap
+from varcall.simulate.spike.placing import Placer, block, free_bases, quiet_bases
+from varcall.simulate.spike.remap import Edited, Mapping, choose_mapper, remap
 from varcall.simulate.spike.truth import (
     RealRecord,
     main_phase_set,
@@ -62,73 +54,8 @@ from varcall.simulate.spike.truth import (
 
 logger = logging.getLogger(__name__)
 
-#: A spiked sample's files, in the order in which they appear.
-_SUFFIXES = (".truth.vcf.gz", ".truth.vcf.gz.tbi", ".bed", ".bam.bai", ".bam", ".json")
-#: Bases around a site whose label is certain where nothing else is.
+#: Bases around a record of a truth without confident regions whose labels are certain.
 _AROUND = 10
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SpikeOptions:
-    """What to spike into which reads.
-
-    Attributes
-    ----------
-    reads, reference
-        BAM of the background, and the FASTA that it was mapped to.
-    variants
-        VCFs whose indel lengths the spiked indels have.
-    output
-        Prefix of the sample's files.
-    truth, confident
-        Truth VCF of the background, and BED of where it is complete; None where it has none.
-    regions
-        Region strings to spike into; wherever there are reads if empty.
-    variants_per_kb
-        Spiked variants a kb of what can carry them.
-    close_share
-        Share of the events kept though they lie closer than 150 bases to another.
-    depth
-        Mean depth to thin the background to; None keeps all reads.
-    mix, mix_share
-        BAM of another sample, and the share of the bases that its reads shall have.
-    mapper
-        ``bwa``, ``minimap2``, ``exact``, or ``auto`` (minimap2 for long reads, else bwa).
-    seed, threads
-        Seed of all randomness; threads of the mapper.
-    """
-
-    reads: Path
-    reference: Path
-    variants: tuple[Path, ...]
-    output: Path
-    truth: Path | None = None
-    confident: Path | None = None
-    regions: tuple[str, ...] = ()
-    variants_per_kb: float = 2.5
-    close_share: float = 0.15
-    depth: float | None = None
-    mix: Path | None = None
-    mix_share: float = 0.0
-    mapper: str = "auto"
-    seed: int = 1
-    threads: int = 1
-
-    def __post_init__(self) -> None:
-        """Check what argument types cannot."""
-        if not self.variants:
-            raise UsageError("name a VCF whose indels set the lengths: --variants POOL.vcf.gz")
-        if self.mapper not in MAPPERS:
-            raise UsageError(f"mapper {self.mapper} is unknown: choose {', '.join(MAPPERS)}")
-        if self.confident is not None and self.truth is None:
-            raise UsageError("--confident says where --truth is complete: give both")
-        if (self.mix is None) != (self.mix_share == 0) or not 0 <= self.mix_share < 1:
-            raise UsageError("give --mix READS with --mix-share above 0 and below 1")
-        if self.depth is not None and self.depth <= 0:
-            raise UsageError("--depth must be above 0")
-        place = os.path.abspath(self.output)
-        if as_utf8(place) != place:
-            raise UsageError(f"the output {place} holds bytes that are no UTF-8: choose another")
 
 
 def run_spike(options: SpikeOptions) -> SimulatedSample:
@@ -141,7 +68,7 @@ def run_spike(options: SpikeOptions) -> SimulatedSample:
     OutputError
         If the output cannot be written.
     """
-    check_outputs(spiked_outputs(options), _inputs(options))
+    check_outputs(spiked_outputs(options), spiked_inputs(options))
     home = options.output.parent
     try:
         home.mkdir(parents=True, exist_ok=True)
@@ -151,7 +78,7 @@ def run_spike(options: SpikeOptions) -> SimulatedSample:
     try:
         with ContigSequences(options.reference) as genome:
             _Spiker(options, genome, work).make()
-        for suffix in _SUFFIXES:
+        for suffix in SUFFIXES:
             os.replace(work / f"sample{suffix}", f"{options.output}{suffix}")
     finally:
         shutil.rmtree(work, ignore_errors=True)
@@ -160,22 +87,6 @@ def run_spike(options: SpikeOptions) -> SimulatedSample:
         Path(f"{prefix}.bam"), Path(f"{prefix}.truth.vcf.gz"), Path(f"{prefix}.bed"),
         Path(f"{prefix}.json"), options.reference,
     )  # fmt: skip
-
-
-def spiked_outputs(options: SpikeOptions) -> list[Output]:
-    """Return what `run_spike` writes."""
-    return file_outputs("--output", *(f"{options.output}{suffix}" for suffix in _SUFFIXES))
-
-
-def _inputs(options: SpikeOptions) -> list[Input]:
-    return [
-        *reads_inputs(options.reads),
-        *([] if options.mix is None else reads_inputs(options.mix)),
-        *reference_inputs(options.reference),
-        *vcf_inputs("a VCF of --variants", *options.variants),
-        *([] if options.truth is None else vcf_inputs("the truth", options.truth)),
-        *file_inputs("the BED of --confident", options.confident),
-    ]
 
 
 class _Spiker:
@@ -195,7 +106,7 @@ class _Spiker:
         """Write the files of the sample."""
         options = self._options
         spectrum = read_spectrum(options.variants)
-        background = self._background()
+        background, whole = self._background()
         mapper = choose_mapper(options.mapper, background)
         columns = count_columns(background)
         real = {
@@ -203,7 +114,8 @@ class _Spiker:
             for c in columns
         }
         phase_set = main_phase_set(r for found in real.values() for r in found)
-        spiked = [self._place(c, real[c.stretch], spectrum) for c in columns]
+        quiet = {c.stretch: quiet_bases(c) for c in whole}
+        spiked = [self._place(c, quiet[c.stretch], real[c.stretch], spectrum) for c in columns]
         if not any(s.spiked.extents for s in spiked):
             raise InputError(
                 f"{options.reads} has no stretch free of variants to spike into: give other regions"
@@ -219,14 +131,18 @@ class _Spiker:
             str(groups[0].get("SM", "spiked")) if groups else "spiked", records, phase_set,
             [(s.stretch, s.spiked) for s in spiked], self._work,
         )  # fmt: skip
-        self._write_bed(spiked, records)
+        self._write_bed(self._certain(quiet, spiked, records, haplotyper))
         self._describe(background, columns, spiked, edited, mapper)
 
-    def _background(self) -> Background:
+    def _background(self) -> tuple[Background, list[Columns]]:
+        """The reads as they shall be, and the columns of all reads of the sample."""
         options = self._options
         loaded = load_fragments(options.reads, self._regions)
+        stretches = stretches_of(options.reads, loaded.fragments, self._genome)
+        whole = Background(loaded.header, stretches, loaded.fragments, loaded.left_out)
+        columns = count_columns(whole)
         if options.depth is not None:
-            share = options.depth / self._depth(loaded.header, loaded.fragments)
+            share = options.depth / median_depth(columns)
             kept = tuple(f for f in loaded.fragments if self._chosen(f.molecule, share))
             if not kept:
                 raise InputError(f"no read is left of {options.reads} at --depth {options.depth}")
@@ -234,15 +150,7 @@ class _Spiker:
         if options.mix is not None:
             other = load_fragments(options.mix, self._regions)
             loaded = mixed_in(loaded, other, options.mix_share, self._chosen)
-        stretches = stretches_of(options.reads, loaded.fragments, self._genome)
-        return Background(loaded.header, stretches, loaded.fragments, loaded.left_out)
-
-    def _depth(self, header: dict[str, Any], fragments: Sequence[Any]) -> float:
-        """Median depth of the bases that have reads."""
-        stretches = stretches_of(self._options.reads, fragments, self._genome)
-        columns = count_columns(Background(header, stretches, tuple(fragments), 0))
-        depth = np.concatenate([c.depth for c in columns])
-        return float(np.median(depth[depth > 0])) if (depth > 0).any() else 1.0
+        return replace(whole, fragments=loaded.fragments), columns
 
     def _chosen(self, name: str, share: float) -> bool:
         """Draw whether a fragment is in a share of all, by its name."""
@@ -255,13 +163,18 @@ class _Spiker:
         return merge_regions(known, self._genome.lengths)
 
     def _place(
-        self, columns: Columns, real: Sequence[RealRecord], spectrum: Spectrum
+        self,
+        columns: Columns,
+        quiet: NDArray[np.bool_],
+        real: Sequence[RealRecord],
+        spectrum: Spectrum,
     ) -> SpikedStretch:
+        """Draw the variants of a stretch; `quiet` is bool [n], where no variant is already."""
         options, stretch = self._options, columns.stretch
         asked = self._regions or (Region(stretch.contig, stretch.start, stretch.end),)
         free = free_bases(columns, _spans(asked, stretch.contig))
         if self._confident is None:
-            block_doubtful(free, columns)
+            free &= quiet
         else:
             free &= free_bases(columns, _spans(self._confident, stretch.contig))
         for record in real:
@@ -274,7 +187,7 @@ class _Spiker:
         self,
         background: Background,
         columns: Sequence[Columns],
-        real: dict[Any, list[RealRecord]],
+        real: dict[Stretch, list[RealRecord]],
         phase_set: str,
     ) -> dict[str, int]:
         """Haplotype of each molecule, by the truth's phased variants or by those of the reads."""
@@ -308,23 +221,37 @@ class _Spiker:
         spans = _spans(self._regions, record.contig)
         return not self._regions or any(s <= record.start < e for s, e in spans)
 
-    def _write_bed(self, spiked: Sequence[SpikedStretch], real: Sequence[RealRecord]) -> None:
-        """Where labels are certain: in the confident regions, else around what is known."""
+    def _certain(
+        self,
+        quiet: dict[Stretch, NDArray[np.bool_]],
+        spiked: Sequence[SpikedStretch],
+        real: Sequence[RealRecord],
+        haplotyper: Haplotyper,
+    ) -> list[Region]:
+        """Where labels are certain: in the confident regions, else as far as the reads tell.
+
+        Without confident regions, what could be a variant of the background is not labelled, nor
+        are spiked sites whose haplotypes are as unequal: else all that is seen in so few reads
+        would be true.
+        """
+        covered = self._covered(spiked)
         if self._confident is not None:
-            certain = [
-                Region(one.contig, max(one.start, other.start), min(one.end, other.end))
-                for one in self._confident
-                for other in self._covered(spiked)
-                if one.contig == other.contig and one.start < other.end and other.start < one.end
+            return _shared(self._confident, covered)
+        certain = []
+        for one in spiked:
+            sure, start = quiet[one.stretch].copy(), one.stretch.start
+            for low, high in one.spiked.extents:
+                if not haplotyper.is_balanced(one.stretch.contig, low, high):
+                    block(sure, low - start, high - start)
+            edges = np.flatnonzero(np.diff(np.concatenate([[False], sure, [False]]))) + start
+            certain += [
+                Region(one.stretch.contig, int(low), int(high))
+                for low, high in zip(edges[::2], edges[1::2], strict=True)
             ]
-        else:
-            sites = [(s.stretch.contig, *extent) for s in spiked for extent in s.spiked.extents]
-            sites += [(r.contig, r.start, r.end) for r in real]
-            lengths = self._genome.lengths
-            certain = [
-                Region(contig, max(start - _AROUND, 0), min(end + _AROUND, lengths[contig]))
-                for contig, start, end in sites
-            ]
+        certain += [Region(r.contig, max(r.start - _AROUND, 0), r.end + _AROUND) for r in real]
+        return _shared(certain, covered)
+
+    def _write_bed(self, certain: Sequence[Region]) -> None:
         merged = merge_regions(certain, self._genome.lengths)
         text = "".join(f"{r.contig}\t{r.start}\t{r.end}\n" for r in merged)
         write_text(self._work / "sample.bed", text)
@@ -344,14 +271,13 @@ class _Spiker:
     ) -> None:
         options = self._options
         edits = [e for s in spiked for e in {*s.spiked.haplotypes[0], *s.spiked.haplotypes[1]}]
-        depth: NDArray[np.int64] = np.concatenate([c.depth for c in columns])
         description = {
             "background": options.reads.name,
             "truth": None if options.truth is None else options.truth.name,
             "regions": list(options.regions),
             "seed": options.seed,
             "mapper": mapper,
-            "depth": round(float(np.median(depth[depth > 0])), 1),
+            "depth": round(median_depth(columns), 1),
             "fragments": len(background.fragments),
             "fragments_left_out": background.left_out,
             "reads_changed": sum(sum(one.changed) for one in edited),
@@ -362,6 +288,22 @@ class _Spiker:
         }
         text = json.dumps(description, indent=1, ensure_ascii=False) + "\n"
         write_text(self._work / "sample.json", text)
+
+
+def median_depth(columns: Sequence[Columns]) -> float:
+    """Median depth of the bases that have reads."""
+    depth: NDArray[np.int64] = np.concatenate([c.depth for c in columns])
+    return float(np.median(depth[depth > 0])) if (depth > 0).any() else 1.0
+
+
+def _shared(some: Sequence[Region], others: Sequence[Region]) -> list[Region]:
+    """What lies in one of `some` and in one of `others`."""
+    return [
+        Region(one.contig, max(one.start, other.start), min(one.end, other.end))
+        for one in some
+        for other in others
+        if one.contig == other.contig and one.start < other.end and other.start < one.end
+    ]
 
 
 def _spans(regions: Sequence[Region], contig: str) -> list[tuple[int, int]]:
