@@ -254,6 +254,7 @@ def _exact_records(edited: Edited, header: pysam.AlignmentHeader) -> Iterable[py
         for one, two in (records, records[::-1]):
             one.next_reference_start = two.reference_start
     for record in (*records, *kept):
+        record.query_name = edited.fragment.name
         _set_origin(record, record, edited)
     return [*records, *kept]
 

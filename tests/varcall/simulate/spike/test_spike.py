@@ -175,8 +175,9 @@ def test_reads_away_from_spiked_sites_stay_as_they_are(
     assert len(changed) == about["reads_changed"] > 100
     for key in before.keys() - changed:
         assert before[key][:3] == after[key][:3]
-    # All reads are as long as they were, and changed ones say which haplotype they are of.
-    assert all(len(before[key][0]) == len(after[key][0]) for key in before)
+    # What a clipped end hides is not known, so that a deletion shortens a clipped read.
+    whole = [key for key in before if "S" not in before[key][2]]
+    assert all(len(before[key][0]) == len(after[key][0]) for key in whole)
     assert {after[key][3] for key in changed} == {"0", "1"}
 
 
@@ -332,7 +333,8 @@ def test_real_short_reads_keep_bases_and_flags(shared_data: Path, tmp_path: Path
             assert read.is_duplicate == original.is_duplicate
             assert read.mapping_quality <= original.mapping_quality
             assert read.get_tag("RG") == original.get_tag("RG")
-            assert read.query_length == original.query_length
+            if "S" not in (original.cigarstring or "S"):
+                assert read.query_length == original.query_length
             total += 1
             same += read.get_forward_sequence() == original.get_forward_sequence()
     assert total - same == about["reads_changed"]
