@@ -30,6 +30,7 @@ NOT_RUN = {
     "make test": "runs these tests",
     "make docs": "a step of CI",
     "make format": "rewrites the sources",
+    "make model": "minutes; a step of CI, and tests/varcall/make_model tests it",
     "make demo": "installs first; the tutorial runs the demo",
     "make mutations": "takes minutes; tests/faults/test_mutations.py tests the program",
 }
