@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
@@ -199,6 +199,11 @@ class Maker:
     def simulate_options(self, group: Group, number: int, work: Path) -> SimulateOptions:
         """What a piece of a group simulates."""
         recipe, place = self._recipe, self._place
+        if unknown := set(group.options) - {field.name for field in fields(SimulateOptions)}:
+            raise InputError(
+                f"group {group.name} of the recipe has options that varcall simulate lacks: "
+                f"{', '.join(sorted(unknown))}"
+            )
         genome = next(g for g in recipe.genomes if g.name == group.genome)
         first = number * recipe.batch + 1
         return SimulateOptions(

@@ -142,6 +142,13 @@ def test_a_real_slice_becomes_examples(
     assert labels[4] > labels[0] + 20
 
 
+def test_options_that_simulation_lacks_are_named(tmp_path: Path) -> None:
+    recipe = read_recipe(RECIPES / "smoke.toml")
+    group = replace(recipe.groups[0], options={"machine": "new"})
+    with pytest.raises(InputError, match="lacks: machine"):
+        Maker(Plan(recipe, Place(tmp_path, RECIPES, tmp_path))).simulate_options(group, 0, tmp_path)
+
+
 def test_missing_data_are_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--recipe", str(RECIPES / "tiny.toml"), "--data", str(tmp_path / "absent"),
