@@ -10,8 +10,9 @@ better than the reference does, and takes over how that haplotype aligns to the 
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pileup.arrays import ReadArrays, ReferenceArrays
+from pileup.arrays import ReadArrays, ReferenceArrays, offsets_of
 from pileup.kernels.reassembly.activity import (
     BORDER,
     MAX_ACTIVE,
@@ -21,7 +22,9 @@ from pileup.kernels.reassembly.activity import (
     find_usable,
     mark_activity,
 )
+from pileup.kernels.reassembly.align import CLIPPED
 from pileup.kernels.reassembly.arrays import ActivityArrays, AssemblyRules
+from pileup.kernels.reassembly.foreign import clip_foreign, find_foreign, shorten_clips
 from pileup.kernels.reassembly.reassemble import reassemble
 from pileup.kernels.reassembly.respell import respell, trim_places
 from varcall.reads.batch import ReadBatch
@@ -84,11 +87,12 @@ def realign(
     reference
         Wide enough for every read, and some hundred bases more.
     """
-    reads = batch.arrays
     rules = (options or RealignOptions()).rules()
+    batch, foreign = _clip_foreign(batch, reference, rules)
+    reads = batch.arrays if foreign is None else foreign.taken_off(batch.arrays)
     usable = np.zeros(len(batch), np.bool_)
     find_usable(reads, rules, usable)
-    starts, ends, hards = _regions(batch, reference, usable, rules)
+    starts, ends, hards = _regions(reads, batch, reference, usable, rules)
     if not len(starts):
         return batch
     places = np.empty(len(reads.bases), np.int32)
@@ -96,15 +100,73 @@ def realign(
     reassemble(reads, reference, usable, rules, starts, ends, hards, places, moved)
     if not moved.any():
         return batch
-    return replace(batch, arrays=_respelled(reads, places, moved))
+    if foreign is not None:
+        places = foreign.put_back(places)
+    arrays, _ = _respelled(batch.arrays, places, moved)
+    return replace(batch, arrays=arrays)
+
+
+@dataclass(frozen=True, slots=True)
+class _Foreign:
+    """The foreign bases of some reads, which are clipped: int32 [n] each, at either end."""
+
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    own: NDArray[np.bool_]
+    """Bool [bases], those that are the sample's."""
+
+    def taken_off(self, reads: ReadArrays) -> ReadArrays:
+        """Return the reads as if they had been sequenced without their foreign bases."""
+        cigar_length = reads.cigar_length.copy()
+        shorten_clips(reads, self.left, self.right, cigar_length)
+        return reads._replace(
+            base_offset=offsets_of(np.diff(reads.base_offset) - self.left - self.right),
+            bases=reads.bases[self.own],
+            qualities=reads.qualities[self.own],
+            cigar_length=cigar_length,
+        )
+
+    def put_back(self, places: NDArray[np.int32]) -> NDArray[np.int32]:
+        """Return the places of all bases, given those of the sample's."""
+        whole = np.full(len(self.own), CLIPPED, np.int32)
+        whole[self.own] = places
+        return whole
+
+
+def _clip_foreign(
+    batch: ReadBatch, reference: ReferenceArrays, rules: AssemblyRules
+) -> tuple[ReadBatch, _Foreign | None]:
+    """Clip bases that are not the sample's, and leave out reads that have no others."""
+    usable = np.zeros(len(batch), np.bool_)
+    find_usable(batch.arrays, rules, usable)
+    left, right = np.zeros(len(batch), np.int32), np.zeros(len(batch), np.int32)
+    find_foreign(batch.arrays, reference, usable, left, right)
+    if not (left.any() or right.any()):
+        return batch, None
+    keep = left + right < np.diff(batch.arrays.base_offset)
+    batch, left, right = batch.subset(keep), left[keep], right[keep]
+    reads = batch.arrays
+    places = np.empty(len(reads.bases), np.int32)
+    moved = np.zeros(len(batch), np.bool_)
+    clip_foreign(reads, left, right, places, moved)
+    arrays, order = _respelled(reads, places, moved)
+    left, right = left[order], right[order]
+    lengths = np.diff(arrays.base_offset)
+    step = np.arange(len(arrays.bases)) - np.repeat(arrays.base_offset[:-1], lengths)
+    own = (step >= np.repeat(left, lengths)) & (step < np.repeat(lengths - right, lengths))
+    return replace(batch, arrays=arrays), _Foreign(left, right, own)
 
 
 def _regions(
-    batch: ReadBatch, reference: ReferenceArrays, usable: np.ndarray, rules: AssemblyRules
+    reads: ReadArrays,
+    batch: ReadBatch,
+    reference: ReferenceArrays,
+    usable: np.ndarray,
+    rules: AssemblyRules,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     length = batch.end - batch.start
     activity = ActivityArrays(*(np.zeros(length, np.int32) for _ in ActivityArrays._fields))
-    mark_activity(batch.arrays, reference, usable, rules, batch.start, activity)
+    mark_activity(reads, reference, usable, rules, batch.start, activity)
     active = np.zeros(length, np.bool_)
     find_active(activity, rules, active)
     bounds = np.zeros((3, length // MERGE + 2), np.int64)
@@ -112,7 +174,10 @@ def _regions(
     return bounds[0, :found] + batch.start, bounds[1, :found] + batch.start, bounds[2, :found]
 
 
-def _respelled(reads: ReadArrays, places: np.ndarray, moved: np.ndarray) -> ReadArrays:
+def _respelled(
+    reads: ReadArrays, places: np.ndarray, moved: np.ndarray
+) -> tuple[ReadArrays, NDArray[np.int64]]:
+    """Return the reads sorted by their new starts, and the numbers that they had."""
     read_start, read_end = reads.read_start.copy(), reads.read_end.copy()
     trim_places(reads, places, moved, read_start, read_end)
     order = np.argsort(read_start, kind="stable")
@@ -122,10 +187,11 @@ def _respelled(reads: ReadArrays, places: np.ndarray, moved: np.ndarray) -> Read
     n_ops = int(cigar_offset[-1])
     cigar_op, cigar_length = np.zeros(n_ops, np.uint8), np.zeros(n_ops, np.int32)
     respell(reads, places, moved, order, cigar_offset, cigar_op, cigar_length, write=True)
-    return reads.take(order)._replace(
+    arrays = reads.take(order)._replace(
         read_start=read_start[order],
         read_end=read_end[order],
         cigar_offset=cigar_offset,
         cigar_op=cigar_op,
         cigar_length=cigar_length,
     )
+    return arrays, order

@@ -6,7 +6,6 @@ from pileup.accelerate import kernel, part
 from pileup.kernels.reassembly.align import (
     BAND,
     CLIPPED,
-    INSERTED,
     READ_SCORES,
     align_gapped,
     place_haplotype,
@@ -25,9 +24,9 @@ from pileup.kernels.reassembly.haplotypes import (
     vote,
     with_flanks,
 )
+from pileup.kernels.reassembly.places import fill_places
 from pileup.kernels.reassembly.segments import MAX_SEGMENTS, collect_segments, longest_usable
 from pileup.kernels.spans import are_known, copy_into
-from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CSOFT_CLIP
 
 # A read is unexplained where it scores this much less than a perfect one (more than two
 # mismatches): two such reads call for the graph, and such a read is aligned with gaps.
@@ -243,29 +242,8 @@ def _write_places(segments, index, reads, target, place, places, moved):
     read = segments.read[index]
     if not moved[read]:
         moved[read] = True
-        _fill_places(read, reads, places)
+        fill_places(read, reads, places)
     first = segments.first[index]
     for step in range(len(target)):
         at = target[step]
         places[first + step] = place[at] if at >= 0 else at
-
-
-@part
-def _fill_places(read, reads, places):
-    """Fill the places of a read's bases from its CIGAR."""
-    position = reads.read_start[read]
-    query = reads.base_offset[read]
-    for at in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
-        op = reads.cigar_op[at]
-        size = reads.cigar_length[at]
-        if op == CMATCH or op == CEQUAL or op == CDIFF:
-            for step in range(size):
-                places[query + step] = position + step
-            position += size
-            query += size
-        elif op == CDEL:
-            position += size
-        elif op == CINS or op == CSOFT_CLIP:
-            for filled in range(query, query + size):
-                places[filled] = INSERTED if op == CINS else CLIPPED
-            query += size

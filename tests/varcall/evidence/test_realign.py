@@ -206,6 +206,82 @@ def test_alignments_stay_valid(seed: int, count: int) -> None:
     assert sequences(new) == sequences(arrays)
 
 
+ADAPTERS = {
+    "nextera": "CTGTCTCTTATACACATCT",
+    "truseq": "AGATCGGAAGAGCACACGTCTGAACTCCAGTCA",
+    "mate pair": "CTGTCTCTTATACACATCTAGATGTGTATAAGAGACAG",
+}
+
+
+@pytest.mark.parametrize("adapter", ADAPTERS.values(), ids=ADAPTERS)
+def test_adapters_make_no_haplotype(adapter: str, tmp_path: Path) -> None:
+    """Fragments of many lengths end here, and their reads go on into one adapter, then anywhere."""
+    sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1800, step=6)
+    complement = adapter[::-1].translate(str.maketrans("ACGT", "TGCA"))
+    for number in range(12):
+        beyond = random_sequence(100, 100 + number)
+        own = 40 + 4 * number
+        clip = (adapter + beyond)[: 100 - own]
+        end = PLACE - 4 + number % 5
+        sample.builder.add(
+            start=end - own, cigar=f"{own}M{100 - own}S", seq=PLAIN[end - own : end] + clip
+        )
+        clip = (beyond + complement)[own - 100 :]
+        start = PLACE + 12 - number % 4
+        sample.builder.add(
+            start=start, cigar=f"{100 - own}S{own}M", seq=clip + PLAIN[start : start + own]
+        )
+    assert not sample.found()
+    reads, reference = sample.batch()
+    new = realign(reads, reference).arrays
+    assert (new.read_end - new.read_start).max() <= 100
+    assert cigars(new) == cigars(reads.arrays)
+
+
+def test_aligned_bases_of_an_adapter_are_clipped_and_reads_of_nothing_else_left_out(
+    tmp_path: Path,
+) -> None:
+    sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1800)
+    adapter = ADAPTERS["mate pair"]
+    sample.builder.add(
+        name="ends",
+        start=PLACE,
+        cigar="70M30S",
+        seq=(PLAIN[PLACE : PLACE + 60] + adapter)[:98] + "AC",
+    )
+    elsewhere = random_sequence(40, 3)
+    sample.builder.add(
+        name="placed by it",
+        start=PLACE,
+        cigar="45S40M15S",
+        seq=elsewhere + adapter + elsewhere[:22],
+    )
+    reads, reference = sample.batch()
+    new = realign(reads, reference).arrays
+    assert len(new.read_start) == len(reads) - 1
+    assert "60M40S" in cigars(new)
+    assert set(sequences(new)) < set(sequences(reads.arrays))
+
+
+def test_an_insertion_is_found_among_adapters(tmp_path: Path) -> None:
+    """What is clipped of reads before the adapter still counts."""
+    inserted = random_sequence(20, 77)
+    sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1800)
+    haplotype = PLAIN[:PLACE] + inserted + PLAIN[PLACE:]
+    for number in range(9):
+        start = PLACE - 25 - 2 * number
+        own = haplotype[start : start + 70]
+        sample.builder.add(
+            start=start, cigar=f"{PLACE - start}M{100 - PLACE + start}S",
+            seq=own + ADAPTERS["truseq"][:30],
+        )  # fmt: skip
+    assert [len(alts[0]) for _, _, alts in sample.found()] == [21]
+    reads, reference = sample.batch()
+    shown = [text for text in cigars(realign(reads, reference).arrays) if "20I" in text]
+    assert len(shown) == 9
+    assert all(text.endswith("30S") for text in shown)
+
+
 def test_realigning_twice_moves_little(tmp_path: Path) -> None:
     inserted = random_sequence(30, 77)
     sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1800)
