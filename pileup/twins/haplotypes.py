@@ -1,9 +1,21 @@
 """Twin of kernels.reassembly.haplotypes: what reads spell, and which spellings win."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
 
 from pileup.codes import UNKNOWN_BASE
-from pileup.kernels.reassembly.haplotypes import MAX_KEPT, MAX_LENGTH, MAX_LOSS, MIN_GAIN
+from pileup.kernels.reassembly.align import place_haplotype
+from pileup.kernels.reassembly.haplotypes import (
+    MAX_KEPT,
+    MAX_LENGTH,
+    MAX_LOSS,
+    MIN_APART,
+    MIN_BESIDE,
+    MIN_GAIN,
+)
 from pileup.twins.alignment import Read, Stretch
 
 Spelling = tuple[int, ...]
@@ -72,23 +84,78 @@ def vote(
     perfect: Sequence[int],
     fragments: Sequence[int],
     support: int,
+    is_spanned: Callable[[int], bool],
 ) -> list[int]:
     """Return the rows of `table` (scores by haplotype and read) that win, the best first."""
     current = list(scores)
     chosen: list[int] = []
+    refused: set[int] = set()
     while len(chosen) < MAX_KEPT:
         gains = []
-        for row in table:
+        for number, row in enumerate(table):
             voters = [
                 (value - now, fragment)
                 for value, now, most, fragment in zip(row, current, perfect, fragments, strict=True)
                 if value - now >= MIN_GAIN and value + MAX_LOSS >= most
             ]
             enough = len(voters) >= support and len({fragment for _, fragment in voters}) > 1
+            enough = enough and number not in refused
             gains.append(sum(gain for gain, _ in voters) if enough else 0)
         if not gains or max(gains) == 0:
             break
         best = gains.index(max(gains))
+        if not is_spanned(best):
+            refused.add(best)
+            continue
         chosen.append(best)
         current = [max(pair) for pair in zip(current, table[best], strict=True)]
     return chosen
+
+
+def differences(bases: Sequence[int], known: Sequence[int]) -> list[tuple[int, int]]:
+    """Return the spans of a haplotype that differ from the reference that it replaces."""
+    place = np.zeros(len(bases), np.int64)
+    place_haplotype(np.array(bases, np.uint8), np.array(known, np.uint8), place)
+    spans = [
+        (index, index + 1)
+        for index, at in enumerate(place.tolist())
+        if at < 0 or bases[index] != known[at]
+    ]
+    # A deletion lies before the base that follows it, or at the end.
+    placed = [(index, at) for index, at in enumerate(place.tolist()) if at >= 0]
+    for (_, at), (after, later) in pairwise([(-1, -1), *placed, (len(bases), len(known))]):
+        if later > at + 1:
+            spans.append((after, after))
+    joined: list[tuple[int, int]] = []
+    for low, high in sorted(spans):
+        if joined and low < joined[-1][1] + MIN_APART:
+            joined[-1] = joined[-1][0], max(high, joined[-1][1])
+        else:
+            joined.append((low, high))
+    return joined
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A read that a haplotype explains: its fragment, its span on the reference, and on it."""
+
+    fragment: int
+    span: tuple[int, int]
+    low: int
+    high: int
+
+
+def spanned(places: Sequence[tuple[int, int]], witnesses: Sequence[Witness]) -> bool:
+    """Return whether two witnesses, of two fragments and spans, reach over each place."""
+    for low, high in places:
+        over = [
+            one
+            for one in witnesses
+            if one.low <= low - MIN_BESIDE and one.high >= high + MIN_BESIDE
+        ]
+        # All are compared with the first one.
+        if not any(
+            one.fragment != over[0].fragment and one.span != over[0].span for one in over[1:]
+        ):
+            return False
+    return True

@@ -5,7 +5,7 @@ import numpy as np
 from pileup.accelerate import kernel, part
 from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.candidates.scan import hash_sequence
-from pileup.kernels.reassembly.align import align_ungapped
+from pileup.kernels.reassembly.align import align_ungapped, place_haplotype
 from pileup.kernels.reassembly.arrays import HaplotypeArrays
 from pileup.kernels.spans import copy_into
 from pileup.sam import CDEL, CDIFF, CEQUAL, CHARD_CLIP, CINS, CMATCH, CSOFT_CLIP
@@ -17,6 +17,10 @@ MAX_CANDIDATES, MAX_KEPT = 32, 8
 # A read votes for a haplotype that fits it better by more than half a mismatch, and well: with at
 # most two mismatches.
 MIN_GAIN, MAX_LOSS = 6, 20
+# A haplotype differs from the reference in places that at least MIN_APART bases, which both share,
+# lie between. Reads that span a place have this many aligned bases on both sides of it: so many
+# are seldom there by chance (one in 65,536).
+MIN_APART, MIN_BESIDE = 8, 8
 # So many bases at the far end of a clip must fit the reference in exactly one place, at most
 # ANCHOR_REACH from the region, for the read to bridge it.
 ANCHOR, ANCHOR_REACH = 16, 60
@@ -363,7 +367,7 @@ def vote(segments, reads, reference, start, end, flank, support, candidates, sco
     Returns
     -------
     int64, indices into `candidates`: the haplotype that gains most goes first, and each must be
-    gained from by `support` reads of two fragments.
+    gained from by `support` reads of two fragments, and spanned.
     """
     n = candidates.size[0]
     m = len(segments.read)
@@ -379,11 +383,16 @@ def vote(segments, reads, reference, start, end, flank, support, candidates, sco
             else:
                 table[candidate, index] = scores[index]
     chosen = np.empty(MAX_KEPT, np.int64)
+    before = np.empty(m, np.int64)
+    copy_into(scores, before)
+    refused = np.zeros(n, np.bool_)
     kept = 0
     while kept < MAX_KEPT:
         best = -1
         best_gain = 0
         for candidate in range(n):
+            if refused[candidate]:
+                continue
             gain = 0
             voters = 0
             fragment = -1
@@ -402,8 +411,95 @@ def vote(segments, reads, reference, start, end, flank, support, candidates, sco
                 best_gain = gain
         if best < 0:
             break
+        bases = candidates.bases[best, : candidates.length[best]]
+        if not is_spanned(segments, reads, reference, start, end, flank, bases, before):
+            refused[best] = True
+            continue
         chosen[kept] = best
         kept += 1
         for index in range(m):
             scores[index] = max(scores[index], table[best, index])
     return chosen[:kept]
+
+
+@kernel
+def find_differences(bases, known, lows, highs):
+    """List where a haplotype differs from the reference bases that it replaces.
+
+    Parameters
+    ----------
+    lows, highs
+        int64 [len(bases) + 1]; filled with the spans of `bases` that differ. An empty one lies
+        before the base that follows a deletion.
+
+    Returns
+    -------
+    Their number.
+    """
+    n = len(bases)
+    place = np.empty(n, np.int64)
+    place_haplotype(bases, known, place)
+    found = 0
+    expected = 0
+    for index in range(n + 1):
+        at = place[index] if index < n else len(known)
+        differs = at < 0 or at > expected or (index < n and bases[index] != known[at])
+        high = index + 1 if index < n and (at < 0 or bases[index] != known[at]) else index
+        if differs:
+            if found > 0 and index < highs[found - 1] + MIN_APART:
+                highs[found - 1] = high
+            else:
+                lows[found] = index
+                highs[found] = high
+                found += 1
+        if at >= 0:
+            expected = at + 1
+    return found
+
+
+@kernel
+def is_spanned(segments, reads, reference, start, end, flank, bases, before):
+    """Return whether reads of two fragments, not of one span, show each place where it differs.
+
+    Reads that are clipped within a place have seen one end of it only: an insertion and any
+    sequence that is not of the sample look the same to them. Two fragments of one span may be
+    copies of one molecule.
+
+    Parameters
+    ----------
+    bases
+        uint8, a haplotype of [start, end).
+    before
+        int64 [m], what each segment scores on the reference.
+    """
+    known = reference.codes[start - reference.start : end - reference.start]
+    lows = np.empty(len(bases) + 1, np.int64)
+    highs = np.empty(len(bases) + 1, np.int64)
+    found = find_differences(bases, known, lows, highs)
+    flanked = with_flanks(bases, reference, start, end, flank)
+    first_witness = np.full(found, -1, np.int64)
+    shown = np.zeros(found, np.bool_)
+    for index in range(len(segments.read)):
+        perfect = segments.perfect[index]
+        if not segments.chosen[index] or before[index] + MIN_GAIN > perfect:
+            continue
+        score, first, last, at = lay_segment(segments, index, flanked, flank, end - start)
+        if score < before[index] + MIN_GAIN or score + MAX_LOSS < perfect:
+            continue
+        low = at + first - flank if segments.left_free[index] else -MIN_BESIDE
+        high = at + last - flank if segments.right_free[index] else len(bases) + MIN_BESIDE
+        read = segments.read[index]
+        for place in range(found):
+            if low > lows[place] - MIN_BESIDE or high < highs[place] + MIN_BESIDE:
+                continue
+            other = first_witness[place]
+            if other < 0:
+                first_witness[place] = read
+            elif reads.fragment[other] != reads.fragment[read]:
+                same = reads.read_start[other] == reads.read_start[read]
+                same = same and reads.read_end[other] == reads.read_end[read]
+                shown[place] = shown[place] or not same
+    for place in range(found):
+        if not shown[place]:
+            return False
+    return True

@@ -1,5 +1,7 @@
 """The kernels of local reassembly equal their slow twins on small random inputs."""
 
+from typing import Any
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,8 +21,11 @@ from pileup.kernels.reassembly.assemble import K_STEP, MAX_K, MAX_PATHS, MIN_K, 
 from pileup.kernels.reassembly.combine import combine_indels
 from pileup.kernels.reassembly.haplotypes import (
     MAX_LENGTH,
+    MAX_LOSS,
     MAX_SPELLINGS,
+    MIN_GAIN,
     empty_haplotypes,
+    find_differences,
     lay_segment,
     longest_free,
     merge_supported,
@@ -308,9 +313,51 @@ def test_vote(seed: int) -> None:
                 for read in range(len(segments.read))
             ]
         )
+
+    def is_spanned(index: int) -> bool:
+        bases = merged.bases[index, : merged.length[index]]
+        return spanned(place, segments, bases, before)
+
     fragments = place.arrays.fragment[segments.read].tolist()
-    slow = haplotypes.vote(table, before.tolist(), segments.perfect.tolist(), fragments, 2)
+    slow = haplotypes.vote(
+        table, before.tolist(), segments.perfect.tolist(), fragments, 2, is_spanned
+    )
     assert chosen.tolist() == slow
+
+
+def spanned(place: Place, segments: Any, bases: NDArray[np.uint8], before: NDArray[Any]) -> bool:
+    """Ask the twin whether reads span all places where a haplotype differs."""
+    start, end = place.start, place.end
+    flank = longest_free(segments) + 32
+    flanked = with_flanks(bases, place.reference, start, end, flank)
+    witnesses = []
+    for index, read in enumerate(segments.read):
+        score, first, last, at = lay_segment(segments, index, flanked, flank, end - start)
+        gains = score >= before[index] + MIN_GAIN and score + MAX_LOSS >= segments.perfect[index]
+        if segments.chosen[index] and gains:
+            low = at + first - flank if segments.left_free[index] else -10_000
+            high = at + last - flank if segments.right_free[index] else 10_000
+            own = place.reads[read]
+            witnesses.append(haplotypes.Witness(own.fragment, (own.start, own.end), low, high))
+    known = place.stretch.bases(start, end)
+    return haplotypes.spanned(haplotypes.differences(bases.tolist(), known), witnesses)
+
+
+@given(seeds)
+@repeatable
+def test_differences(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    known = np.minimum(random_reference(random, 60), 3)
+    edited = known.tolist()
+    for _ in range(random.integers(1, 4)):
+        at, size = int(random.integers(1, len(edited) - 8)), int(random.integers(0, 7))
+        edited[at : at + size] = random.integers(0, 4, int(random.integers(0, 7))).tolist()
+    bases = np.array(edited, np.uint8)
+    lows, highs = np.zeros(len(bases) + 1, np.int64), np.zeros(len(bases) + 1, np.int64)
+    found = find_differences(bases, known, lows, highs)
+    fast = list(zip(lows[:found].tolist(), highs[:found].tolist(), strict=True))
+    assert fast == haplotypes.differences(edited, known.tolist())
+    assert bool(found) == (edited != known.tolist())
 
 
 @given(seeds)

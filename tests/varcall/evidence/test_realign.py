@@ -282,6 +282,38 @@ def test_an_insertion_is_found_among_adapters(tmp_path: Path) -> None:
     assert all(text.endswith("30S") for text in shown)
 
 
+def test_clips_that_no_read_spans_make_no_haplotype(tmp_path: Path) -> None:
+    """An adapter that nobody knows: reads end in it or begin in it, none has both of its ends."""
+    unknown = random_sequence(36, 9)
+    sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1800, step=6)
+    for number in range(12):
+        own = 55 + 3 * number
+        end, start = PLACE + number % 3, PLACE + 6 - number % 4
+        beyond = random_sequence(100, 100 + number)
+        sample.builder.add(
+            start=end - own,
+            cigar=f"{own}M{100 - own}S",
+            seq=PLAIN[end - own : end] + (unknown + beyond)[: 100 - own],
+        )
+        sample.builder.add(
+            start=start,
+            cigar=f"{100 - own}S{own}M",
+            seq=(beyond + unknown)[own - 100 :] + PLAIN[start : start + own],
+        )
+    assert sample.is_left_alone()
+
+
+@pytest.mark.parametrize(("starts", "is_found"), [((30, 30), False), ((30, 37), True)])
+def test_fragments_of_one_span_are_one(
+    starts: tuple[int, int], is_found: bool, tmp_path: Path
+) -> None:
+    inserted = random_sequence(20, 77)
+    sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1800, step=20)
+    for start in starts:
+        sample.carriers(0, inserted, range(-start, 1 - start), clip=100)
+    assert bool(sample.found()) == is_found
+
+
 def test_realigning_twice_moves_little(tmp_path: Path) -> None:
     inserted = random_sequence(30, 77)
     sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1800)
