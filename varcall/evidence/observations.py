@@ -3,6 +3,7 @@
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pileup.arrays import (
     EventArrays,
@@ -12,6 +13,7 @@ from pileup.arrays import (
     ShownArrays,
     SiteArrays,
 )
+from pileup.codes import REF
 from pileup.kernels.candidates.observe import count_overlaps, observe_sites
 
 
@@ -38,6 +40,20 @@ def observe(
     )
     observe_sites(reads, events, reference, sites, min_base_quality, shown)
     return shown
+
+
+def count_covering(reads: ReadArrays, sites: SiteArrays, shown: ShownArrays) -> NDArray[np.int64]:
+    """Count the fragments that cover the first base of each site's REF: int64 [m].
+
+    A fragment is counted once, and so is one that shows an allele of the site though it begins
+    within the repeat that the site's indel may shift over. Those that touch the rest of the site
+    only are not: a long deletion would have the reads of all its length.
+    """
+    site = np.repeat(np.arange(len(sites.start)), np.diff(shown.offset))
+    start = sites.start[site]
+    covers = (reads.read_start[shown.read] <= start) & (reads.read_end[shown.read] > start)
+    counted = shown.counts & (covers | (shown.allele >= REF))
+    return np.bincount(site[counted], minlength=len(sites.start))
 
 
 def pose_questions(sites: SiteArrays) -> QuestionArrays:

@@ -67,7 +67,7 @@ class SiteEvidence(NamedTuple):
     contig, start, ref, alts
         The site (0-based start) and all its candidate ALTs against one REF; `*` only as the last.
     dp
-        Reads that cover the site.
+        Fragments that cover POS (`varcall.evidence.observations.count_covering`).
     ad, adf, adr
         Reads of REF and of each ALT: all, forward strand, reverse strand.
     phase, phase_set

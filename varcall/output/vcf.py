@@ -44,10 +44,10 @@ _FIXED_HEADER = """\
 ##FILTER=<ID=NoCall,Description="No genotype can be called">
 ##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">
 ##FORMAT=<ID=GQ,Number=1,Type=Integer,Description="Phred probability that GT is wrong">
-##FORMAT=<ID=DP,Number=1,Type=Integer,Description="Reads that cover the site, scaled where capped">
-##FORMAT=<ID=AD,Number=R,Type=Integer,Description="Reads of each allele, scaled as DP">
-##FORMAT=<ID=ADF,Number=R,Type=Integer,Description="Forward reads of each allele">
-##FORMAT=<ID=ADR,Number=R,Type=Integer,Description="Reverse reads of each allele">
+##FORMAT=<ID=DP,Number=1,Type=Integer,Description="Fragments that cover POS, scaled where capped">
+##FORMAT=<ID=AD,Number=R,Type=Integer,Description="Fragments of each allele, scaled as DP">
+##FORMAT=<ID=ADF,Number=R,Type=Integer,Description="Forward fragments of each allele">
+##FORMAT=<ID=ADR,Number=R,Type=Integer,Description="Reverse fragments of each allele">
 ##FORMAT=<ID=VAF,Number=A,Type=Float,Description="AD of each ALT as a fraction of DP">
 ##FORMAT=<ID=PL,Number=G,Type=Integer,Description="Phred genotype likelihoods, GT at 0">
 ##FORMAT=<ID=GL,Number=G,Type=Float,Description="log10 genotype likelihoods">

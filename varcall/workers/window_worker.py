@@ -16,6 +16,7 @@ from models.network.memory import keep_freed_memory
 from models.registry import BUNDLED_SHA256, weights_path
 from pileup.kernels.candidates.count import count_alleles
 from varcall.evidence.candidates import spell_alts
+from varcall.evidence.observations import count_covering
 from varcall.evidence.window import KNOWN_BEYOND, Evidence, EvidenceOptions, EvidenceReader
 from varcall.genotyping.answers import CallingModel, calling_model
 from varcall.genotyping.genotype import (
@@ -254,7 +255,7 @@ class _Witnesses:
     """Reads that show the alleles of the sites of a window.
 
     `forward`, `reverse` and `both` hold REF and ALTs of each site, one site after another, as in
-    `count_alleles`; `covering` the reads of each site that show any allele.
+    `count_alleles`; `covering` is of `count_covering`.
     """
 
     both: tuple[int, ...]
@@ -269,7 +270,6 @@ def _count_witnesses(batch: ReadBatch, evidence: Evidence) -> _Witnesses:
     factor = np.array([batch.depth_factor(start) for start in sites.start.tolist()])
     counts = count_alleles(evidence.reads, sites, seen)
     counts = np.rint(np.repeat(factor, np.diff(sites.alt_offset) + 1) * counts).astype(np.int64)
-    before = np.append(0, np.cumsum(seen.counts))
-    covering = np.rint(factor * (before[seen.offset[1:]] - before[seen.offset[:-1]]))
+    covering = np.rint(factor * count_covering(evidence.reads, sites, seen))
     columns = (counts.sum(axis=0), *counts, covering.astype(np.int64))
     return _Witnesses(*(tuple(column.tolist()) for column in columns))

@@ -9,7 +9,7 @@ from pileup.arrays import asked_alts
 from pileup.codes import NOT_SPANNING, OTHER, UNINFORMATIVE
 from tests.builders import random_sequence
 from tests.varcall.evidence.loci import Locus, sequence_with
-from varcall.evidence.observations import pose_questions
+from varcall.evidence.observations import count_covering, pose_questions
 
 PLAIN = random_sequence(600, seed=8)
 REPEAT = sequence_with("C" + "A" * 10 + "G")
@@ -154,3 +154,15 @@ def test_questions_are_singles_then_pairs(tmp_path: Path) -> None:
     assert everything.asked(1) == (first[0], first[1][1:2])
     assert everything.asked(4) == (first[0], (first[1][0], first[1][2]))
     assert everything.asked(6) == second
+
+
+def test_reads_that_cover_the_first_base_are_counted(tmp_path: Path) -> None:
+    """A deletion of 60 bases is touched by many reads that do not lie where it begins."""
+    locus = Locus(tmp_path, PLAIN).show(10, 200, "40M60D40M").show(6, 190, "80M")
+    for start in range(241, 300, 6):
+        locus.show(1, start, "80M")
+    evidence = locus.evidence()
+    (site,) = np.flatnonzero(evidence.sites.ref_length == 61)
+    touching = np.diff(evidence.observations.offset)[site]
+    covering = count_covering(evidence.reads, evidence.sites, evidence.observations)
+    assert (touching, covering[site]) == (26, 16)
