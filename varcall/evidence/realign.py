@@ -5,6 +5,8 @@ just after a deletion shows mismatches. Here the reads of such a place are looke
 spell the haplotypes that may lie there, first by their own alignments, then, where that leaves
 reads unexplained, by the paths of a de Bruijn graph. A read moves to a haplotype that fits it
 better than the reference does, and takes over how that haplotype aligns to the reference.
+
+Adapters, and what reads show beyond them, have no part in this: they are clipped first.
 """
 
 from dataclasses import dataclass, replace
@@ -79,6 +81,8 @@ def realign(
     batch: ReadBatch, reference: ReferenceArrays, options: RealignOptions | None = None
 ) -> ReadBatch:
     """Return the same reads with better starts, ends and CIGARs, sorted by their new starts.
+
+    Reads that only an adapter placed are left out.
 
     Parameters
     ----------

@@ -9,6 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pileup.arrays import ReadArrays, ReferenceArrays
+from pileup.kernels.reassembly.activity import MAX_ACTIVE
+from pileup.twins.alignment import unpack_reads, unpack_reference
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from tests.pileup.windows import random_batch, random_reference
 from tests.varcall.evidence.loci import CONTIG, gather_window
@@ -204,6 +206,29 @@ def test_alignments_stay_valid(seed: int, count: int) -> None:
         assert query == new.base_offset[index + 1] - new.base_offset[index]
         assert span == new.read_end[index] - new.read_start[index]
     assert sequences(new) == sequences(arrays)
+
+
+@settings(derandomize=True, max_examples=30)
+@given(st.integers(0, 2**32 - 1), st.sampled_from([12, 60, 260]))
+def test_reads_of_the_reference_stay(seed: int, count: int) -> None:
+    """So none is lost from AD of REF; others lie no further than their bases reach."""
+    random = np.random.default_rng(seed)
+    codes = np.concatenate([random_reference(random, 300) for _ in range(2)])
+    arrays = random_batch(random, codes[200:460], 5200, count)
+    # Fragments of one read each, so that a name tells the read.
+    numbers = np.arange(count)
+    arrays = arrays._replace(fragment=numbers.astype(np.int32), name_hash=numbers.astype(np.uint64))
+    batch, reference = ReadBatch(CONTIG, 4600, 6000, arrays), ReferenceArrays(codes, 5000)
+    new = realign(batch, reference, RealignOptions(min_share=1)).arrays
+    stretch = unpack_reference(reference)
+    old = {read.name_hash: read for read in unpack_reads(arrays)}
+    for after in unpack_reads(new):
+        before = old[after.name_hash]
+        if before.bases == stretch.bases(before.start, before.end) and len(before.cigar) == 1:
+            assert (after.start, after.cigar) == (before.start, before.cigar)
+        reach = len(before.bases) + MAX_ACTIVE
+        assert before.start - reach <= after.start
+        assert after.end <= before.end + reach
 
 
 ADAPTERS = {
