@@ -17,7 +17,7 @@ from varcall.simulate.report.bases import (
 )
 from varcall.simulate.report.chunk import GOOD_MAPQ, Metrics, ratio, used_reads
 
-QUALITY_STEPS = ((0, 15), (15, 25), (25, 33), (33, 94))
+QUALITY_STEPS = ((0, 15), (15, 25), (25, 33), (33, 41), (41, 94))
 RUN_STEPS = ((4, 5), (6, 8), (9, 99))
 _FIFTHS = 5
 #: Errors that the machine did not know of.

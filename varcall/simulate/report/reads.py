@@ -15,6 +15,8 @@ from varcall.simulate.report.chunk import MIN_MAPQ, Metrics, ratio, used_reads
 
 _LONG_CLIP = 10
 _MEAN_QUALITIES = (20, 25, 30, 35)
+#: Percentiles of the lengths, beside the median.
+_LENGTHS = (5, 25, 75, 95)
 #: Bases over which depth and GC share are taken: longer than a read, shorter than an isochore.
 DEPTH_WINDOW = 500
 GC_STEPS = ((0.0, 0.35), (0.35, 0.45), (0.45, 0.55), (0.55, 1.0))
@@ -55,6 +57,8 @@ class ReadTally:
         return {
             "reads": {
                 "median length": float(np.median(length)),
+                **{f"length, {p} %": float(np.percentile(length, p)) for p in _LENGTHS},
+                "N50 of length": _n50(length),
                 "share shorter than 95 % of the longest": _share(length < 0.95 * length.max()),
                 "share flagged duplicate": _share(flag & FDUP > 0),
                 "share of pairs that are not proper": _share(~proper[paired]),
@@ -68,6 +72,7 @@ class ReadTally:
             "soft clips": {
                 "share of reads with any": _share(clip > 0),
                 f"share of reads with {_LONG_CLIP} or more": _share(clip >= _LONG_CLIP),
+                "share of bases": ratio(float(clip.sum()), float(length.sum())),
                 "median clip": float(np.median(clip[clip > 0])) if clip.any() else nan,
             },
             "insert size": _insert_metrics(columns["template"][proper]),
@@ -80,6 +85,13 @@ class ReadTally:
 
 def _share(chosen: NDArray[np.bool_]) -> float:
     return ratio(int(chosen.sum()), len(chosen))
+
+
+def _n50(length: NDArray[np.float64]) -> float:
+    """Length that half of all bases are in reads of, or of longer ones."""
+    ranked = np.sort(length)
+    total = np.cumsum(ranked)
+    return float(ranked[np.searchsorted(total, total[-1] / 2)]) if len(length) else nan
 
 
 def _insert_metrics(template: NDArray[np.float64]) -> Metrics:

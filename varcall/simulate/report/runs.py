@@ -13,6 +13,8 @@ from pileup.sam import CDEL, CINS
 from varcall.evidence.window import WindowReads
 from varcall.simulate.repeats import find_tracts
 from varcall.simulate.report.bases import (
+    VARIANT_COUNT,
+    VARIANT_FRACTION,
     AlignedBases,
     aligned_bases,
     operation_positions,
@@ -28,8 +30,9 @@ AFTER_STEPS = ((6, 9), (10, 12), (13, 16), (17, 40))
 #: Bases after a run that are looked at.
 _AFTER = 40
 _LOW_QUALITY = 20
-#: An indel that more reads show is taken for a variant.
+#: An indel outside repeats that more reads show is taken for a variant.
 _MAX_INDEL_READS = 2
+_KINDS = ((CINS, "insertions"), (CDEL, "deletions"))
 
 
 class _Runs(NamedTuple):
@@ -51,7 +54,8 @@ class RunTally:
         self._slipped = np.zeros(len(SLIPPAGE_STEPS), np.int64)
         self._changed = self._longer = self._far = 0
         self._after = np.zeros((len(AFTER_STEPS), 3), np.int64)  # bases, wrong, of low quality
-        self._indels = self._outside = 0
+        self._indels = self._outside = self._bases = 0
+        self._events = np.zeros((len(_KINDS), 2), np.int64)  # insertions, deletions; and bases
 
     def add(self, chunk: WindowReads) -> None:
         """Take the runs in the chunk, and the indels outside repeats."""
@@ -64,6 +68,7 @@ class RunTally:
         self._add_lengths(chunk, runs, used)
         self._add_after(chunk, runs, bases)
         self._add_indels(chunk, _Runs(start, end), used, bases)
+        self._add_events(chunk, used, bases)
 
     def _add_lengths(self, chunk: WindowReads, runs: _Runs, used: NDArray[np.bool_]) -> None:
         histogram = np.zeros((len(runs.start), 2 * _MAX_CHANGE + 1), np.int32)
@@ -127,6 +132,21 @@ class RunTally:
         self._indels += int(counts[counts <= _MAX_INDEL_READS].sum())
         self._outside += int(outside[bases.position - origin].sum())
 
+    def _add_events(self, chunk: WindowReads, used: NDArray[np.bool_], bases: AlignedBases) -> None:
+        """Count insertions and deletions anywhere, but where they look like variants."""
+        reads = chunk.reads.arrays
+        owner, at = operation_positions(reads)
+        depth = np.bincount(bases.position - chunk.start, minlength=chunk.end - chunk.start)
+        for row, (operation, _) in enumerate(_KINDS):
+            chosen = (reads.cigar_op == operation) & used[owner]
+            chosen &= (at >= chunk.start) & (at < chunk.end)
+            place, size = at[chosen] - chunk.start, reads.cigar_length[chosen].astype(np.int64)
+            _, same, count = np.unique(place << 32 | size, return_inverse=True, return_counts=True)
+            shared = count[same]
+            errors = (shared < VARIANT_COUNT) | (shared < VARIANT_FRACTION * depth[place])
+            self._events[row] += int(errors.sum()), int(size[errors].sum())
+        self._bases += len(bases.position)
+
     def metrics(self) -> dict[str, Metrics]:
         """Sum up."""
         slippage = {
@@ -147,8 +167,16 @@ class RunTally:
         return {
             "slippage, share of reads": slippage,
             f"{_AFTER} bases after a homopolymer": after,
-            "indel errors": {"per Mb, outside repeats": ratio(1e6 * self._indels, self._outside)},
+            "indel errors": self._indel_metrics(),
         }
+
+    def _indel_metrics(self) -> Metrics:
+        """Rates of insertions and deletions that do not look like variants."""
+        result = {"per Mb, outside repeats": ratio(1e6 * self._indels, self._outside)}
+        for (_, name), (events, bases) in zip(_KINDS, self._events.tolist(), strict=True):
+            result[f"{name} per Mb"] = ratio(1e6 * events, self._bases)
+            result[f"bases of {name} per Mb"] = ratio(1e6 * bases, self._bases)
+        return result
 
 
 def _nearest(

@@ -17,7 +17,7 @@ from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region, read_bed
 from varcall.options import DEFAULT_EXCLUDE_FLAGS
 from varcall.reads.batch import ReadBatch, ReadFilter
-from varcall.reads.library_profile import LibraryProfile, measure_profile
+from varcall.reads.library_profile import SHORT_READ, LibraryProfile, measure_profile
 from varcall.reads.loader import RecordReads
 from varcall.reads.open import open_reads
 from varcall.simulate.report.base_errors import ErrorTally
@@ -88,7 +88,7 @@ def measure_sample(sample: ReportSample, depth: float) -> dict[str, Metrics]:
     profile = measure_profile(inputs)
     share = min(1.0, depth / max(profile.depth, 1e-9))
     profile = replace(profile, depth=profile.depth * share)
-    chunks = _chunks(sample, inputs)
+    chunks = _chunks(sample, inputs, profile)
     if not chunks:
         raise InputError(f"{sample.reads} covers no stretch of {CHUNK} bases evenly: too little")
     with EvidenceReader(inputs, EvidenceOptions(read_filter=_FILTER)) as reader:
@@ -125,12 +125,13 @@ def _thinned(batch: ReadBatch, share: float) -> ReadBatch:
     return batch.subset(mixed < share * 2**32)
 
 
-def _chunks(sample: ReportSample, inputs: Inputs) -> list[Region]:
+def _chunks(sample: ReportSample, inputs: Inputs, profile: LibraryProfile) -> list[Region]:
     if sample.confident is not None:
         covered = read_bed(sample.confident, inputs.contigs)
     else:
         with open_reads(inputs) as source:
-            covered = _covered(inputs, source)
+            long = profile.read_length >= SHORT_READ
+            covered = _deep(inputs, source) if long else _covered(inputs, source)
     chunks = [
         Region(region.contig, start, start + CHUNK)
         for region in covered
@@ -148,6 +149,27 @@ def _covered(inputs: Inputs, source: RecordReads) -> list[Region]:
         counts = np.bincount(np.maximum(starts, 0) // 1000, minlength=(high - low) // 1000)
         busy = np.flatnonzero(counts >= _MIN_DEPTH_SHARE * np.median(counts[counts > 0]))
         for piece in np.split(busy, np.flatnonzero(np.diff(busy) > 5) + 1):
+            if len(piece) > 2:
+                found.append(
+                    Region(contig, low + 1000 * int(piece[1]), low + 1000 * int(piece[-1]))
+                )
+    return found
+
+
+def _deep(inputs: Inputs, source: RecordReads) -> list[Region]:
+    """Return the stretches with at least half the depth of the deepest tenth, by kilobase.
+
+    Long reads of a slice reach far beyond it, at a depth that falls off.
+    """
+    found = []
+    for contig, low, high in occupied_spans_of(inputs, 1):
+        reads = source.load(contig, low, high, _FILTER).arrays
+        steps = np.zeros((high - low) // 1000 + 2, np.int64)
+        for edges, change in ((reads.read_start, 1), (reads.read_end, -1)):
+            np.add.at(steps, np.clip(edges - low, 0, high - low) // 1000 + (change < 0), change)
+        depth = np.cumsum(steps)
+        deep = np.flatnonzero(depth >= 0.5 * np.percentile(depth[depth > 0], 90))
+        for piece in np.split(deep, np.flatnonzero(np.diff(deep) > 1) + 1):
             if len(piece) > 2:
                 found.append(
                     Region(contig, low + 1000 * int(piece[1]), low + 1000 * int(piece[-1]))
