@@ -55,7 +55,7 @@ OPTIONS = {
     "simulate": {
         "input": "reference truth exclude report against report_reference",
         "output": "output out_dir",
-        "neither": "sample_size regions depth library mapper sample_name",
+        "neither": "sample_size regions depth library platform mapper sample_name",
     },
     "spike": {
         "input": "reads reference variants truth confident mix",

@@ -51,7 +51,7 @@ def simulate(
     ] = None,
     depth: Annotated[
         str | None,
-        typer.Option(help="Mean depth, or LOW-HIGH to draw it from. [30; 40-80 for a set]"),
+        typer.Option(help="Mean depth, or LOW-HIGH. [30; for a set 40-80, of long reads 8-60]"),
     ] = None,
     variants_per_kb: Annotated[
         float | None,
@@ -70,8 +70,14 @@ def simulate(
             "improper, contaminated or noisy. [typical; random for a set]"
         ),
     ] = None,
+    platform: Annotated[
+        str, typer.Option(help="illumina; or long reads: hifi (PacBio) or ont (nanopore).")
+    ] = "illumina",
     mapper: Annotated[
-        str, typer.Option(help="bwa, exact, or auto: bwa where it is installed.")
+        str,
+        typer.Option(
+            help="bwa, or minimap2 for long reads; exact; or auto: whichever is installed."
+        ),
     ] = "auto",
     sample_name: Annotated[str, typer.Option(help="SM of a single sample.")] = "simulated",
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random choices.")] = 1,
@@ -126,10 +132,11 @@ def simulate(
             regions=tuple(regions or ()),
             exclude=tuple(exclude or ()),
             random_genome=random_genome,
-            depth=_depth_range(depth or ("40-80" if is_set else "30")),
+            depth=_depth_range(depth or _usual_depth(platform, is_set=is_set)),
             variants_per_kb=variants_per_kb,
             paralog_rate=paralog_rate,
             library=library or ("random" if is_set else "typical"),
+            platform=platform,
             mapper=mapper,
             sample_name=sample_name,
             seed=seed,
@@ -167,6 +174,13 @@ def _realism(
             threads=threads,
         )
     )
+
+
+def _usual_depth(platform: str, *, is_set: bool) -> str:
+    """Depth of a sample, and the range of a set."""
+    if not is_set:
+        return "30"
+    return "40-80" if platform == "illumina" else "8-60"
 
 
 def _bases(text: str) -> int:

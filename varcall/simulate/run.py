@@ -29,8 +29,23 @@ from varcall.output.checks import (
     vcf_inputs,
 )
 from varcall.simulate.edits import read_truth, write_truth
-from varcall.simulate.genome import make_diverged_copy, make_genome, make_paralog, random_reference
+from varcall.simulate.genome import (
+    Genome,
+    make_diverged_copy,
+    make_genome,
+    make_paralog,
+    random_reference,
+)
 from varcall.simulate.library import LIBRARIES, Library, draw_library, typical_library
+from varcall.simulate.long_reads.library import LONG_FLANKS, LongLibrary
+from varcall.simulate.long_reads.mapping import LongMapper
+from varcall.simulate.long_reads.sample import (
+    check_platform,
+    choose_library,
+    molecules_of,
+    open_long_mapper,
+)
+from varcall.simulate.long_reads.sequencer import LongSequencer
 from varcall.simulate.mapping import (
     Placement,
     bwa_index,
@@ -45,6 +60,8 @@ from varcall.simulate.tiles import FLANK, draw_tiles, overlapping
 logger = logging.getLogger(__name__)
 
 MAPPERS = ("auto", "bwa", "exact")
+#: The platform of short reads; those of long reads are `long_reads.library.CHEMISTRIES`.
+SHORT_PLATFORM = "illumina"
 #: Contig of a random genome.
 RANDOM_CONTIG = "sim"
 #: A sample's files, in the order in which they appear.
@@ -82,8 +99,11 @@ class SimulateOptions:
     library
         ``random`` (every sample its own), ``typical`` (a good PCR-free 2x150 run), or a name of
         ``varcall.simulate.library.LAYOUTS`` or ``TRAITS`` (otherwise drawn at random).
+    platform
+        ``illumina``, ``hifi`` or ``ont``.
     mapper
-        ``bwa``, ``exact``, or ``auto`` (bwa where it is on PATH).
+        ``bwa`` (of long reads ``minimap2``), ``exact``, or ``auto`` (the mapper of the platform
+        where it is on PATH).
     sample_name
         SM of a single sample.
     seed, threads
@@ -104,6 +124,7 @@ class SimulateOptions:
     variants_per_kb: float = 2.75
     paralog_rate: float = 0.03
     library: str = "random"
+    platform: str = SHORT_PLATFORM
     mapper: str = "auto"
     sample_name: str = "simulated"
     seed: int = 1
@@ -114,7 +135,9 @@ class SimulateOptions:
             raise UsageError("give either an output prefix (-o) or a directory (--out-dir)")
         if (self.reference is None) != (self.random_genome > 0):
             raise UsageError("give either a reference (--ref) or --random-genome SIZE")
-        if self.mapper not in MAPPERS:
+        if self.is_long:
+            check_platform(self.platform, self.mapper, self.library)
+        elif self.mapper not in MAPPERS:
             raise UsageError(f"mapper {self.mapper} is unknown: choose {', '.join(MAPPERS)}")
         if self.library not in LIBRARIES:
             raise UsageError(f"library {self.library} is unknown: choose {', '.join(LIBRARIES)}")
@@ -125,6 +148,16 @@ class SimulateOptions:
         for what, name in ((f"the output {place}", place), ("--sample-name", self.sample_name)):
             if as_utf8(name) != name:
                 raise UsageError(f"{what} holds bytes that are no UTF-8: choose another name")
+
+    @property
+    def is_long(self) -> bool:
+        """Whether the reads are long ones."""
+        return self.platform != SHORT_PLATFORM
+
+    @property
+    def flank(self) -> int:
+        """Bases simulated on both sides of a tile."""
+        return LONG_FLANKS[self.platform] if self.is_long else FLANK
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,14 +284,20 @@ def _simulate_all(options: SimulateOptions, work: Path) -> list[SimulatedSample]
     reference = options.reference or Path()
     with ContigSequences(reference) as genome:
         tiles = _tiles(options, genome)
-        use_bwa = options.mapper == "bwa" or (options.mapper == "auto" and _has_bwa())
+        long_mapper = None
+        if options.is_long:
+            long_mapper = open_long_mapper(
+                reference, options.platform, options.mapper, work, options.threads
+            )
+        wants_bwa = options.mapper == "bwa" or (options.mapper == "auto" and _has_bwa())
+        use_bwa = wants_bwa and not options.is_long
         if use_bwa and not _has_bwa():
             raise InputError("bwa is not on PATH: install it, or use the exact mapper")
         index = bwa_index(reference, work) if use_bwa else None
         made = []
         for number, tile in tiles:
             name = _sample_name(options, number)
-            maker = _SampleMaker(options, genome, index, work, number, name)
+            maker = _SampleMaker(options, genome, index, long_mapper, work, number, name)
             made.append(maker.make(tile, _prefix(options, number)))
             logger.info("simulated %s on %s", name, tile)
     return made
@@ -285,7 +324,9 @@ def _tiles(options: SimulateOptions, genome: ContigSequences) -> list[tuple[int,
             )
         return [(options.first_sample, regions[0])]
     count = options.first_sample + options.samples - 1
-    drawn = draw_tiles(genome, regions, excluded, options.sample_size, count, options.seed)
+    drawn = draw_tiles(
+        genome, regions, excluded, options.sample_size, count, options.seed, options.flank
+    )
     numbered = list(enumerate(drawn, 1))
     return numbered[options.first_sample - 1 :]
 
@@ -297,6 +338,7 @@ class _SampleMaker:
     options: SimulateOptions
     genome: ContigSequences
     index: Path | None
+    long_mapper: LongMapper | None
     work: Path
     number: int
     name: str
@@ -306,7 +348,8 @@ class _SampleMaker:
         options = self.options
         rng = np.random.default_rng([options.seed, self.number])
         length = self.genome.lengths[tile.contig]
-        start, end = max(tile.start - FLANK, 0), min(tile.end + FLANK, length)
+        flank = options.flank
+        start, end = max(tile.start - flank, 0), min(tile.end + flank, length)
         reference = re.sub("[^ACGT]", "N", self.genome.fetch(tile.contig, start, end))
         truths = [
             read_truth(vcf, tile.contig, start, end, reference, start) for vcf in options.truths
@@ -315,6 +358,11 @@ class _SampleMaker:
             tile.contig, start, reference, truths, options.variants_per_kb, rng,
             mix_truths=options.directory is not None,
         )  # fmt: skip
+        draft = self.work / self.name
+        placement = Placement(tuple(self.genome.lengths.items()), tile.contig, start, self.name)
+        if self.long_mapper is not None:
+            self._make_long(self.long_mapper, tile, placement, draft, person, other, rng)
+            return self._publish(draft, prefix)
         if options.library == "typical":
             library = typical_library(sum(options.depth) / 2)
         else:
@@ -328,19 +376,71 @@ class _SampleMaker:
             copy = make(person, FIRST_HIDDEN_COPY + number, rng)
             molecules += [] if copy is None else [copy]
         sequencer = Sequencer(molecules, base_codes(reference.encode()), library, rng)
-        draft = self.work / self.name
-        contigs = tuple(self.genome.lengths.items())
-        placement = Placement(
-            contigs, tile.contig, start, self.name, library.has_proper_flag, library.has_qualities
+        placement = replace(
+            placement,
+            has_proper_flag=library.has_proper_flag,
+            has_qualities=library.has_qualities,
         )
         pairs = self._align(sequencer, placement, draft, library, rng)
+        mapper = "exact" if self.index is None else "bwa mem"
+        self._write_truth(draft, tile, placement, person, other, library, mapper, pairs)
+        return self._publish(draft, prefix)
+
+    def _make_long(
+        self,
+        mapper: LongMapper,
+        tile: Region,
+        placement: Placement,
+        draft: Path,
+        person: Genome,
+        other: Genome,
+        rng: np.random.Generator,
+    ) -> None:
+        """Write the files of a long-read sample to ``draft``.*."""
+        options = self.options
+        library = choose_library(
+            options.platform, options.library, options.depth, options.paralog_rate, rng
+        )
+        inner = (tile.start - placement.start, tile.end - placement.start)
+        molecules = molecules_of(person, other, library, rng)
+        sequencer = LongSequencer(molecules, len(person.reference), inner, library, rng)
+        raw = Path(f"{draft}.raw.bam")
+        reads = mapper.map(sequencer.reads(), placement, library, raw)
+        pysam.sort("--no-PG", "-o", f"{draft}.bam", "-T", f"{draft}.sort", str(raw))
+        raw.unlink()
+        pysam.index(f"{draft}.bam")
+        name = "exact" if mapper.index is None else "minimap2"
+        self._write_truth(draft, tile, placement, person, other, library, name, reads)
+
+    def _write_truth(
+        self,
+        draft: Path,
+        tile: Region,
+        placement: Placement,
+        person: Genome,
+        other: Genome,
+        library: Library | LongLibrary,
+        mapper: str,
+        count: int,
+    ) -> None:
+        """Write the truth, the region and the description of a sample."""
         records = write_truth(
-            Path(f"{draft}.truth.vcf.gz"), contigs, tile.contig, self.name, person.haplotypes,
-            reference, start, other.haplotypes if library.contamination > 0 else ((), ()),
+            Path(f"{draft}.truth.vcf.gz"), placement.contigs, tile.contig, self.name,
+            person.haplotypes, person.reference, person.start,
+            other.haplotypes if library.contamination > 0 else ((), ()),
         )  # fmt: skip
         write_text(Path(f"{draft}.bed"), f"{tile.contig}\t{tile.start}\t{tile.end}\n")
-        self._describe(draft, tile, library, pairs, records)
-        return self._publish(draft, prefix)
+        description = {
+            "sample": self.name,
+            "region": str(tile),
+            "seed": [self.options.seed, self.number],
+            "mapper": mapper,
+            "fragments": count,
+            "truth_records": records,
+            "variants_per_kb": self.options.variants_per_kb,
+            "library": library.describe(),
+        }
+        Path(f"{draft}.json").write_text(json.dumps(description, indent=1) + "\n")
 
     def _align(
         self,
@@ -374,21 +474,6 @@ class _SampleMaker:
         raw.unlink()
         pysam.index(str(aligned))
         return pairs
-
-    def _describe(
-        self, draft: Path, tile: Region, library: Library, pairs: int, records: int
-    ) -> None:
-        description = {
-            "sample": self.name,
-            "region": str(tile),
-            "seed": [self.options.seed, self.number],
-            "mapper": "exact" if self.index is None else "bwa mem",
-            "fragments": pairs,
-            "truth_records": records,
-            "variants_per_kb": self.options.variants_per_kb,
-            "library": library.describe(),
-        }
-        Path(f"{draft}.json").write_text(json.dumps(description, indent=1) + "\n")
 
     def _publish(self, draft: Path, prefix: Path) -> SimulatedSample:
         for suffix in _SUFFIXES:

@@ -27,11 +27,13 @@ def draw_tiles(
     size: int,
     count: int,
     seed: int,
+    flank: int = FLANK,
 ) -> list[Region]:
     """``count`` tiles of ``size`` bases, spread over ``regions`` in random order.
 
-    Tiles and their flanks keep clear of ``excluded`` and of runs of N. No tile comes twice until
-    all were used; then a shifted set begins. A longer list begins with the shorter one.
+    Tiles, with ``flank`` bases on both sides, keep clear of ``excluded`` and of runs of N. No tile
+    comes twice until all were used; then a shifted set begins. A longer list begins with the
+    shorter one.
 
     Raises
     ------
@@ -49,19 +51,19 @@ def draw_tiles(
             for start in range(region.start + shift, region.end - size + 1, size)
         ]
         for i in rng.permutation(len(offered)):
-            if len(chosen) < count and _usable(offered[i], genome, excluded):
+            if len(chosen) < count and _usable(offered[i], genome, excluded, flank):
                 chosen.append(offered[i])
         if not chosen:
             raise InputError(
-                f"no stretch of {size} bases (and {FLANK} on both sides) is free of N and of the "
+                f"no stretch of {size} bases (and {flank} on both sides) is free of N and of the "
                 "excluded regions: ask for smaller samples or more regions"
             )
         turn += 1
     return chosen
 
 
-def _usable(tile: Region, genome: ContigSequences, excluded: Sequence[Region]) -> bool:
-    low, high = tile.start - FLANK, tile.end + FLANK
+def _usable(tile: Region, genome: ContigSequences, excluded: Sequence[Region], flank: int) -> bool:
+    low, high = tile.start - flank, tile.end + flank
     if low < 0 or high > genome.lengths[tile.contig]:
         return False
     if overlapping(Region(tile.contig, low, high), excluded) is not None:

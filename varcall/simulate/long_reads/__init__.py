@@ -1,0 +1,1 @@
+"""Long reads: HiFi and nanopore molecules read, mapped and described."""
