@@ -317,10 +317,14 @@ def _tiles(options: SimulateOptions, genome: ContigSequences) -> list[tuple[int,
     if options.directory is None:
         if len(regions) > 1:
             raise UsageError("a single sample covers one region: name it with -r")
-        clash = overlapping(regions[0], excluded)
+        region, flank = regions[0], options.flank if options.is_long else 0
+        clash = overlapping(
+            Region(region.contig, max(region.start - flank, 0), region.end + flank), excluded
+        )
         if clash is not None:
+            around = f", with the {flank} bases on both sides," if flank else ""
             raise InputError(
-                f"{regions[0]} holds {clash}, which is excluded: choose another region"
+                f"{region}{around} holds {clash}, which is excluded: choose another region"
             )
         return [(options.first_sample, regions[0])]
     count = options.first_sample + options.samples - 1

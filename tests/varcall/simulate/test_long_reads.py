@@ -368,6 +368,11 @@ def test_reads_keep_clear_of_excluded_stretches(tmp_path: Path, reference_fasta:
         assert tile.start >= 28_000 or tile.end <= 12_000
     options = SimulateOptions(reference=reference_fasta, output=tmp_path / "x", platform="ont")
     assert options.flank == LONG_FLANKS["ont"]
+    bed = tmp_path / "excluded.bed"
+    bed.write_text("sim\t40000\t40100\n")
+    near = replace(options, exclude=(bed,), regions=("sim:10001-20000",))
+    with pytest.raises(InputError, match=r"with the 40000 bases on both sides, holds sim:40001"):
+        run_simulate(near)
 
 
 def test_usage(tmp_path: Path) -> None:
