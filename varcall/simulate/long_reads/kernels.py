@@ -156,9 +156,14 @@ def _site(m: MoleculeBases, at: int, strand: int, factors: np.ndarray) -> float:
 
 @kernel
 def _scaled(rate: float, factor: float) -> float:
-    """Scale a rate of indels by a factor, which means less where they are the rule anyway."""
+    """Scale a rate of indels by a factor, which means less where they are the rule anyway.
+
+    A power below 1 lowers the mean of factors whose mean is 1: what is put back undoes that for
+    log-normal factors whose logarithm has a variance of 3.2, as those of stretches and places.
+    """
     if rate > 0.02:
-        factor = factor ** ((1.0 - min(rate, 1.0)) ** 2)
+        power = (1.0 - min(rate, 1.0)) ** 2
+        factor = factor**power * np.exp(1.6 * power * (1.0 - power))
     return float(min(rate * factor, 0.9))
 
 

@@ -233,7 +233,13 @@ def _unit_changes(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _smooth_qualities(counts: np.ndarray) -> np.ndarray:
-    """Thin cells borrow: from the category in its class, then from it in all classes."""
+    """Thin cells borrow: from the category in its class, then from it in all classes.
+
+    The quality of a wrong base follows from what is wrong, not from the base before.
+    """
+    counts = counts.copy()
+    wrong = counts.shape[1] - 2  # the category of wrong bases, see `quality_category`
+    counts[:, wrong] = counts[:, wrong].sum(axis=1, keepdims=True)
     by_category = counts.sum(axis=(0, 2))[None, :, None, :] + 0.01
     everywhere = by_category / by_category.sum(-1, keepdims=True)
     steps = counts.sum(axis=0, keepdims=True) + 5.0 * everywhere
