@@ -31,6 +31,7 @@ from benchmarks import hidden
 from benchmarks.history import Table
 from benchmarks.results import add_options, report
 from models.feature_model.triage import Triage
+from models.tasks import COPIES
 from models.training.batch import Batch
 from models.training.feature_model import TriageRecipe
 from models.training.metrics import Predictions, predict
@@ -132,7 +133,7 @@ class Bench:
             )
             caller, _, _ = load_weights(train(job))
         asked = map(variant.change, self._asked(variant.realign))
-        return predict(caller, asked, torch.device("cpu"))
+        return predict(caller, asked, torch.device("cpu"))[COPIES.name]
 
     @cached_property
     def _shown(self) -> Callable[[float, bool], list[Batch]]:
@@ -161,10 +162,7 @@ class Bench:
 
     def _hard(self, batch: Batch) -> Batch:
         chosen = ~self.triage.is_sure(self.triage.predict(batch.features))
-        return Batch(
-            batch.images[chosen], batch.tokens[chosen], batch.features[chosen],
-            batch.labels[chosen], batch.weights[chosen],
-        )  # fmt: skip
+        return Batch(**{name: getattr(batch, name)[chosen] for name in Batch.__slots__})
 
 
 def losses(predictions: Predictions) -> NDArray[np.float64]:

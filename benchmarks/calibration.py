@@ -131,7 +131,9 @@ def write_json(model: str, found: Mapping[str, Sequence[Bin]]) -> Path:
     weights = read_weights(path)
     about = {
         "sha256": weights.sha256,
-        "calibration": weights.card.calibration.to_mapping(),
+        "calibration": {
+            task: fitted.to_mapping() for task, fitted in weights.card.calibration.items()
+        },
         "triage": weights.triage and weights.triage.settings.to_mapping(),
         "quality_map": weights.card.quality_map.to_mapping(),
         "found": {name: [item.to_mapping() for item in items] for name, items in found.items()},

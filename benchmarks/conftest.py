@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
 from benchmarks.slices import DATA, SLICES, stage
+from models.inference.engine import Engine
+from models.tasks import COPIES
 from varcall.evidence.window import Evidence, EvidenceReader, WindowReads, gather
 from varcall.genotyping.questions import Questions, questions_about
 from varcall.inputs.open import Inputs, open_inputs
@@ -30,11 +32,19 @@ class EngineInput:
     images: NDArray[np.uint8]
     tokens: NDArray[np.int32]
     features: NDArray[np.float32]
+    likelihoods: NDArray[np.float32]
 
     def repeated(self, n: int) -> "EngineInput":
         """Return n questions, these over and over."""
         rows = np.arange(n) % len(self.tokens)
-        return EngineInput(self.images[rows], self.tokens[rows], self.features[rows])
+        return EngineInput(
+            self.images[rows], self.tokens[rows], self.features[rows], self.likelihoods[rows]
+        )
+
+    def answered_by(self, engine: Engine) -> int:
+        """Let an engine answer; return how many questions there are."""
+        asked = self.images, self.tokens, self.features, self.likelihoods
+        return len(engine.predict(*asked, COPIES.name))
 
 
 @pytest.fixture
@@ -98,4 +108,5 @@ def engine_input(questions: list[Questions]) -> EngineInput:
         np.concatenate([item.images() for item in questions]),
         np.concatenate([item.tokens() for item in questions]),
         np.concatenate([item.features for item in questions]),
+        np.concatenate([item.likelihoods for item in questions]),
     )

@@ -16,6 +16,9 @@ PANEL_ROWS = IMAGE_SHAPE[0] // 2
 PATCH = 4
 """Side of the patches of the stem, in pixels."""
 
+POOLED_TOKENS = 2
+"""Image tokens beside those of the grid: averages, in which reads are counted."""
+
 MLP_RATIO = 2
 """Hidden width of a decoder layer's perceptron, in widths."""
 
@@ -31,8 +34,9 @@ class ModelConfig:
     """Sizes of the parts, and the token ids that tie a model to its prompt grammar.
 
     `image_channels` and `image_blocks` have one entry per stage of the image encoder; each stage
-    after the first halves the map. `prefix_length` leading columns of a token row are the fixed
-    instruction, `head_length` leading columns (instruction and context) are in place in every row.
+    after the first halves the map. `prefix_length` leading columns of a token row are the words
+    that start every prompt, `head_length` leading columns hold instruction and context. `options`
+    are the token ids of the answers of all tasks.
     """
 
     name: str
@@ -93,7 +97,7 @@ class ModelConfig:
 
     @property
     def image_grid(self) -> tuple[int, int]:
-        """Rows and columns of the last map; their product is the number of image tokens."""
+        """Rows and columns of the last map; each place becomes an image token."""
         rows, columns = PANEL_ROWS // PATCH, IMAGE_SHAPE[1] // PATCH
         for _ in self.image_channels[1:]:
             rows, columns = (rows + 1) // 2, (columns + 1) // 2
@@ -102,7 +106,7 @@ class ModelConfig:
     @property
     def image_tokens(self) -> int:
         """Number of tokens one image becomes."""
-        return self.image_grid[0] * self.image_grid[1]
+        return self.image_grid[0] * self.image_grid[1] + POOLED_TOKENS
 
     def to_json(self) -> str:
         """Return this configuration as a JSON object."""

@@ -1,48 +1,34 @@
 """The prompt: a fixed grammar over a small vocabulary, written as token rows.
 
-The text is Med-PaLM M's variant-calling prompt (arXiv 2307.14334, Table A.9) with context between
-its instruction and its question. A vocabulary entry is a piece of text with its leading space, so
-a text is the concatenation of its pieces and tokenising is exactly reversible.
+A prompt is an instruction, what is known of the sample, at times an example with its answer, the
+variants, and the question with its options. Of the task "copies" it is Med-PaLM M's variant-calling
+prompt (arXiv 2307.14334, Table A.9) with context between its instruction and its question. A
+vocabulary entry is a piece of text with its leading space, so a text is the concatenation of its
+pieces and tokenising is exactly reversible.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from math import inf, log
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-INSTRUCTION = (
+from models.context import CONTEXT, QUALITY_BINS, SLIPPAGE_RUNS, SLOTS, UNKNOWN
+from models.context import PromptContext as PromptContext
+from models.tasks import ANSWERS, COPIES, TASKS, Task
+
+PREAMBLE = (
     "Instructions: You are a helpful genetic assistant. The following are questions about variant "
-    "calling. Identify the number of copies of the putative variant in pileup images."
+    "calling."
 )
-QUESTION = (
-    "\nGiven <img>. Q: How many copies of this putative variant are shown in the middle of the "
-    "image? (A) 0 (B) 1 (C) 2 A:"
-)
-OPTIONS = (" 0", " 1", " 2")
-VERSION = 1
+"""The start of every prompt."""
+
+VERSION = 2
 """Raised whenever the vocabulary or the grammar changes: weights belong to one version."""
 
-PAD, UNKNOWN = "<pad>", " unknown"
-ASSAYS = (" genome", " exome", " panel")
-PLATFORMS = (
-    " illumina", " dnbseq", " element", " ultima", " iontorrent", " pacbio", " ont",
-)  # fmt: skip
-PAIRINGS = (" paired", " single")
-PLOIDIES = (" haploid", " diploid")
-READ_LENGTHS = (36, 50, 75, 100, 125, 150, 200, 250, 300, 500, 1000, 2000, 5000, 10000, 20000)
-DEPTHS = (5, 8, 12, 16, 20, 25, 30, 40, 50, 60, 80, 100, 150, 200, 400)
-PERCENTS = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50)
-"""Levels of base error and slippage; a rate becomes the nearest one by ratio."""
-
-SLIPPAGE_RUNS = (" 6-8", " 9-11", " 12-14", " 15-20")
-FEWEST_SPANNING_READS = 50
-"""A slippage rate measured on fewer reads is said to be unknown."""
-
+PAD = "<pad>"
 TYPES = (" SNV", " MNV", " insertion", " deletion", " two alleles")
 BASES = (" A", " C", " G", " T", " N")
 LONGEST_SPELLED = 12
@@ -50,29 +36,44 @@ LONGEST_SPELLED = 12
 
 END_BASES = 4
 LONG_LENGTHS = (15, 20, 30, 50, 100)
-MOST_ALLELE_TOKENS = 3 * LONGEST_SPELLED + len((" or",))
-
-
-def _bucket_words(values: Sequence[float], unit: str) -> tuple[str, ...]:
-    return tuple(f" {value:g}{unit}" for value in values)
-
-
-READ_LENGTH_WORDS = _bucket_words(READ_LENGTHS, "bp")
-DEPTH_WORDS = _bucket_words(DEPTHS, "x")
-PERCENT_WORDS = _bucket_words(PERCENTS, "%")
 LENGTH_WORDS = (*(f" <={n}" for n in LONG_LENGTHS), f" >{LONG_LENGTHS[-1]}")
+FARTHEST = 110
+"""Bases from a variant to the other one that a prompt names: both must be in the picture."""
 
-_CONTEXT = "\nContext: assay{}, platform{}, reads{}{}, depth{}, ploidy{}, error{}, slippage{}."
-_VARIANT = "\nVariant:{}, REF{}, ALT{}. Measured <features>."
+DISTANCE_WORDS = tuple(f" {distance:+d}" for distance in range(-FARTHEST, FARTHEST + 1))
+
+_VARIANT = "\nVariant:{}, REF{}, ALT{}. Measured"
+_OTHER_VARIANT = "\nOther variant:{}, REF{}, ALT{}, at{}."
+_LITERAL_IMAGE = " Given <img>"
+"""In an example, which shows no picture: a word of its own, so it is no place for one."""
+
+_EXEMPLAR = f"\nExample:{{}}, REF{{}}, ALT{{}}.{_LITERAL_IMAGE}. Q:{{}}{{}}"
+_QUESTION = " <features>.\nGiven <img>. Q:{}{}"
+_LETTERS = "ABCDEFGH"
 _FIXED_WORDS = re.compile(r" ?<\w+>| \([A-Z]\)| A:|\n\w+| ?\w+|[^\w ]")
+
+DROPPED_CONTEXT, DROPPED_WORD, WRONG_WORD = 0.05, 0.1, 0.03
+"""In training: how often nothing is said of the sample, a word of it is not said, or is wrong."""
+
+
+def _options_text(task: Task) -> str:
+    options = (
+        f" ({letter}){option}" for letter, option in zip(_LETTERS, task.options, strict=False)
+    )
+    return "".join(options) + " A:"
 
 
 def _build_vocabulary() -> tuple[str, ...]:
-    fixed = INSTRUCTION + _CONTEXT.replace("{}", "") + _VARIANT.replace("{}", "") + QUESTION
-    pieces = [PAD, *OPTIONS, *_FIXED_WORDS.findall(fixed), UNKNOWN, " or", " length", " to"]
-    pieces += [*ASSAYS, *PLATFORMS, *PAIRINGS, *PLOIDIES, *TYPES, *BASES, *SLIPPAGE_RUNS]
-    pieces += [*READ_LENGTH_WORDS, *DEPTH_WORDS, *PERCENT_WORDS, *LENGTH_WORDS]
-    return tuple(dict.fromkeys(pieces))
+    said_of_tasks = [
+        text for task in TASKS.values() for text in (*task.instructions, *task.questions)
+    ]
+    frames = (PREAMBLE, CONTEXT, _VARIANT, _OTHER_VARIANT, _EXEMPLAR, _QUESTION)
+    texts = [*(frame.replace("{}", "") for frame in frames), *said_of_tasks]
+    pieces = [PAD, *ANSWERS, *(piece for text in texts for piece in _FIXED_WORDS.findall(text))]
+    pieces += [*(f" ({letter})" for letter in _LETTERS), " A:", UNKNOWN, _LITERAL_IMAGE]
+    pieces += [" or", " length", " to", *TYPES, *BASES, *SLIPPAGE_RUNS, *QUALITY_BINS]
+    pieces += [word for words in SLOTS for word in words]
+    return tuple(dict.fromkeys((*pieces, *LENGTH_WORDS, *DISTANCE_WORDS)))
 
 
 VOCABULARY = _build_vocabulary()
@@ -83,7 +84,7 @@ _PIECE = re.compile("|".join(re.escape(p) for p in sorted(VOCABULARY[1:], key=le
 
 PAD_TOKEN, UNKNOWN_TOKEN = _ID[PAD], _ID[UNKNOWN]
 IMAGE_TOKEN, FEATURES_TOKEN = _ID[" <img>"], _ID[" <features>"]
-OPTION_TOKENS = tuple(_ID[option] for option in OPTIONS)
+OPTION_TOKENS = tuple(_ID[option] for option in ANSWERS)
 
 
 def encode(text: str) -> list[int]:
@@ -109,118 +110,80 @@ def decode(tokens: Sequence[int] | NDArray[np.integer]) -> str:
     return "".join(VOCABULARY[token] for token in tokens if token != PAD_TOKEN)
 
 
-class LibraryLike(Protocol):
-    """What the prompt says of a library; `varcall.reads.library_profile.LibraryProfile` is one."""
-
-    @property
-    def platform(self) -> str:
-        """Sequencing platform, such as "illumina"."""
-        ...
-
-    @property
-    def paired(self) -> bool:
-        """Whether reads come in pairs."""
-        ...
-
-    @property
-    def read_length(self) -> int:
-        """Bases of a typical read."""
-        ...
-
-    @property
-    def depth(self) -> float:
-        """Mean reads over a base."""
-        ...
-
-    @property
-    def error_rate(self) -> float:
-        """Share of wrong bases among confident ones."""
-        ...
-
-    @property
-    def slippage(self) -> Sequence[float]:
-        """Share of reads that miscount homopolymers, by `SLIPPAGE_RUNS`."""
-        ...
-
-    @property
-    def slippage_reads(self) -> Sequence[int]:
-        """Reads behind each slippage."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class PromptContext:
-    """What a prompt says of the sample, in words of the vocabulary; one per sample."""
-
-    assay: str = UNKNOWN
-    platform: str = UNKNOWN
-    pairing: str = UNKNOWN
-    read_length: str = UNKNOWN
-    depth: str = UNKNOWN
-    ploidy: str = " diploid"
-    error: str = UNKNOWN
-    slippage: tuple[str, str, str, str] = (UNKNOWN,) * 4
-
-    @classmethod
-    def from_profile(
-        cls, profile: LibraryLike, assay: str = "genome", ploidy: int = 2
-    ) -> "PromptContext":
-        """Quantise a library profile into words; what it does not know becomes "unknown".
-
-        Parameters
-        ----------
-        profile
-            Its rates are fractions; a slippage rate behind which stand fewer than
-            `FEWEST_SPANNING_READS` reads is unknown.
-        assay
-            "genome", "exome" or "panel".
-        ploidy
-            1 or 2; anything else is unknown.
-        """
-        a, b, c, d = (
-            _percent_word(rate) if reads >= FEWEST_SPANNING_READS else UNKNOWN
-            for rate, reads in zip(profile.slippage, profile.slippage_reads, strict=True)
-        )
-        return cls(
-            assay=_known(f" {assay}", ASSAYS),
-            platform=_known(f" {profile.platform.lower()}", PLATFORMS),
-            pairing=PAIRINGS[0] if profile.paired else PAIRINGS[1],
-            read_length=_nearest(profile.read_length, READ_LENGTHS, READ_LENGTH_WORDS),
-            depth=_nearest(profile.depth, DEPTHS, DEPTH_WORDS),
-            ploidy=dict(zip((1, 2), PLOIDIES, strict=True)).get(ploidy, UNKNOWN),
-            error=_percent_word(profile.error_rate),
-            slippage=(a, b, c, d),
-        )
-
-    @property
-    def text(self) -> str:
-        """The context's line of the prompt."""
-        runs = "".join(
-            f"{run}{rate}" for run, rate in zip(SLIPPAGE_RUNS, self.slippage, strict=True)
-        )
-        return _CONTEXT.format(
-            self.assay, self.platform, self.pairing, self.read_length, self.depth, self.ploidy,
-            self.error, runs,
-        )  # fmt: skip
-
-
 @dataclass(frozen=True, slots=True)
 class VariantQuestion:
-    """A putative variant: REF and the one or two ALT alleles whose copies are asked for."""
+    """A putative variant: REF and the one or two ALT alleles that are asked about."""
 
     ref: str
     alts: tuple[str, ...]
 
     @property
+    def words(self) -> tuple[str, str, str]:
+        """The words of its type, REF and ALTs."""
+        ref, *alts = (_allele_text(allele) for allele in (self.ref, *self.alts))
+        return variant_type(self.ref, self.alts), ref, " or".join(alts)
+
+    @property
+    def text(self) -> str:
+        """The variant's line of the prompt, up to its measured features."""
+        return _VARIANT.format(*self.words)
+
+
+@dataclass(frozen=True, slots=True)
+class OtherVariant:
+    """The second variant of a question about two.
+
+    `distance` is from the start of the first variant to its start, in bases of the reference,
+    negative where it stands before; farther than `FARTHEST` counts as that far.
+    """
+
+    ref: str
+    alt: str
+    distance: int
+
+    @property
     def text(self) -> str:
         """The variant's line of the prompt."""
-        ref, *alts = (_allele_text(allele) for allele in (self.ref, *self.alts))
-        return _VARIANT.format(variant_type(self.ref, self.alts), ref, " or".join(alts))
+        nearer = max(-FARTHEST, min(FARTHEST, self.distance))
+        return _OTHER_VARIANT.format(
+            *VariantQuestion(self.ref, (self.alt,)).words, DISTANCE_WORDS[nearer + FARTHEST]
+        )
 
 
-def prompt_text(context: PromptContext, question: VariantQuestion) -> str:
-    """Return the whole prompt as text; the answer is one of `OPTIONS`."""
-    return INSTRUCTION + context.text + question.text + QUESTION
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """An example in words: a variant, and which option of the task is the answer."""
+
+    ref: str
+    alts: tuple[str, ...]
+    answer: int
+
+    def text(self, task: str) -> str:
+        """Return the example's line of the prompt."""
+        asked = TASKS[task]
+        words = VariantQuestion(self.ref, self.alts).words
+        options = _options_text(asked) + asked.options[self.answer]
+        return _EXEMPLAR.format(*words, asked.question, options) + "."
+
+
+def prompt_text(
+    context: PromptContext,
+    question: VariantQuestion,
+    task: str = COPIES.name,
+    other: OtherVariant | None = None,
+    exemplar: Exemplar | None = None,
+) -> str:
+    """Return the whole prompt as text; the answer is one of the task's options."""
+    asked = TASKS[task]
+    return (
+        PREAMBLE
+        + asked.instruction
+        + context.text
+        + (exemplar.text(task) if exemplar else "")
+        + (other.text if other else "")
+        + question.text
+        + _QUESTION.format(asked.question, _options_text(asked))
+    )
 
 
 def variant_type(ref: str, alts: Sequence[str]) -> str:
@@ -244,60 +207,68 @@ def _allele_text(allele: str) -> str:
     return f" length{length}{''.join(ends)}"
 
 
-def _known(word: str, words: Sequence[str]) -> str:
-    return word if word in words else UNKNOWN
-
-
-def _nearest(value: float, levels: Sequence[float], words: Sequence[str]) -> str:
-    """Return the word of the level nearest by ratio; values that are not positive are unknown."""
-    if not 0 < value < inf:
-        return UNKNOWN
-    distances = [abs(log(value) - log(level)) for level in levels]
-    return words[distances.index(min(distances))]
-
-
-def _percent_word(rate: float) -> str:
-    if not 0 <= rate < inf:
-        return UNKNOWN
-    return _nearest(max(100 * rate, PERCENTS[0]), PERCENTS, PERCENT_WORDS)
-
-
-_QUESTION_TOKENS = encode(QUESTION)
-PREFIX_TOKENS: tuple[int, ...] = tuple(encode(INSTRUCTION))
-"""The fixed instruction that starts every row."""
-
-_PLAIN_HEAD = encode(INSTRUCTION + PromptContext().text)
-HEAD_LENGTH = len(_PLAIN_HEAD)
-"""Tokens of instruction and context, the same for every sample."""
-
-CONTEXT_COLUMNS: tuple[int, ...] = tuple(
-    i for i, token in enumerate(_PLAIN_HEAD) if VOCABULARY[token] in (UNKNOWN, " diploid")
-)
-"""Columns of a row that hold what is said of the sample; each may say "unknown" instead."""
-
-PROMPT_LENGTH = (
-    HEAD_LENGTH + len(encode(_VARIANT.format(TYPES[0], "", ""))) + MOST_ALLELE_TOKENS
-    + len(_QUESTION_TOKENS)
-)  # fmt: skip
-"""Tokens of a row: the longest prompt of the grammar."""
-
-_FEATURES_AND_QUESTION = encode(" <features>." + QUESTION)
-TEXT_LENGTH = PROMPT_LENGTH - len(_FEATURES_AND_QUESTION)
-"""Leading columns of a row: the words that are read before picture and features."""
-
-QUESTION_TOKENS: tuple[int, ...] = tuple(_FEATURES_AND_QUESTION)
-"""The columns after them, the same in every row: `<features>`, the question with `<img>`."""
-
-
-@lru_cache(maxsize=1 << 16)
-def _question_tokens(ref: str, alts: tuple[str, ...]) -> NDArray[np.int32]:
-    tokens = np.array(encode(VariantQuestion(ref, alts).text) + _QUESTION_TOKENS, np.int32)
+def _encoded(text: str) -> NDArray[np.int32]:
+    tokens = np.array(encode(text), np.int32)
     tokens.flags.writeable = False
     return tokens
 
 
+# The parts of a row, each in columns of its own whatever the others hold.
+_INSTRUCTIONS = {
+    name: tuple(_encoded(text) for text in task.instructions) for name, task in TASKS.items()
+}
+_QUESTIONS = {
+    name: tuple(_encoded(_QUESTION.format(q, _options_text(task))) for q in task.questions)
+    for name, task in TASKS.items()
+}
+ENDINGS = {name: tuple(encode(_options_text(task))) for name, task in TASKS.items()}
+"""The options as they end a prompt of each task."""
+
+_LONGEST_ALLELE = "A" * LONGEST_SPELLED
+_PLAIN_CONTEXT = _encoded(CONTEXT.format(*(UNKNOWN,) * len(SLOTS)))
+
+PREFIX_TOKENS: tuple[int, ...] = tuple(encode(PREAMBLE))
+"""The words that start every row."""
+
+_CONTEXT_AT = len(PREFIX_TOKENS) + max(len(t) for way in _INSTRUCTIONS.values() for t in way)
+HEAD_LENGTH = _CONTEXT_AT + len(_PLAIN_CONTEXT)
+"""Columns of instruction and context."""
+
+CONTEXT_COLUMNS: tuple[int, ...] = tuple(
+    int(column) for column in _CONTEXT_AT + np.flatnonzero(_PLAIN_CONTEXT == UNKNOWN_TOKEN)
+)
+"""Columns of a row that hold what is said of the sample; each may say "unknown" instead."""
+
+_SLOT_TOKENS = tuple(np.array([_ID[word] for word in words], np.int32) for words in SLOTS)
+
+_EXEMPLAR_LENGTH = max(
+    len(encode(Exemplar(_LONGEST_ALLELE, (_LONGEST_ALLELE,) * 2, 0).text(name))) for name in TASKS
+)
+_OTHER_LENGTH = len(encode(OtherVariant(_LONGEST_ALLELE, _LONGEST_ALLELE, 0).text))
+_VARIANT_LENGTH = len(encode(VariantQuestion(_LONGEST_ALLELE, (_LONGEST_ALLELE,) * 2).text))
+_EXEMPLAR_END = HEAD_LENGTH + _EXEMPLAR_LENGTH
+_OTHER_END = _EXEMPLAR_END + _OTHER_LENGTH
+
+TEXT_LENGTH = _OTHER_END + _VARIANT_LENGTH
+"""Leading columns of a row: the words that are read before features and picture."""
+
+PROMPT_LENGTH = TEXT_LENGTH + max(len(t) for way in _QUESTIONS.values() for t in way)
+"""Columns of a row."""
+
+
+@lru_cache(maxsize=1 << 16)
+def _variant_tokens(ref: str, alts: tuple[str, ...]) -> NDArray[np.int32]:
+    return _encoded(VariantQuestion(ref, alts).text)
+
+
 def write_tokens(
-    context: PromptContext, refs: Sequence[str], alts: Sequence[tuple[str, ...]]
+    context: PromptContext,
+    refs: Sequence[str],
+    alts: Sequence[tuple[str, ...]],
+    task: str = COPIES.name,
+    others: Sequence[OtherVariant] | None = None,
+    rng: np.random.Generator | None = None,
+    exemplar: Exemplar | None = None,
 ) -> NDArray[np.int32]:
     """Write the prompts of many questions about one sample.
 
@@ -307,15 +278,96 @@ def write_tokens(
         What the prompts say of the sample.
     refs, alts
         REF, and the one or two putative ALTs, of each question.
+    task
+        Name of the task.
+    others
+        The second variant of each question, where the task names one.
+    rng
+        In training: draws the words of instruction and question, and which words about the sample
+        are left out or wrong. None writes the plain prompt.
+    exemplar
+        An example to show before the variants.
 
     Returns
     -------
-    int32 [n, PROMPT_LENGTH]: instruction, context, padding, variant, question.
+    int32 [n, PROMPT_LENGTH], in columns that do not depend on the task: the start of every prompt,
+    instruction, context, example, other variant, variant; from `TEXT_LENGTH` on the question, at
+    the end of the row. What is shorter than its columns is padded.
+
+    Raises
+    ------
+    ValueError
+        When the task names a second variant and there is none, or the other way round.
     """
-    head = np.array(encode(INSTRUCTION + context.text), np.int32)
+    if (others is not None) != TASKS[task].names_other_variant:
+        raise ValueError(f"Of the task {task} other variants are needed, or not named.")
     rows = np.full((len(refs), PROMPT_LENGTH), PAD_TOKEN, np.int32)
-    rows[:, :HEAD_LENGTH] = head
-    for row, ref, alt in zip(rows, refs, alts, strict=True):
-        tail = _question_tokens(ref, alt)
-        row[PROMPT_LENGTH - len(tail) :] = tail
+    rows[:, : len(PREFIX_TOKENS)] = PREFIX_TOKENS
+    rows[:, _CONTEXT_AT:HEAD_LENGTH] = _PLAIN_CONTEXT
+    rows[:, CONTEXT_COLUMNS] = _context_tokens(context, len(refs), rng)
+    if exemplar is not None:
+        _write_from(rows[:, HEAD_LENGTH:], _encoded(exemplar.text(task)))
+    for i, (row, ref, alt) in enumerate(zip(rows, refs, alts, strict=True)):
+        _write_from(row[len(PREFIX_TOKENS) :], _drawn(_INSTRUCTIONS[task], rng))
+        if others is not None:
+            _write_to(row[:_OTHER_END], _encoded(others[i].text))
+        _write_to(row[:TEXT_LENGTH], _variant_tokens(ref, alt))
+        _write_to(row, _drawn(_QUESTIONS[task], rng))
     return rows
+
+
+def _context_tokens(
+    context: PromptContext, n: int, rng: np.random.Generator | None
+) -> NDArray[np.int32]:
+    """Return the words about the sample, int32 [n, slots]; with `rng` some are unknown or wrong."""
+    told = np.tile(np.array([_ID[word] for word in context.words], np.int32), (n, 1))
+    if rng is None:
+        return told
+    anything = np.stack([words[rng.integers(len(words), size=n)] for words in _SLOT_TOKENS], 1)
+    chance = rng.random(told.shape)
+    told = np.where(chance < WRONG_WORD, anything, told)
+    dropped = (chance > 1 - DROPPED_WORD) | (rng.random((n, 1)) < DROPPED_CONTEXT)
+    return np.where(dropped, np.int32(UNKNOWN_TOKEN), told)
+
+
+def _drawn(
+    ways: tuple[NDArray[np.int32], ...], rng: np.random.Generator | None
+) -> NDArray[np.int32]:
+    return ways[0] if rng is None else ways[int(rng.integers(len(ways)))]
+
+
+def _write_from(columns: NDArray[np.int32], tokens: NDArray[np.int32]) -> None:
+    columns[..., : len(tokens)] = tokens
+
+
+def _write_to(columns: NDArray[np.int32], tokens: NDArray[np.int32]) -> None:
+    columns[..., columns.shape[-1] - len(tokens) :] = tokens
+
+
+def words_of(tokens: NDArray[np.int32]) -> NDArray[np.int64]:
+    """Return how many words each row of tokens has, int64 [n]."""
+    return np.asarray(np.count_nonzero(tokens != PAD_TOKEN, axis=1), np.int64)
+
+
+def packed(tokens: NDArray[np.int32], width: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """Leave out padding of rows, of which every model's answer is independent.
+
+    Parameters
+    ----------
+    tokens
+        int32 [n, c], rows of `write_tokens` or leading columns of them.
+    width
+        How many columns to keep; no row has more words.
+
+    Returns
+    -------
+    int32 [n, width] twice: the words of each row in their order, and the columns that they stood
+    in. Padding that is left stands behind `PREFIX_TOKENS`, since a word has to see one.
+    """
+    first = len(PREFIX_TOKENS)
+    is_word = tokens[:, first:] != PAD_TOKEN
+    order = np.argsort(is_word, axis=1, kind="stable")[:, tokens.shape[1] - width :]
+    columns = np.concatenate(
+        [np.tile(np.arange(first, dtype=np.int32), (len(tokens), 1)), order + first], axis=1
+    ).astype(np.int32)
+    return np.take_along_axis(tokens, columns, axis=1), columns

@@ -45,6 +45,8 @@ class DeferredEngine(KnownWeights):
         images: NDArray[np.uint8],
         tokens: NDArray[np.int32],
         features: NDArray[np.float32],
+        likelihoods: NDArray[np.float32],
+        task: str,
     ) -> NDArray[np.float32]:
         """Answer as `Engine.predict` says."""
-        return self._engine.predict(images, tokens, features)
+        return self._engine.predict(images, tokens, features, likelihoods, task)

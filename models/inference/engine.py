@@ -17,6 +17,7 @@ from models.config import IMAGE_SHAPE
 from models.errors import ModelError
 from models.prompt import PromptContext, write_tokens
 from models.registry import weights_path
+from models.tasks import COPIES
 
 _log = logging.getLogger(__name__)
 
@@ -59,8 +60,10 @@ class Engine(Protocol):
         images: NDArray[np.uint8],
         tokens: NDArray[np.int32],
         features: NDArray[np.float32],
+        likelihoods: NDArray[np.float32],
+        task: str,
     ) -> NDArray[np.float32]:
-        """Return the probability of each option, float32 [n, options].
+        """Return the probability of each option of a task, float32 [n, options].
 
         A row's answer does not depend, to the bit, on the other rows, their number or its place.
 
@@ -69,9 +72,14 @@ class Engine(Protocol):
         images
             uint8 [n, 224, 224, 3] pileup images.
         tokens
-            int32 [n, PROMPT_LENGTH] prompts of `models.prompt.write_tokens`.
+            int32 [n, PROMPT_LENGTH] prompts of the task, by `models.prompt.write_tokens`.
         features
             float32 [n, n_features], in the order of `card.features`.
+        likelihoods
+            float32 [n, 3], natural logarithms of the likelihoods of 0, 1 and 2 copies that counts
+            of reads give; the highest of a row is 0, and all are where no read tells.
+        task
+            Name of the task, of `models.tasks.TASKS`.
         """
         ...
 
@@ -248,6 +256,9 @@ def _probe(engine: Engine) -> None:
     """
     tokens = write_tokens(PromptContext(), ["A"], [("C",)])
     features = np.zeros((1, engine.card.config.n_features), np.float32)
-    answer = engine.predict(np.zeros((1, *IMAGE_SHAPE), np.uint8), tokens, features)
+    likelihoods = np.zeros((1, len(COPIES.options)), np.float32)
+    answer = engine.predict(
+        np.zeros((1, *IMAGE_SHAPE), np.uint8), tokens, features, likelihoods, COPIES.name
+    )
     if not (np.isfinite(answer).all() and abs(answer.sum() - 1) < _PROBE_TOLERANCE):
         raise ArithmeticError(f"it answers {answer.tolist()}")

@@ -13,7 +13,8 @@ from models.config import IMAGE_SHAPE, PANEL_ROWS
 from models.errors import ModelError
 from models.inference.arrays import check_arrays
 from models.inference.base import KnownWeights
-from models.prompt import QUESTION_TOKENS, TEXT_LENGTH
+from models.prompt import PAD_TOKEN, TEXT_LENGTH, packed, words_of
+from models.tasks import ANSWERS, answer_columns
 from models.weights.weights_file import (
     QUESTION_GRAPH,
     TEXT_GRAPH,
@@ -26,7 +27,10 @@ from models.weights.weights_file import (
 Arrays = Sequence[NDArray[Any]]
 
 _TEXTS_KEPT = 128
-"""Prompt texts whose keys and values stay in memory, 150 KB each for the tiny model."""
+"""Prompts whose words, read, stay in memory, 150 KB each for the tiny model."""
+
+_TEXT_STEP = 32
+"""Texts are padded to a multiple of as many words: OpenVINO compiles a graph for each length."""
 
 
 class Network(Protocol):
@@ -97,28 +101,36 @@ class GraphEngine(KnownWeights):
         images: NDArray[np.uint8],
         tokens: NDArray[np.int32],
         features: NDArray[np.float32],
+        likelihoods: NDArray[np.float32],
+        task: str,
     ) -> NDArray[np.float32]:
         """Answer as `Engine.predict` says.
 
         Raises
         ------
         ValueError
-            As `check_arrays` does, or when a prompt has another question.
+            As `check_arrays` does.
         """
-        check_arrays(self._card.config, images, tokens, features)
-        if not (tokens[:, TEXT_LENGTH:] == QUESTION_TOKENS).all():
-            raise ValueError("a prompt does not end with the question of models.prompt")
-        answers = np.empty((len(images), len(self._card.config.options)), np.float32)
+        check_arrays(self._card.config, images, tokens, features, likelihoods, task)
+        logits = np.empty((len(images), len(ANSWERS)), np.float32)
         images, features = np.ascontiguousarray(images), np.ascontiguousarray(features)
         for i, cut in enumerate(self._cuts[np.searchsorted(self._cuts, _drawn_rows(images))]):
             upper, lower = (images[i : i + 1, start : start + cut] for start in (0, PANEL_ROWS))
-            text = self._read(tokens[i, :TEXT_LENGTH].tobytes())
-            answers[i] = self._question.run((upper, lower, features[i : i + 1]), text)[0]
-        return answers
+            one = slice(i, i + 1)
+            text = self._read(tokens[i].tobytes())
+            own = upper, lower, features[one], likelihoods[one]
+            logits[i] = self._question.run(own, text)[0]
+        chosen = logits[:, answer_columns(task)]
+        return self._card.calibration_of(task).probabilities(chosen)
 
 
-def _read_text(network: Network, words: bytes) -> Arrays:
-    return tuple(network.run((np.frombuffer(words, np.int32),), ()))
+def _read_text(network: Network, row: bytes) -> Arrays:
+    tokens = np.frombuffer(row, np.int32)
+    text, question = tokens[None, :TEXT_LENGTH], np.flatnonzero(tokens[TEXT_LENGTH:] != PAD_TOKEN)
+    steps = -(-int(words_of(text)[0]) // _TEXT_STEP)
+    words, columns = packed(text, min(steps * _TEXT_STEP, TEXT_LENGTH))
+    asked = (question + TEXT_LENGTH).astype(np.int32)
+    return tuple(network.run((words[0], columns[0], tokens[asked], asked), ()))
 
 
 def _drawn_rows(images: NDArray[np.uint8]) -> NDArray[np.int64]:

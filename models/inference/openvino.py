@@ -16,21 +16,21 @@ _PRECISION_HINTS = {"fp32": "f32", "bf16": "bf16"}
 
 
 class _Network:
-    """A graph in OpenVINO, compiled once for each number of rows."""
+    """A graph in OpenVINO, compiled once for each number of rows and of words."""
 
     def __init__(self, core: openvino.Core, graph: bytes, options: dict[str, str | int]) -> None:
         self._core, self._model, self._options = core, core.read_model(graph), options
-        self._requests: dict[tuple[int, ...], _Request] = {}
+        self._requests: dict[tuple[tuple[int, ...], ...], _Request] = {}
 
     def run(self, own: Arrays, text: Arrays) -> list[NDArray[np.float32]]:
         """Return the outputs; see `models.inference.graph.Network`."""
-        shape = own[0].shape
-        if shape not in self._requests:
+        shapes = tuple(x.shape for x in (*own, *text))
+        if shapes not in self._requests:
             # Without fixed shapes it takes half as long again.
-            self._model.reshape({i: x.shape for i, x in enumerate((*own, *text))})
+            self._model.reshape(dict(enumerate(shapes)))
             compiled = self._core.compile_model(self._model, "CPU", self._options)
-            self._requests[shape] = _Request(compiled)
-        return self._requests[shape].run(own, text)
+            self._requests[shapes] = _Request(compiled)
+        return self._requests[shapes].run(own, text)
 
 
 class _Request:

@@ -1,12 +1,12 @@
 """The reference engine: the model itself, on the CPU or on CUDA."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from models.card import ModelCard
 from models.config import IMAGE_SHAPE
@@ -15,7 +15,8 @@ from models.inference.arrays import check_arrays
 from models.inference.base import KnownWeights
 from models.network.caller import VariantCaller
 from models.network.memory import keep_freed_memory
-from models.prompt import PREFIX_TOKENS
+from models.prompt import PREFIX_TOKENS, PROMPT_LENGTH, packed, words_of
+from models.tasks import ANSWERS, COPIES, answer_columns
 from models.weights.model_weights import load_weights
 
 BATCH = 32
@@ -26,6 +27,10 @@ A window asks about a dozen pictures.
 
 CUDA_BATCH = 128
 """The same on CUDA, where one process answers for all workers."""
+
+
+_WIDTHS = (128, 160, PROMPT_LENGTH)
+"""Words that a row is padded to, the least that suffices: SNVs, all of "copies", all."""
 
 
 class _Rows:
@@ -65,13 +70,20 @@ class TorchEngine(KnownWeights):
             caller.eval().image_encoder.fold()
             self._caller = caller.to(self.device).channels_last()
             self._caller.image_encoder.to(image_dtype)
-            self._prefix = caller.decoder.prefix(torch.tensor(PREFIX_TOKENS, device=self.device))
+            self._prefix = caller.decoder.prefix(
+                torch.tensor(PREFIX_TOKENS, device=self.device),
+                torch.arange(len(PREFIX_TOKENS), device=self.device),
+            )
         self._batch = CUDA_BATCH if self.device.type == "cuda" else BATCH
         self._inputs = (
             self._rows(IMAGE_SHAPE, torch.uint8),
-            self._rows((card.config.prompt_length,), torch.int32),
             self._rows((card.config.n_features,), torch.float32),
+            self._rows((len(COPIES.options),), torch.float32),
         )
+        self._words = {
+            width: (self._rows((width,), torch.int32), self._rows((width,), torch.int32))
+            for width in _WIDTHS
+        }
 
     def _rows(self, shape: tuple[int, ...], dtype: torch.dtype) -> _Rows:
         return _Rows((self._batch, *shape), dtype, self.device)
@@ -81,6 +93,8 @@ class TorchEngine(KnownWeights):
         images: NDArray[np.uint8],
         tokens: NDArray[np.int32],
         features: NDArray[np.float32],
+        likelihoods: NDArray[np.float32],
+        task: str,
     ) -> NDArray[np.float32]:
         """Answer as `Engine.predict` says.
 
@@ -89,29 +103,45 @@ class TorchEngine(KnownWeights):
         ValueError
             As `check_arrays` does.
         """
-        check_arrays(self._card.config, images, tokens, features)
-        n = len(images)
-        answers = np.empty((n, len(self._card.config.options)), np.float32)
+        check_arrays(self._card.config, images, tokens, features, likelihoods, task)
+        logits = np.empty((len(images), len(ANSWERS)), np.float32)
+        # By its own words alone, so that no other row decides in which shape a row is calculated.
+        width_of = np.searchsorted(_WIDTHS, words_of(tokens))
         with torch.inference_mode():
-            for start in range(0, n, self._batch):
-                rows = slice(start, min(start + self._batch, n))
-                answers[rows] = self._answer(images[rows], tokens[rows], features[rows])
-        return answers
+            for i, width in enumerate(_WIDTHS):
+                alike = np.flatnonzero(width_of == i)
+                for start in range(0, len(alike), self._batch):
+                    rows = alike[start : start + self._batch]
+                    words = packed(tokens[rows], width)
+                    logits[rows] = self._answer(
+                        (images[rows], features[rows], likelihoods[rows]), words, width
+                    )
+        chosen = logits[:, answer_columns(task)]
+        return self._card.calibration_of(task).probabilities(chosen)
 
-    def _answer(self, *asked: NDArray[Any]) -> NDArray[np.float32]:
-        pixels, words, values = (
-            batch.fill(rows) for batch, rows in zip(self._inputs, asked, strict=True)
+    def _answer(
+        self, asked: Sequence[NDArray[Any]], words: Sequence[NDArray[np.int32]], width: int
+    ) -> NDArray[np.float32]:
+        pixels, features, likelihoods, tokens, columns = (
+            batch.fill(rows)
+            for batch, rows in zip(
+                (*self._inputs, *self._words[width]), (*asked, *words), strict=True
+            )
         )
         caller = self._caller
-        logits = caller.read(
-            caller.image_encoder(pixels).float(),
-            caller.feature_encoder(values),
-            words,
-            prefix=self._prefix,
+        logits: NDArray[np.float32] = (
+            caller.read(
+                caller.image_encoder(pixels).float(),
+                caller.feature_encoder(features),
+                likelihoods,
+                tokens,
+                columns,
+                prefix=self._prefix,
+            )
+            .cpu()
+            .numpy()
         )
-        calibrated = self._card.calibration.apply(logits)
-        p: NDArray[np.float32] = functional.softmax(calibrated, dim=1).cpu().numpy()
-        return p[: len(asked[0])]
+        return logits[: len(asked[0])]
 
 
 def has_cuda() -> bool:

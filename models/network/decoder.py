@@ -34,6 +34,23 @@ class Prefix:
     values: tuple[Tensor, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Question:
+    """The words of prompts that follow a `Prefix`, ready to be read with pictures and features.
+
+    Attributes
+    ----------
+    words
+        float [n, words, width], embedded.
+    mask
+        float [n, 1, length, length], what sees what, as `DecoderLayer` takes it; the length is that
+        of words, image tokens and soft tokens together.
+    """
+
+    words: Tensor
+    mask: Tensor
+
+
 class DecoderLayer(nn.Module):
     """Pre-norm attention and perceptron."""
 
@@ -75,30 +92,28 @@ class DecoderLayer(nn.Module):
 class PromptDecoder(nn.Module):
     """Token rows with image and soft tokens in their places -> the state at the last position.
 
-    Columns of the head (instruction, context) count their place from the start, the others from
-    the end, so the padding between them changes no result.
+    A word is embedded with the column of `models.prompt.write_tokens` that it stands in, so padding
+    that is left out changes no result.
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
         self.words = nn.Embedding(config.vocabulary_size, config.width)
-        self.head_place = nn.Embedding(config.head_length, config.width)
-        self.tail_place = nn.Embedding(config.prompt_length - config.head_length, config.width)
+        self.place = nn.Embedding(config.prompt_length, config.width)
         layers = [DecoderLayer(config.width, config.heads) for _ in range(config.depth)]
         self.layers = nn.ModuleList(layers)
         self.norm = nn.LayerNorm(config.width)
-        for table in (self.words, self.head_place, self.tail_place):
+        for table in (self.words, self.place):
             nn.init.normal_(table.weight, std=0.02)
 
-    def prefix(self, tokens: Tensor) -> Prefix:
-        """Read the leading words of a row of `prompt_length` tokens, int [n].
+    def prefix(self, tokens: Tensor, columns: Tensor) -> Prefix:
+        """Read the leading words of a row, int [n], which stand in these columns, int [n].
 
-        They end before `<features>` and `<img>`.
+        They end before `<features>` and `<img>`, and do not begin with padding.
         """
         n = tokens.shape[0]
-        place = torch.cat([self.head_place.weight, self.tail_place.weight])[:n]
-        x = (self.words(tokens) + place).unsqueeze(0)
+        x = (self.words(tokens) + self.place(columns)).unsqueeze(0)
         no_word = x.new_zeros(n).masked_fill(tokens == self.config.pad_token, -torch.inf)
         mask = no_word + x.new_full((n, n), -torch.inf).triu(1)[None, None]
         keys, values = [], []
@@ -110,37 +125,48 @@ class PromptDecoder(nn.Module):
                 x = layer(x, key, value, mask)
         return Prefix(no_word, tuple(keys), tuple(values))
 
-    def forward(
+    def question(
         self,
         tokens: Tensor,
-        image_tokens: Tensor,
-        soft_tokens: Tensor,
+        columns: Tensor,
         keep_image: Tensor | None = None,
         keep_features: Tensor | None = None,
-        prefix: Prefix | None = None,
+    ) -> Question:
+        """Make the words after a prefix ready.
+
+        Parameters
+        ----------
+        tokens, columns
+            int [n, words] and the same, or int [1, words]: words of each prompt after the prefix,
+            the last one its last, and the columns that they stand in.
+        keep_image, keep_features
+            bool [n]: where false, the row is read without that modality. None keeps all.
+        """
+        words = self.words(tokens) + self.place(columns)
+        return Question(words, self._mask(tokens, keep_image, keep_features))
+
+    def forward(
+        self,
+        question: Question,
+        image_tokens: Tensor,
+        soft_tokens: Tensor,
+        prefix: Prefix,
     ) -> Tensor:
         """Return the state at the end of each prompt, float [n, width].
 
         Parameters
         ----------
-        tokens
-            int [n, t]: every row starts with the same `prefix_length` instruction tokens, has its
-            padding right after the head and ends with the last word of the question.
+        question
+            Of `question`.
         image_tokens, soft_tokens
             float [n, image_tokens, width] and float [n, soft_tokens, width].
-        keep_image, keep_features
-            bool [n]: where false, the row is read without that modality. None keeps all.
         prefix
-            What `prefix` made of leading words that all rows share, at least the instruction's;
-            the result is the same.
+            Of leading words that all prompts share.
         """
-        if prefix is None:
-            prefix = self.prefix(tokens[0, : self.config.prefix_length])
-        words = tokens[:, prefix.mask.shape[0] :]
-        embedded = self._embed(words, tokens.shape[1])
-        x = torch.cat([embedded, image_tokens, soft_tokens], dim=1)
-        mask = self._mask(words, prefix, image_tokens, soft_tokens, keep_image, keep_features)
-        n, last = words.shape[0], words.shape[1] - 1
+        x = torch.cat([question.words, image_tokens, soft_tokens], dim=1)
+        before = prefix.mask.expand(*question.mask.shape[:3], -1)
+        mask = torch.cat([before, question.mask], dim=3)
+        n, last = x.shape[0], question.words.shape[1] - 1
         for i, layer in enumerate(self._layers()):
             key, value = layer.keys_values(x)
             key = torch.cat([prefix.keys[i].expand(n, -1, -1, -1), key], dim=2)
@@ -154,32 +180,23 @@ class PromptDecoder(nn.Module):
     def _layers(self) -> list[DecoderLayer]:
         return [layer for layer in self.layers if isinstance(layer, DecoderLayer)]
 
-    def _embed(self, words: Tensor, length: int) -> Tensor:
-        """Embed the last words of rows of `length` tokens."""
-        n_tail = length - self.config.head_length
-        place = torch.cat([self.head_place.weight, self.tail_place.weight[-n_tail:]])
-        x: Tensor = self.words(words) + place[-words.shape[1] :]
-        return x
-
     def _mask(
         self,
         words: Tensor,
-        prefix: Prefix,
-        image_tokens: Tensor,
-        soft_tokens: Tensor,
         keep_image: Tensor | None,
         keep_features: Tensor | None,
     ) -> Tensor:
-        """Return float [n, 1, length, prefix + length] as `DecoderLayer` takes it.
+        """Return float [n, 1, length, length] as `DecoderLayer` takes it.
 
         It is made once for all layers, and added: attention is a third faster so than with bools.
         """
         config = self.config
         n, length = words.shape
+        n_image, n_soft = config.image_tokens, config.soft_tokens
         column = torch.arange(length, device=words.device)
         is_image, is_features = words == config.image_token, words == config.features_token
-        image_at = (is_image * column).sum(1, keepdim=True).expand(n, image_tokens.shape[1])
-        soft_at = (is_features * column).sum(1, keepdim=True).expand(n, soft_tokens.shape[1])
+        image_at = (is_image * column).sum(1, keepdim=True).expand(n, n_image)
+        soft_at = (is_features * column).sum(1, keepdim=True).expand(n, n_soft)
         has_image, has_features = is_image.any(1), is_features.any(1)
         if keep_image is not None:
             has_image = has_image & keep_image
@@ -195,12 +212,14 @@ class PromptDecoder(nn.Module):
             dim=1,
         )
         is_seen = (place.unsqueeze(1) <= place.unsqueeze(2)) & is_there.unsqueeze(1)
-        # Image and features each have half the weight of all words at first; left to their numbers,
-        # two hundred others outweigh four soft tokens, which are then learned several times later.
-        size = config.prompt_length / 2
-        say = [log(size / tokens.shape[1]) for tokens in (image_tokens, soft_tokens)]
-        share = torch.zeros(place.shape[1], device=words.device)
-        share[length : -soft_tokens.shape[1]] = say[0]
-        share[-soft_tokens.shape[1] :] = say[1]
-        mask = share.masked_fill(~is_seen, -torch.inf)
-        return torch.cat([prefix.mask.expand(*mask.shape[:2], -1), mask], dim=2).unsqueeze(1)
+        # Image and features each have about half the weight of all words at first; left to their
+        # numbers, two hundred others outweigh four soft tokens, which are learned far later then.
+        image_say, soft_say = (log(config.head_length / tokens) for tokens in (n_image, n_soft))
+        share = torch.cat(
+            [
+                torch.zeros(length, device=words.device),
+                torch.full((n_image,), image_say, device=words.device),
+                torch.full((n_soft,), soft_say, device=words.device),
+            ]
+        )
+        return share.masked_fill(~is_seen, -torch.inf).unsqueeze(1)

@@ -4,11 +4,15 @@ Dense convolutions run several times faster on CPUs than depthwise ones or atten
 arithmetic, and halving the map four times by patches costs no accuracy on pileups.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from models.config import IMAGE_SHAPE, PANEL_ROWS, PATCH, ModelConfig
+
+_MIDDLE_COLUMNS = 2
+"""Of the first block's map: the candidate's and the one before it."""
 
 
 class ConvNorm(nn.Module):
@@ -93,13 +97,18 @@ class PanelStem(nn.Module):
 
 
 class ImageEncoder(nn.Module):
-    """Pileup images to image tokens, each with its learned place on the grid."""
+    """Pileup images to image tokens, each with its learned place on the grid.
+
+    Two more tokens make counting easy, which a few strided convolutions are slow to learn: the
+    average over all rows of the first block's map, of the columns in the middle, where the
+    candidate is; and the average of the last map.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.stem = PanelStem(config.image_channels[0])
         blocks: list[nn.Module] = []
-        inputs = config.image_channels[0]
+        inputs = first = config.image_channels[0]
         for stage, (outputs, n) in enumerate(
             zip(config.image_channels, config.image_blocks, strict=True)
         ):
@@ -107,19 +116,25 @@ class ImageEncoder(nn.Module):
                 stride = 2 if stage > 0 and block == 0 else 1
                 blocks.append(ResidualBlock(inputs, outputs, stride))
                 inputs = outputs
+                if len(blocks) == 1:
+                    first = outputs
         self.blocks = nn.Sequential(*blocks)
+        self.project_middle = nn.Linear(first * _MIDDLE_COLUMNS, config.width)
         self.project = nn.Linear(inputs, config.width)
         self.place = nn.Embedding(config.image_tokens, config.width)
         nn.init.normal_(self.place.weight, std=0.02)
 
     def forward(self, images: Tensor) -> Tensor:
         """Map uint8 [n, 224, 224, 3] to float [n, image_tokens, width]."""
-        return self.tokens(self.blocks(self.stem(images)))
+        return self.tokens(self.blocks[:1](self.stem(images)))
 
-    def tokens(self, x: Tensor) -> Tensor:
-        """Map what the last block gives to float [n, image_tokens, width]."""
-        tokens: Tensor = self.project(x.flatten(2).transpose(1, 2)) + self.place.weight
-        return tokens
+    def tokens(self, first: Tensor) -> Tensor:
+        """Map what the first block gives to float [n, image_tokens, width]."""
+        grid = self.project(self.blocks[1:](first).flatten(2).transpose(1, 2))
+        left = (first.shape[3] - _MIDDLE_COLUMNS) // 2
+        middle = first[:, :, :, left : left + _MIDDLE_COLUMNS].mean(dim=2)
+        pooled = [self.project_middle(middle.flatten(1)).unsqueeze(1), grid.mean(1, keepdim=True)]
+        return torch.cat([grid, *pooled], dim=1) + self.place.weight
 
     def fold(self) -> None:
         """Fold every batch normalisation into its convolution, for inference."""

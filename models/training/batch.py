@@ -13,13 +13,17 @@ class Batch:
     """Labelled examples.
 
     `images` uint8 [n, 224, 224, 3]; `tokens` int32 [n, t] of `models.prompt`; `features` float32
-    [n, n_features]; `labels` int64 [n], copies of the putative variant; `weights` float32 [n],
+    [n, n_features]; `likelihoods` float32 [n, 3], of 0, 1, 2 copies by counts of reads, natural
+    logarithms; `task` int64 [n], place of each example's task in `models.tasks.TASK_NAMES`;
+    `labels` int64 [n], place of the right answer among the task's options; `weights` float32 [n],
     weight of each example in the loss.
     """
 
     images: NDArray[np.uint8]
     tokens: NDArray[np.int32]
     features: NDArray[np.float32]
+    likelihoods: NDArray[np.float32]
+    task: NDArray[np.int64]
     labels: NDArray[np.int64]
     weights: NDArray[np.float32]
 

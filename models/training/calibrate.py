@@ -1,6 +1,7 @@
 """Calibrate probabilities: temperature, bias and quality map, fitted by likelihood."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,6 +50,11 @@ def fit_calibration(predictions: Predictions, *, with_bias: bool = False) -> Cal
     temperature = float(log_temperature.detach().exp().clamp(*TEMPERATURES))
     centred = (bias - bias.mean()).detach()
     return Calibration(temperature, tuple(float(b) for b in centred))
+
+
+def fit_calibrations(predictions: Mapping[str, Predictions]) -> dict[str, Calibration]:
+    """Fit a calibration to each task that has predictions; see `fit_calibration`."""
+    return {task: fit_calibration(own) for task, own in predictions.items() if len(own.labels)}
 
 
 def fit_quality_map(answers: NDArray[np.float32], labels: NDArray[np.int64]) -> QualityMap:

@@ -15,8 +15,9 @@ from models.errors import ModelError
 from models.feature_model.leaf_bits import MOST_LEAVES
 from models.feature_model.trees import Trees
 from models.feature_model.triage import Triage, log_of, pool, softmax
+from models.tasks import COPIES, TASK_NAMES
 from models.training.batch import Batch, BatchFactory
-from models.training.calibrate import fit_calibration, fit_quality_map
+from models.training.calibrate import fit_calibrations, fit_quality_map
 from models.training.metrics import predict
 from models.weights.model_weights import load_weights, save_weights
 
@@ -151,7 +152,7 @@ def fit_settings(
 
 
 def attach(triage: Triage, weights: Path, held_out: BatchFactory, device: str = "cpu") -> str:
-    """Calibrate a trained picture model and the feature model together, in one weights file.
+    """Calibrate a trained picture model, of all its tasks, and the feature model, in one file.
 
     Parameters
     ----------
@@ -167,13 +168,14 @@ def attach(triage: Triage, weights: Path, held_out: BatchFactory, device: str = 
 
     def watched() -> Iterator[Batch]:
         for batch in held_out(0, 1, 0, skip=0):
-            features.append(batch.features)
+            features.append(batch.features[batch.task == TASK_NAMES.index(COPIES.name)])
             yield batch
 
     predictions = predict(caller.to(device), watched(), torch.device(device))
-    calibration = fit_calibration(predictions)
-    pictured = functional.softmax(calibration.apply(predictions.logits), dim=1).numpy()
-    measured, labels = np.concatenate(features), predictions.labels.numpy()
+    calibration = fit_calibrations(predictions)
+    copies = predictions[COPIES.name]
+    pictured = calibration[COPIES.name].probabilities(copies.logits.numpy())
+    measured, labels = np.concatenate(features), copies.labels.numpy()
     fitted = fit_settings(triage, measured, pictured, labels)
     quality_map = fit_quality_map(fitted.answer(measured, pictured), labels)
     card = replace(card, calibration=calibration, quality_map=quality_map)

@@ -4,9 +4,9 @@ import copy
 import json
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -19,20 +19,24 @@ from torch.nn import functional
 
 from models import prompt
 from models.card import ModelCard
+from models.config import VALUE_LIMIT
 from models.errors import ModelError
 from models.network.caller import VariantCaller, build_caller
 from models.network.memory import keep_freed_memory
+from models.prompt import packed, words_of
 from models.registry import model_config
+from models.tasks import ANSWERS, TASK_NAMES, TASKS
 from models.training.batch import Batch, BatchFactory
-from models.training.calibrate import fit_calibration, reliability_table
+from models.training.calibrate import fit_calibrations, reliability_table
 from models.training.checkpoint import COUNTS, TENSORS, Progress, load_checkpoint, save_checkpoint
-from models.training.metrics import Predictions, predict, summarise
+from models.training.metrics import Predictions, TaskOptions, predict, summarise
 from models.training.recipe import Recipe
 from models.weights.model_weights import load_weights, save_weights
 
 LOG = "train.jsonl"
 WEIGHTS = "weights.safetensors"
 FILES = (WEIGHTS, LOG, TENSORS, COUNTS)
+_MOST_OPTIONS = max(len(task.options) for task in TASKS.values())
 _BIN_BATCHES = 16
 """Batches whose features place the bin edges of the feature encoder."""
 
@@ -41,7 +45,8 @@ _BIN_BATCHES = 16
 class TrainJob:
     """Everything a training worker needs; picklable.
 
-    `evaluations` are held-out batches by name; the first one also fits the calibration. With
+    `recipe` is the one of the device, `Recipe.on`. `evaluations` are held-out batches by name; the
+    first one also fits the calibration. `seen` tells the model's card what it is trained on. With
     `workers` > 1 that many single-threaded CPU processes share the work; with 1, one process uses
     `threads` threads, or the device. Training goes on from the weights `begin_with`, if any.
     """
@@ -52,6 +57,7 @@ class TrainJob:
     pileup_spec: dict[str, Any]
     features: tuple[str, ...]
     evaluations: Mapping[str, BatchFactory] = field(default_factory=dict)
+    seen: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     workers: int = 1
     threads: int = 1
@@ -60,20 +66,27 @@ class TrainJob:
 
 
 class Scaffold(nn.Module):
-    """What only training needs: an answer of each modality alone, and the words seen so far."""
+    """What only training needs: an answer of each modality alone, and the words seen so far.
+
+    The image alone also tells the measured features: see `Recipe.measured_weight`.
+    """
 
     seen_words: Tensor
 
     def __init__(self, caller: VariantCaller) -> None:
         super().__init__()
-        config, n = caller.config, len(caller.options)
-        self.image = nn.Linear(config.image_tokens * config.width, n)
-        self.features = nn.Linear(config.soft_tokens * config.width, n)
+        config = caller.config
+        n_image = (config.image_tokens + 2) * config.width
+        self.image = nn.Linear(n_image, len(ANSWERS))
+        self.measured = nn.Linear(n_image, config.n_features)
+        self.features = nn.Linear(config.soft_tokens * config.width, len(ANSWERS))
         self.register_buffer("seen_words", torch.zeros(config.vocabulary_size, dtype=torch.bool))
 
-    def forward(self, image_tokens: Tensor, soft_tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Return logits [n, options] from the image tokens and from the soft tokens."""
-        return self.image(image_tokens.flatten(1)), self.features(soft_tokens.flatten(1))
+    def forward(self, image_tokens: Tensor, soft_tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits [n, answers] of image and of soft tokens, and features [n, n_features]."""
+        pooled = [image_tokens.flatten(1), image_tokens.mean(1), image_tokens.amax(1)]
+        image = torch.cat(pooled, dim=1)
+        return self.image(image), self.features(soft_tokens.flatten(1)), self.measured(image)
 
 
 def train(job: TrainJob) -> Path:
@@ -131,6 +144,7 @@ class Trainer:
         self.parameters = [*self.caller.parameters(), *self.scaffold.parameters()]
         self.optimiser = _optimiser([self.caller, self.scaffold], self.recipe)
         self.gradients = _GradientBuffer(self.parameters, self.device)
+        self.options = TaskOptions(self.device)
         self.progress = Progress()
         if job.resume:
             self.progress = load_checkpoint(job.out, self._modules(), self.optimiser)
@@ -204,36 +218,43 @@ class Trainer:
         generator = torch.Generator().manual_seed(
             (recipe.seed * 1_000_003 + self.progress.step) * 64 + self.rank
         )
-        tokens = _drop_context(torch.from_numpy(batch.tokens), recipe.drop_context, generator)
-        tokens = tokens.to(self.device, non_blocking=True)
+        words, places = packed(batch.tokens, int(words_of(batch.tokens).max()))
+        tokens, columns, images, features, likelihoods, task, labels, weights = (
+            torch.from_numpy(x).to(self.device, non_blocking=True)
+            for x in (
+                words, places, batch.images, batch.features, batch.likelihoods, batch.task,
+                batch.labels, batch.weights,
+            )
+        )  # fmt: skip
         self.scaffold.seen_words[tokens.flatten().long()] = True
-        chance = torch.rand(len(batch), generator=generator).to(self.device)
+        chance, counted = torch.rand(2, len(batch), generator=generator).to(self.device)
         keep_image = chance >= recipe.drop_image
         keep_features = chance < 1 - recipe.drop_features
-        images, features, labels, weights = (
-            torch.from_numpy(x).to(self.device, non_blocking=True)
-            for x in (batch.images, batch.features, batch.labels, batch.weights)
-        )
+        likelihoods = likelihoods * (counted >= recipe.drop_likelihoods).unsqueeze(1)
         self.caller.train()
         with self._autocast():
             image_tokens = self.caller.image_encoder(images)
             soft_tokens = self.caller.feature_encoder(features)
-            logits = self.caller.read(image_tokens, soft_tokens, tokens, keep_image, keep_features)
-            alone = self.scaffold(image_tokens, soft_tokens)
-        losses = [self._cross_entropy(x, labels, weights) for x in (logits, *alone)]
-        tally.add(labels, losses, [logits, *alone])
-        return losses[0] + recipe.auxiliary_weight * (losses[1] + losses[2])
-
-    def _cross_entropy(self, logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-        smoothing = self.recipe.label_smoothing
-        loss = functional.cross_entropy(
-            logits.float(), labels, reduction="none", label_smoothing=smoothing
-        )
-        return (loss * weights).sum() / weights.sum().clamp(min=1e-6)
+            logits = self.caller.read(
+                image_tokens, soft_tokens, likelihoods, tokens, columns, keep_image, keep_features
+            )
+            *alone, measured = self.scaffold(image_tokens, soft_tokens)
+        said = [self.options.log_probabilities(x, task) for x in (logits, *alone)]
+        losses = [
+            _mean(self.options.losses(x, task, labels, recipe.label_smoothing), weights)
+            for x in said
+        ]
+        target = features.clamp(-VALUE_LIMIT, VALUE_LIMIT)
+        off = functional.huber_loss(measured.float(), target, reduction="none").mean(1)
+        losses.append(_mean(off, weights))
+        tally.add(task, labels, losses, [x.argmax(1) for x in said])
+        alone_loss = recipe.auxiliary_weight * (losses[1] + losses[2])
+        return losses[0] + alone_loss + recipe.measured_weight * losses[3]
 
     def _autocast(self) -> AbstractContextManager[Any]:
-        if self.device.type == "cuda":
-            return torch.autocast("cuda", dtype=torch.bfloat16)
+        precision = self.recipe.precision
+        if precision == "bf16" or (precision == "auto" and self.device.type == "cuda"):
+            return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
 
     @torch.no_grad()
@@ -256,15 +277,11 @@ class Trainer:
         for name, make in self.job.evaluations.items():
             batches = make(self.rank, self.job.workers, self.recipe.seed, skip=0)
             predictions = predict(self.average, batches, self.device)
-            n = len(predictions.labels)
-            loss = predictions.negative_log_likelihood() * n if n else 0.0
-            total = torch.cat([predictions.confusion().flatten().double(), torch.tensor([loss])])
+            totals = [_counts_and_loss(predictions[task]) for task in TASK_NAMES]
+            total = torch.cat(totals)
             if self.job.workers > 1:
                 dist.all_reduce(total)
-            options = predictions.logits.shape[1]
-            confusion = total[:-1].view(options, options)
-            loss = float(total[-1] / confusion.sum().clamp(min=1))
-            self._log("evaluate", name=name, loss=round(loss, 5), **summarise(confusion))
+            self._log("evaluate", name=name, **_summary(total.split([len(x) for x in totals])))
 
     def _modules(self) -> dict[str, nn.Module]:
         return {"caller": self.caller, "average": self.average, "scaffold": self.scaffold}
@@ -278,7 +295,7 @@ class Trainer:
         caller.fill_unseen_words(self.scaffold.seen_words, prompt.UNKNOWN_TOKEN)
         card = ModelCard(
             caller.config, self.job.pileup_spec, self.job.features, recipe=recipe,
-            training=asdict(self.progress),
+            training=asdict(self.progress) | {"seen": dict(self.job.seen)},
         )  # fmt: skip
         if final and self.job.evaluations:
             make = next(iter(self.job.evaluations.values()))
@@ -287,15 +304,13 @@ class Trainer:
         digest = save_weights(self.job.out / WEIGHTS, caller, card)
         self._log("weights", path=WEIGHTS, sha256=digest)
 
-    def _calibrated(self, card: ModelCard, predictions: Predictions) -> ModelCard:
-        calibration = fit_calibration(predictions)
-        table = reliability_table(predictions, calibration)
-        self._log(
-            "calibrate", **calibration.to_mapping(), reliability=[asdict(row) for row in table]
-        )
-        return ModelCard(
-            card.config, card.pileup_spec, card.features, calibration, card.recipe, card.training
-        )
+    def _calibrated(self, card: ModelCard, predictions: dict[str, Predictions]) -> ModelCard:
+        calibration = fit_calibrations(predictions)
+        for task, fitted in calibration.items():
+            table = reliability_table(predictions[task], fitted)
+            rows = [asdict(row) for row in table]
+            self._log("calibrate", task=task, **fitted.to_mapping(), reliability=rows)
+        return replace(card, calibration=calibration)
 
     def _log(self, event: str, **values: Any) -> None:
         if self.rank != 0:
@@ -353,33 +368,37 @@ class _Tally:
     def _reset(self, progress: Progress) -> None:
         self.since, self.cpu_began = progress, time.process_time()
         self.steps = 0
-        self.losses = torch.zeros(3)
+        self.losses = torch.zeros(4)
         self.right = torch.zeros(2)
-        self.confusion: Tensor | None = None
+        self.confusion = torch.zeros(len(TASKS), _MOST_OPTIONS, _MOST_OPTIONS, dtype=torch.int64)
 
-    def add(self, labels: Tensor, losses: list[Tensor], logits: list[Tensor]) -> None:
-        """Add a step: labels, and loss and logits of the model and of each modality alone."""
-        options = logits[0].shape[1]
-        pairs = torch.bincount(labels * options + logits[0].argmax(1), minlength=options**2)
-        confusion = pairs.view(options, options).cpu()
-        self.confusion = confusion if self.confusion is None else self.confusion + confusion
-        self.losses += torch.stack([loss.detach().float().cpu() for loss in losses])
-        self.right += torch.stack([(x.argmax(1) == labels).sum().float().cpu() for x in logits[1:]])
+    def add(
+        self, task: Tensor, labels: Tensor, losses: list[Tensor], answers: list[Tensor]
+    ) -> None:
+        """Add a step: the losses, and the answers of the model and of each modality alone."""
+        at = (task * _MOST_OPTIONS + labels) * _MOST_OPTIONS + answers[0]
+        pairs = torch.bincount(at, minlength=self.confusion.numel())
+        self.confusion += pairs.view_as(self.confusion).cpu()
+        self.losses += torch.stack([loss.detach().float() for loss in losses]).cpu()
+        self.right += torch.stack([(x == labels).sum().float() for x in answers[1:]]).cpu()
         self.steps += 1
 
     def take(self, progress: Progress) -> dict[str, Any]:
         """Return the numbers of a log line, and start again from 0."""
-        assert self.confusion is not None
         seconds = progress.seconds - self.since.seconds
         images = progress.examples - self.since.examples
-        summary = summarise(self.confusion)
-        loss, loss_image, loss_features = (self.losses / self.steps).tolist()
+        loss, loss_image, loss_features, loss_measured = (self.losses / self.steps).tolist()
         image_right, features_right = (self.right / self.confusion.sum()).tolist()
         line = {
             "loss": round(loss, 5),
-            "accuracy": summary["accuracy"],
-            "recall": summary["recall"],
-            "image_alone": {"loss": round(loss_image, 5), "accuracy": round(image_right, 5)},
+            "tasks": {
+                name: {key: summary[key] for key in ("n", "accuracy", "recall")}
+                for name, summary in _summaries(self.confusion).items()
+            },
+            "image_alone": {
+                "loss": round(loss_image, 5), "accuracy": round(image_right, 5),
+                "measured": round(loss_measured, 5),
+            },
             "features_alone": {
                 "loss": round(loss_features, 5), "accuracy": round(features_right, 5),
             },
@@ -390,6 +409,40 @@ class _Tally:
         }  # fmt: skip
         self._reset(progress)
         return line
+
+
+def _summaries(confusion: Tensor) -> dict[str, dict[str, Any]]:
+    """Return the summary of each task that has examples, of counts [tasks, most, most]."""
+    own = {
+        name: summarise(counts[: len(task.options), : len(task.options)])
+        for (name, task), counts in zip(TASKS.items(), confusion, strict=True)
+    }
+    return {name: summary for name, summary in own.items() if summary["n"]}
+
+
+def _counts_and_loss(predictions: Predictions) -> Tensor:
+    """Return the confusion matrix of a task, row by row, and the sum of losses: float64."""
+    n = len(predictions.labels)
+    loss = predictions.negative_log_likelihood() * n if n else 0.0
+    counts = predictions.confusion().flatten().double()
+    return torch.cat([counts, counts.new_tensor([loss])])
+
+
+def _summary(totals: Sequence[Tensor]) -> dict[str, Any]:
+    """Return the numbers of a log line, of what `_counts_and_loss` gave of each task."""
+    tasks = {}
+    for name, total in zip(TASK_NAMES, totals, strict=True):
+        options = len(TASKS[name].options)
+        summary = summarise(total[:-1].view(options, options))
+        if summary["n"]:
+            tasks[name] = summary | {"loss": round(float(total[-1]) / summary["n"], 5)}
+    n = sum(summary["n"] for summary in tasks.values())
+    loss = sum(summary["loss"] * summary["n"] for summary in tasks.values())
+    return {"loss": round(loss / max(n, 1), 5), "n": n, "tasks": tasks}
+
+
+def _mean(values: Tensor, weights: Tensor) -> Tensor:
+    return (values * weights).sum() / weights.sum().clamp(min=1e-6)
 
 
 def _optimiser(modules: list[nn.Module], recipe: Recipe) -> torch.optim.Optimizer:
@@ -406,12 +459,3 @@ def _optimiser(modules: list[nn.Module], recipe: Recipe) -> torch.optim.Optimize
         {"params": keep, "weight_decay": 0.0},
     ]
     return torch.optim.AdamW(groups, lr=recipe.learning_rate, betas=(0.9, 0.98))
-
-
-def _drop_context(tokens: Tensor, probability: float, generator: torch.Generator) -> Tensor:
-    """Say "unknown" in the place of some words about the sample, so that it is learned too."""
-    columns = torch.tensor(prompt.CONTEXT_COLUMNS)
-    dropped = torch.rand(len(tokens), len(columns), generator=generator) < probability
-    tokens = tokens.clone()
-    tokens[:, columns] = tokens[:, columns].masked_fill(dropped, prompt.UNKNOWN_TOKEN)
-    return tokens

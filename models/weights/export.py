@@ -4,9 +4,10 @@ Usage: python -m models.weights.export WEIGHTS.safetensors ...
 
 onnxruntime and OpenVINO run them, one question at a time, so that an answer cannot depend on what
 else is asked. There are two graphs. The decoder is causal, so what stands before `<features>` in a
-prompt (instruction, context, REF and ALT) never sees the picture: the text graph reads it, once for
-each text that occurs; nearly all questions of a sample share a few dozen texts. The question graph
-reads the rest: picture, features and words that are the same in every question.
+prompt (instruction, context, REF and ALT) never sees the picture: the text graph reads it, and
+makes the words after it ready, once for each prompt that occurs; nearly all questions of a sample
+share a few dozen. The question graph reads what is left: picture, features and likelihoods. So a
+task costs what its own words cost, and no more.
 """
 
 import logging
@@ -19,13 +20,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from models.card import Calibration, ModelCard
+from models.card import ModelCard
 from models.config import IMAGE_SHAPE, PANEL_ROWS, PATCH
 from models.errors import ModelError
 from models.network.caller import VariantCaller
-from models.network.decoder import Prefix, PromptDecoder
+from models.network.decoder import Prefix, PromptDecoder, Question
 from models.network.image_encoder import ImageEncoder
-from models.prompt import QUESTION_TOKENS, TEXT_LENGTH
+from models.prompt import PROMPT_LENGTH, TEXT_LENGTH, PromptContext, write_tokens
+from models.tasks import COPIES
 from models.weights.model_weights import load_weights, write_whole
 from models.weights.weights_file import (
     QUESTION_GRAPH,
@@ -44,16 +46,31 @@ _EXAMPLE_ROWS = 5 * ROW_STEP
 
 
 class TextGraph(nn.Module):
-    """Words, int32 [TEXT_LENGTH] -> mask, keys by layer, values by layer of a `Prefix`."""
+    """Words of a prompt -> what the question graph asks of them."""
 
     def __init__(self, decoder: PromptDecoder) -> None:
         super().__init__()
         self.decoder = decoder
 
-    def forward(self, words: Tensor) -> tuple[Tensor, ...]:
-        """Read the words."""
-        prefix = self.decoder.prefix(words)
-        return prefix.mask, *prefix.keys, *prefix.values
+    def forward(
+        self, text: Tensor, text_columns: Tensor, asked: Tensor, asked_columns: Tensor
+    ) -> tuple[Tensor, ...]:
+        """Read the words.
+
+        Parameters
+        ----------
+        text, text_columns
+            int32 [m], words before `<features>` and the columns they stand in.
+        asked, asked_columns
+            int32 [k], the words from there on.
+
+        Returns
+        -------
+        Words and mask of a `Question`; mask, keys by layer and values by layer of a `Prefix`.
+        """
+        prefix = self.decoder.prefix(text, text_columns)
+        question = self.decoder.question(asked[None], asked_columns[None])
+        return question.words, question.mask, prefix.mask, *prefix.keys, *prefix.values
 
 
 class UpperRows(nn.Module):
@@ -70,7 +87,7 @@ class UpperRows(nn.Module):
     def __init__(self, encoder: ImageEncoder) -> None:
         super().__init__()
         self.encoder = encoder
-        self.block, self.other_blocks = encoder.blocks[:1], encoder.blocks[1:]
+        self.block = encoder.blocks[:1]
         blank = encoder.stem(torch.zeros(1, *IMAGE_SHAPE, dtype=torch.uint8))
         self.register_buffer("blank_stem", blank)
         self.register_buffer("blank_block", self.block(blank))
@@ -86,7 +103,7 @@ class UpperRows(nn.Module):
         x = self.block(_followed_by(self.blank_stem, x, drawn, needed))
         n = self.blank_block.shape[2]
         x = _followed_by(self.blank_block, x, torch.sym_min(drawn // self.stride + 2, n), n)
-        return self.encoder.tokens(self.other_blocks(x))
+        return self.encoder.tokens(x)
 
 
 def _followed_by(blank: Tensor, x: Tensor, drawn: int, rows: int) -> Tensor:
@@ -95,22 +112,21 @@ def _followed_by(blank: Tensor, x: Tensor, drawn: int, rows: int) -> Tensor:
 
 
 class QuestionGraph(nn.Module):
-    """Panels, features and what the text graph gave -> P of each option, float [1, options]."""
+    """Panels, features, likelihoods and what the text graph gave -> logits of all answers."""
 
-    tokens: Tensor
-
-    def __init__(self, caller: VariantCaller, calibration: Calibration) -> None:
+    def __init__(self, caller: VariantCaller) -> None:
         super().__init__()
-        self.caller, self.calibration = caller, calibration
+        self.caller = caller
         self.images = UpperRows(caller.image_encoder)
-        # The decoder looks at the columns after the text only.
-        self.register_buffer("tokens", torch.tensor([(0,) * TEXT_LENGTH + QUESTION_TOKENS]))
 
     def forward(
         self,
         upper: Tensor,
         lower: Tensor,
         features: Tensor,
+        likelihoods: Tensor,
+        words: Tensor,
+        question_mask: Tensor,
         mask: Tensor,
         keys: tuple[Tensor, ...],
         values: tuple[Tensor, ...],
@@ -124,16 +140,25 @@ class QuestionGraph(nn.Module):
             left out are blank (0).
         features
             float32 [1, n_features].
+        likelihoods
+            float32 [1, 3].
+        words, question_mask
+            Of a `Question`.
         mask, keys, values
             Of a `Prefix`.
+
+        Returns
+        -------
+        float32 [1, answers].
         """
-        logits = self.caller.read(
+        state = self.caller.decoder(
+            Question(words, question_mask),
             self.images(upper, lower),
             self.caller.feature_encoder(features),
-            self.tokens,
-            prefix=Prefix(mask, tuple(keys), tuple(values)),
+            Prefix(mask, tuple(keys), tuple(values)),
         )
-        return self.calibration.apply(logits).softmax(1)
+        logits: Tensor = self.caller.answer(state, likelihoods)
+        return logits
 
 
 def export(weights: Path) -> tuple[Path, ...]:
@@ -149,16 +174,25 @@ def export(weights: Path) -> tuple[Path, ...]:
     with torch.no_grad():
         caller.image_encoder.fold()
         text = TextGraph(caller.decoder).eval()
-        question = QuestionGraph(caller, card.calibration).eval()
-        words = torch.ones(TEXT_LENGTH, dtype=torch.int32)
-        asked = _example(card, text(words))
+        question = QuestionGraph(caller).eval()
+        words = _example_words()
+        asked = _example(card, text(*words))
         if not question(*asked).isfinite().all():
             raise unusable(weights, ModelError("its numbers are too large to calculate with."))
         rows = {1: ROW_STEP * torch.export.Dim("steps", min=1, max=PANEL_ROWS // ROW_STEP)}
-        by_layer = (None,) * card.config.depth
-        variable = (rows, rows, None, None, by_layer, by_layer)
+        # Words of a prompt before `<features>`, and from there on.
+        first = card.config.prefix_length + 1
+        text_length = torch.export.Dim("text", min=first, max=TEXT_LENGTH)
+        asked_length = torch.export.Dim("asked", min=2, max=PROMPT_LENGTH - TEXT_LENGTH)
+        length = asked_length + card.config.image_tokens + card.config.soft_tokens
+        by_layer = ({2: text_length},) * card.config.depth
+        variable = (
+            rows, rows, None, None, {1: asked_length}, {2: length, 3: length}, {0: text_length},
+            by_layer, by_layer,
+        )  # fmt: skip
+        variable_words = ({0: text_length},) * 2 + ({0: asked_length},) * 2
         contents = {
-            TEXT_GRAPH: _onnx(text, (words,), None, sha256),
+            TEXT_GRAPH: _onnx(text, words, variable_words, sha256),
             QUESTION_GRAPH: _onnx(question, asked, variable, sha256),
         }
     for graph, content in contents.items():
@@ -166,13 +200,27 @@ def export(weights: Path) -> tuple[Path, ...]:
     return graph_paths(weights)
 
 
+def _example_words() -> tuple[Tensor, ...]:
+    """Return inputs of the text graph."""
+    row = torch.from_numpy(write_tokens(PromptContext(), ["A"], [("C",)])[0])
+    columns = torch.arange(len(row), dtype=torch.int32)
+    parts = (slice(TEXT_LENGTH), slice(TEXT_LENGTH, None))
+    # Copies: two views of one array would become one input.
+    return tuple(x[part].clone() for part in parts for x in (row, columns))
+
+
 def _example(card: ModelCard, text: tuple[Tensor, ...]) -> tuple[Any, ...]:
     """Return inputs of the question graph."""
     shape = (1, _EXAMPLE_ROWS, *IMAGE_SHAPE[1:])
     # Two arrays: one array twice would become one input.
     upper, lower = (torch.zeros(shape, dtype=torch.uint8) for _ in range(2))
-    mask, keys, values = text[0], text[1 : card.config.depth + 1], text[card.config.depth + 1 :]
-    return upper, lower, torch.zeros(1, card.config.n_features), mask, keys, values
+    words, mask, keys_values = text[:2], text[2], text[3:]
+    keys, values = keys_values[: card.config.depth], keys_values[card.config.depth :]
+    features, likelihoods = (
+        torch.zeros(1, card.config.n_features),
+        torch.zeros(1, len(COPIES.options)),
+    )
+    return upper, lower, features, likelihoods, *words, mask, keys, values
 
 
 def check_exporter() -> None:

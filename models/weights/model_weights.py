@@ -83,7 +83,6 @@ def load_weights(path: Path, sha256: str | None = None) -> tuple[VariantCaller, 
         raise unusable(path, error) from error
     tensors = {name: _tensor(array) for name, array in arrays.items()}
     caller.load_state_dict(tensors, assign=True)
-    caller.register_buffer("options", torch.tensor(card.config.options), persistent=False)
     return caller.eval(), card, weights.sha256
 
 

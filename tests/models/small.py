@@ -6,17 +6,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from models.card import ModelCard
 from models.network.caller import VariantCaller, build_caller
-from models.prompt import PromptContext, write_tokens
+from models.prompt import OtherVariant, PromptContext, write_tokens
 from models.registry import model_config
+from models.tasks import TASK_NAMES, TASKS
 from models.training.batch import Batch
 from models.weights.export import export
 from models.weights.model_weights import save_weights
 
 N_FEATURES = 6
+Asked = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str]
 CONFIG = replace(
     model_config("tiny", N_FEATURES),
     name="mini",
@@ -39,7 +41,8 @@ def caller(seed: int = 0) -> VariantCaller:
             nn.init.normal_(module.bias)
         if isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight)
-    nn.init.normal_(model.answer.weight)
+    for layer in (model.answer.correction, model.answer.scale):
+        nn.init.normal_(layer.weight)
     return model.eval()
 
 
@@ -55,14 +58,35 @@ def save(path: Path, **changes: object) -> Path:
     return path
 
 
-def questions(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return random images, prompts of different lengths and features."""
+def likelihoods(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Return likelihoods of 0, 1 and 2 copies as counts of reads give them."""
+    values = -rng.exponential(2.0, (n, 3))
+    return (values - values.max(axis=1, keepdims=True)).astype(np.float32)
+
+
+def questions(n: int, seed: int = 0, task: str = "copies") -> Asked:
+    """Return random images, prompts of different lengths, features, likelihoods, and the task."""
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 255, (n, 224, 224, 3), dtype=np.uint8)
     refs = ["A" * int(rng.integers(1, 14)) for _ in range(n)]
     alts = [("C",) if i % 3 else ("G" * (1 + i % 15), "T") for i in range(n)]
-    tokens = write_tokens(PromptContext(), refs, alts)
-    return images, tokens, rng.normal(size=(n, N_FEATURES)).astype(np.float32)
+    others = None
+    if TASKS[task].names_other_variant:
+        others = [OtherVariant("AC" * (1 + i % 8), "A", 9 * i - 40) for i in range(n)]
+    tokens = write_tokens(PromptContext(), refs, alts, task, others)
+    features = rng.normal(size=(n, N_FEATURES)).astype(np.float32)
+    return images, tokens, features, likelihoods(rng, n), task
+
+
+def tensors(asked: Asked) -> tuple[Tensor, ...]:
+    """Return what a model is called with, of what an engine is asked."""
+    return tuple(torch.from_numpy(x) for x in asked[:4])
+
+
+def rows_of(asked: Asked, rows: slice | np.ndarray) -> Asked:
+    """Return some of the questions."""
+    images, tokens, features, counted, task = asked
+    return images[rows], tokens[rows], features[rows], counted[rows], task
 
 
 @dataclass(frozen=True)
@@ -94,4 +118,12 @@ class ToyBatches:
         else:
             alts = ["CGT"[label] for label in labels]
         tokens = write_tokens(PromptContext(), ["A"] * n, [(alt,) for alt in alts])
-        return Batch(images, tokens, features, labels, np.ones(n, np.float32))
+        return Batch(
+            images=images,
+            tokens=tokens,
+            features=features,
+            likelihoods=np.zeros((n, 3), np.float32),
+            task=np.full(n, TASK_NAMES.index("copies")),
+            labels=labels,
+            weights=np.ones(n, np.float32),
+        )

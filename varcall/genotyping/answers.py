@@ -11,6 +11,7 @@ from models.feature_model.triage import Triage
 from models.inference.engine import Engine, load_engine
 from models.inference.rounding import rounded
 from models.quality_map import QualityMap
+from models.tasks import COPIES
 from models.weights.weights_file import load_triage
 from pileup.spec import SPEC
 from varcall.clock import Clock, no_clock
@@ -82,8 +83,10 @@ class CallingModel:
             with clock("images"):
                 images = questions.images(chosen)
             with clock("model"):
-                features = questions.features[chosen]
-                answers[batch] = rounded(self.engine.predict(images, tokens, features))
+                features, counted = questions.features[chosen], questions.likelihoods[chosen]
+                answers[batch] = rounded(
+                    self.engine.predict(images, tokens, features, counted, COPIES.name)
+                )
         return answers
 
 

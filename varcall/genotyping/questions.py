@@ -1,11 +1,13 @@
 """The questions of a window as the model is asked them: words, measured features, pictures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.prompt import PromptContext, write_tokens
+from models.prompt import Exemplar, OtherVariant, PromptContext, write_tokens
+from models.tasks import COPIES
 from varcall.evidence.alleles import trim
 from varcall.evidence.window import Chosen, Evidence
 from varcall.reads.library_profile import LibraryProfile
@@ -72,10 +74,38 @@ class Questions:
         _, short_ref, alts = trim(0, ref, site_alts)
         return AskedAlleles(site, int(evidence.sites.start[site]), short_ref, alts, site_alts)
 
-    def tokens(self, chosen: Chosen = slice(None)) -> NDArray[np.int32]:
-        """Write the prompts of the chosen questions: int32 [n, PROMPT_LENGTH]."""
+    @property
+    def likelihoods(self) -> NDArray[np.float32]:
+        """Natural logarithms of the likelihoods of 0, 1, 2 copies, float32 [q, 3]: unknown yet."""
+        return np.zeros((len(self), 3), np.float32)
+
+    def tokens(
+        self,
+        chosen: Chosen = slice(None),
+        task: str = COPIES.name,
+        others: Sequence[int] | None = None,
+        rng: np.random.Generator | None = None,
+        exemplar: Exemplar | None = None,
+    ) -> NDArray[np.int32]:
+        """Write the prompts of the chosen questions: int32 [n, PROMPT_LENGTH].
+
+        Parameters
+        ----------
+        task, rng, exemplar
+            As `models.prompt.write_tokens` takes them.
+        others
+            Where the task names a second variant, the questions that are about it, one for each
+            that is chosen.
+        """
         asked = [self.alleles(index) for index in np.arange(len(self))[chosen].tolist()]
-        return write_tokens(self.context, [a.ref for a in asked], [a.alts for a in asked])
+        second = None
+        if others is not None:
+            second = [
+                OtherVariant(other.ref, other.alts[0], other.start - first.start)
+                for first, other in zip(asked, map(self.alleles, others), strict=True)
+            ]
+        refs, alts = [a.ref for a in asked], [a.alts for a in asked]
+        return write_tokens(self.context, refs, alts, task, second, rng, exemplar)
 
     def images(self, chosen: Chosen = slice(None)) -> NDArray[np.uint8]:
         """Draw the pictures of the chosen questions: uint8 [n, 224, 224, 3]."""

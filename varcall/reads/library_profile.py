@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import accumulate, islice
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -88,6 +89,8 @@ class LibraryProfile:
         probably heterozygous; with few reads the rate leans to `PRIOR_SLIPPAGE`.
     slippage_reads
         Reads behind each of them.
+    basecaller
+        Name of the basecalling model as the file states it; empty where it states none.
     """
 
     platform: str = UNKNOWN_PLATFORM
@@ -102,6 +105,10 @@ class LibraryProfile:
     error_rate: float = 0.0
     slippage: tuple[float, ...] = PRIOR_SLIPPAGE
     slippage_reads: tuple[int, ...] = (0, 0, 0, 0)
+    looks_like: str = UNKNOWN_PLATFORM
+    mismatch_by_quality: tuple[float, ...] = (nan,) * 6
+    low_fraction_share: float = nan
+    basecaller: str = ""
 
     def to_json(self) -> str:
         """Spell it as a JSON object."""
@@ -111,7 +118,7 @@ class LibraryProfile:
     def from_json(cls, text: str) -> "LibraryProfile":
         """Read what `to_json` spelled."""
         fields: dict[str, Any] = json.loads(text)
-        for name in ("slippage", "slippage_reads"):
+        for name in ("slippage", "slippage_reads", "mismatch_by_quality"):
             fields[name] = tuple(fields[name])
         return cls(**fields)
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature_model.triage import Triage
+from models.tasks import COPIES, TASK_NAMES
 from models.training.batch import Batch
 from varcall.evidence.window import DEFAULT_EVIDENCE, EvidenceOptions, gather
 from varcall.genotyping.questions import Questions, questions_about
@@ -165,6 +166,8 @@ class ExampleStream:
                 images=questions.images(chosen),
                 tokens=questions.tokens(chosen),
                 features=questions.features[chosen],
+                likelihoods=questions.likelihoods[chosen],
+                task=np.full(len(chosen), TASK_NAMES.index(COPIES.name)),
                 labels=examples.labels[chosen],
                 weights=np.ones(len(chosen), np.float32),
             )
@@ -209,6 +212,8 @@ def _stack(batch: Sequence[tuple[Examples, int]]) -> Batch:
         images=np.concatenate([e.questions.images(np.array([i])) for e, i in batch]),
         tokens=np.concatenate([e.questions.tokens(np.array([i])) for e, i in batch]),
         features=np.stack([e.questions.features[i] for e, i in batch]),
+        likelihoods=np.stack([e.questions.likelihoods[i] for e, i in batch]),
+        task=np.full(len(batch), TASK_NAMES.index(COPIES.name)),
         labels=np.array([e.labels[i] for e, i in batch], np.int64),
         weights=np.ones(len(batch), np.float32),
     )

@@ -61,7 +61,7 @@ def run_train(options: TrainOptions) -> Path:
         Where the recipe has no steps and there are no weights to keep.
     """
     check_exporter()
-    recipe = Recipe.from_file(options.recipe)
+    recipe = Recipe.from_file(options.recipe).on(options.device)
     kept = _kept_weights(recipe, options)
     sampling = recipe_table(options.recipe, "examples", Sampling)
     data = tuple(path for folder in options.data for path in example_files(folder))

@@ -18,6 +18,7 @@ from models.errors import ModelError
 from models.inference.base import KnownWeights
 from models.inference.engine import Engine
 from models.registry import weights_path
+from models.tasks import COPIES, TASKS
 from models.weights.weights_file import read_weights
 from varcall.errors import WorkerError
 from varcall.workers.pool import interrupts_held
@@ -40,8 +41,8 @@ class _Place:
     memory
         `ROWS` questions and their answers, of the type `_row_type` returns.
     connection
-        The worker's end: how many rows it filled goes there; None comes back when their answers
-        stand beside them, or the error that ends the call.
+        The worker's end: how many rows it filled, and of which task, goes there; None comes back
+        when their answers stand beside them, or the error that ends the call.
     """
 
     memory: Any
@@ -88,6 +89,8 @@ class SharedEngine(KnownWeights):
         images: NDArray[np.uint8],
         tokens: NDArray[np.int32],
         features: NDArray[np.float32],
+        likelihoods: NDArray[np.float32],
+        task: str,
     ) -> NDArray[np.float32]:
         """Answer as `Engine.predict` says.
 
@@ -98,20 +101,21 @@ class SharedEngine(KnownWeights):
         ModelError
             When it cannot answer.
         """
-        answers = np.empty((len(images), len(self._card.config.options)), np.float32)
+        answers = np.empty((len(images), len(TASKS[task].options)), np.float32)
         for first in range(0, len(images), ROWS):
             part = slice(first, first + ROWS)
             rows = self._rows[: len(answers[part])]
             rows["images"] = images[part]
             rows["tokens"] = tokens[part]
             rows["features"] = features[part]
-            self._wait_for(len(rows))
-            answers[part] = rows["answer"]
+            rows["likelihoods"] = likelihoods[part]
+            self._wait_for(len(rows), task)
+            answers[part] = rows["answer"][:, : answers.shape[1]]
         return answers
 
-    def _wait_for(self, n: int) -> None:
+    def _wait_for(self, n: int, task: str) -> None:
         try:
-            self._connection.send(n)
+            self._connection.send((n, task))
             error = self._connection.recv()
         except (EOFError, OSError):
             raise WorkerError(_DIED) from None
@@ -192,7 +196,8 @@ def _row_type(config: ModelConfig) -> np.dtype[Any]:
             ("images", np.uint8, IMAGE_SHAPE),
             ("tokens", np.int32, (config.prompt_length,)),
             ("features", np.float32, (config.n_features,)),
-            ("answer", np.float32, (len(config.options),)),
+            ("likelihoods", np.float32, (len(COPIES.options),)),
+            ("answer", np.float32, (max(len(task.options) for task in TASKS.values()),)),
         ]
     )
 
@@ -222,24 +227,33 @@ def _serve(
     }
     while parent.sentinel not in (ready := wait([parent.sentinel, *connections])):
         askers = [asker for asker in ready if isinstance(asker, Connection)]
-        trouble = _answer(engine, [rows[asker][: asker.recv()] for asker in askers])
+        trouble = _answer(engine, [(rows[asker], *asker.recv()) for asker in askers])
         seconds.value = time.process_time() - loaded
         for asker in askers:
             asker.send(trouble)
 
 
-def _answer(engine: Engine, asked: list[NDArray[Any]]) -> ModelError | None:
-    """Write the answers beside the questions, all in one batch; return what prevents it."""
-    questions = [
-        np.concatenate([rows[name] for rows in asked]) for name in ("images", "tokens", "features")
-    ]
-    try:
-        answers = engine.predict(*questions)
-    except RuntimeError as error:  # torch's, out of the GPU's memory for one
-        reason = str(error).partition("\n")[0]
-        return ModelError(f"The network cannot be run: {reason}; try --device cpu.")
-    at = 0
-    for rows in asked:
-        rows["answer"] = answers[at : at + len(rows)]
-        at += len(rows)
+def _answer(engine: Engine, asked: list[tuple[NDArray[Any], int, str]]) -> ModelError | None:
+    """Write the answers beside the questions; return what prevents it.
+
+    Of each asker there are its rows, how many of them it filled, and the task; the questions of a
+    task are asked in one batch.
+    """
+    by_task: dict[str, list[NDArray[Any]]] = {}
+    for rows, n, task in asked:
+        by_task.setdefault(task, []).append(rows[:n])
+    for task, filled in by_task.items():
+        images, tokens, features, likelihoods = (
+            np.concatenate([rows[name] for rows in filled])
+            for name in ("images", "tokens", "features", "likelihoods")
+        )
+        try:
+            answers = engine.predict(images, tokens, features, likelihoods, task)
+        except RuntimeError as error:  # torch's, out of the GPU's memory for one
+            reason = str(error).partition("\n")[0]
+            return ModelError(f"The network cannot be run: {reason}; try --device cpu.")
+        at = 0
+        for rows in filled:
+            rows["answer"][:, : answers.shape[1]] = answers[at : at + len(rows)]
+            at += len(rows)
     return None

@@ -23,6 +23,8 @@ class Broken:
         images: NDArray[np.uint8],
         tokens: NDArray[np.int32],
         features: NDArray[np.float32],
+        likelihoods: NDArray[np.float32],
+        task: str,
     ) -> NDArray[np.float32]:
         """End the process, or raise what torch raises."""
         if self._way == "dies":
