@@ -46,7 +46,8 @@ class Recipe:
     drop_likelihoods: float = 0.1
     """Probabilities that an example loses its image, its features, or what its counts say."""
     precision: str = "auto"
-    """"fp32", "bf16", or "auto": bf16 on CUDA, and fp32 on CPUs, where it is faster."""
+    """"fp32", "bf16", or "auto": bf16 on CUDA, fp32 on CPUs. On a CPU bf16 is for the image encoder
+    alone, and pays where the CPU has bf16 arithmetic."""
     cuda_batch_size: int = 512
     """On CUDA, instead of `batch_size`; the learning rate grows with the root of their ratio."""
     log_every: int = 50
@@ -73,7 +74,9 @@ class Recipe:
         if self.steps is None and self.max_seconds is None:
             raise ModelError("The recipe must say steps or max_seconds, else it has no end.")
         if self.drop_image + self.drop_features > 1 or self.drop_likelihoods > 1:
-            raise ModelError("The recipe's drop_image and drop_features must not add up above 1.")
+            raise ModelError(
+                "The recipe's drop_image + drop_features or drop_likelihoods is above 1."
+            )
         if self.precision not in PRECISIONS:
             raise ModelError(f"The recipe's precision must be one of {', '.join(PRECISIONS)}.")
         if not (

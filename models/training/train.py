@@ -232,8 +232,10 @@ class Trainer:
         keep_features = chance < 1 - recipe.drop_features
         likelihoods = likelihoods * (counted >= recipe.drop_likelihoods).unsqueeze(1)
         self.caller.train()
-        with self._autocast():
+        with self._autocast(of_image=True):
             image_tokens = self.caller.image_encoder(images)
+        with self._autocast(of_image=False):
+            image_tokens = image_tokens.float()
             soft_tokens = self.caller.feature_encoder(features)
             logits = self.caller.read(
                 image_tokens, soft_tokens, likelihoods, tokens, columns, keep_image, keep_features
@@ -251,9 +253,12 @@ class Trainer:
         alone_loss = recipe.auxiliary_weight * (losses[1] + losses[2])
         return losses[0] + alone_loss + recipe.measured_weight * losses[3]
 
-    def _autocast(self) -> AbstractContextManager[Any]:
-        precision = self.recipe.precision
-        if precision == "bf16" or (precision == "auto" and self.device.type == "cuda"):
+    def _autocast(self, *, of_image: bool) -> AbstractContextManager[Any]:
+        """Return the arithmetic of the image encoder, or of the rest."""
+        on_cuda, precision = self.device.type == "cuda", self.recipe.precision
+        # On CPUs the convolutions alone gain from it: 1.2 times as many images a second with AMX;
+        # the many small operations of the rest lose more than that.
+        if (on_cuda and precision != "fp32") or (of_image and precision == "bf16"):
             return torch.autocast(self.device.type, dtype=torch.bfloat16)
         return nullcontext()
 

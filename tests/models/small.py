@@ -91,11 +91,16 @@ def rows_of(asked: Asked, rows: slice | np.ndarray) -> Asked:
 
 @dataclass(frozen=True)
 class ToyBatches:
-    """Examples whose label shows in one place only: "image", "features" or "prompt"."""
+    """Examples whose label shows in one place only: "image", "features", "counts" or "prompt".
+
+    With more than one task each example is of one of them, and asks for another mark: in the image
+    they lie side by side.
+    """
 
     where: str
     batch_size: int = 16
     n_batches: int | None = None
+    tasks: tuple[str, ...] = ("copies",)
 
     def __call__(self, rank: int, world_size: int, seed: int, skip: int) -> Iterator[Batch]:
         at = skip
@@ -105,25 +110,35 @@ class ToyBatches:
 
     def _batch(self, rng: np.random.Generator) -> Batch:
         n = self.batch_size
-        labels = rng.integers(0, 3, n)
+        chosen = [self.tasks[i] for i in rng.integers(0, len(self.tasks), n)]
+        marks = np.stack([rng.integers(0, 3, n) for _ in self.tasks])
+        own = np.array([self.tasks.index(task) for task in chosen])
+        labels = marks[own, np.arange(n)]
         images = np.zeros((n, 224, 224, 3), np.uint8)
         images[:, :40] = rng.integers(0, 120, (n, 40, 1, 3))
         features = rng.normal(size=(n, N_FEATURES)).astype(np.float32)
+        counted = np.zeros((n, 3), np.float32)
         alts = ["C"] * n
         if self.where == "image":
-            for image, label in zip(images, labels, strict=True):
-                image[112:140, 100:124, 1] = 120 * label
+            for image, shown in zip(images, marks.T, strict=True):
+                for place, mark in enumerate(shown):
+                    image[112:140, 100 - 40 * place : 124 - 40 * place, 1] = 120 * mark
         elif self.where == "features":
             features[:, 2] = labels - 1 + 0.1 * rng.normal(size=n)
+        elif self.where == "counts":
+            counted = np.where(np.arange(3) == labels[:, None], 0, -9).astype(np.float32)
         else:
             alts = ["CGT"[label] for label in labels]
-        tokens = write_tokens(PromptContext(), ["A"] * n, [(alt,) for alt in alts])
+        tokens = [
+            write_tokens(PromptContext(), ["A"], [(alt,)], task, rng=rng)
+            for alt, task in zip(alts, chosen, strict=True)
+        ]
         return Batch(
             images=images,
-            tokens=tokens,
+            tokens=np.concatenate(tokens),
             features=features,
-            likelihoods=np.zeros((n, 3), np.float32),
-            task=np.full(n, TASK_NAMES.index("copies")),
+            likelihoods=counted,
+            task=np.array([TASK_NAMES.index(task) for task in chosen]),
             labels=labels,
             weights=np.ones(n, np.float32),
         )

@@ -13,7 +13,7 @@ from tests.models import small
 def test_json_round_trip(size: str) -> None:
     config = model_config(size, 64)
     assert ModelConfig.from_json(config.to_json()) == config
-    assert config.image_tokens == 28
+    assert config.image_tokens == 30
 
 
 @pytest.mark.parametrize(

@@ -14,10 +14,13 @@ from models.card import Calibration
 from models.errors import ModelError
 from models.inference.engine import Engine, load_engine
 from models.inference.torch import BATCH, TorchEngine
+from models.prompt import Exemplar, PromptContext, write_tokens
+from models.tasks import TASKS, answer_columns
 from models.weights.model_weights import load_weights
 from models.weights.weights_file import QUESTION_GRAPH, TEXT_GRAPH, graph_path
 from tests.models import small
 from tests.models.back_ends import EXPORTED, needs
+from tests.models.small import Asked, rows_of
 
 N = 2 * BATCH + 7
 
@@ -30,7 +33,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def calibrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "calibrated.safetensors"
-    return small.save(path, calibration=Calibration(2.0))
+    return small.save(path, calibration={"copies": Calibration(2.0)})
 
 
 @pytest.fixture(scope="module", params=["torch", *EXPORTED])
@@ -44,22 +47,20 @@ def engine(path: Path, name: str) -> Engine:
 
 
 @pytest.fixture(scope="module")
-def asked() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    images, tokens, features = small.questions(N)
+def asked() -> Asked:
+    images, *rest = small.questions(N)
     # Images of every depth: engines may leave out rows that are blank from some row on.
     for image, rows in zip(
         images, cycle((0, 1, 7, 8, 9, 16, 17, 48, 49, 103, 104, 105, 112)), strict=False
     ):
         image.reshape(2, 112, 224, 3)[:, rows:] = 0
-    return images, tokens, features
+    return images, *rest
 
 
-def test_answers_are_those_of_the_model(
-    engine: Engine, asked: tuple[np.ndarray, np.ndarray, np.ndarray]
-) -> None:
+def test_answers_are_those_of_the_model(engine: Engine, asked: Asked) -> None:
     answers = engine.predict(*asked)
     with torch.inference_mode():
-        logits = small.caller()(*(torch.from_numpy(x) for x in asked))
+        logits = small.caller()(*small.tensors(asked))[:, :3]
     np.testing.assert_allclose(answers, logits.softmax(1).numpy(), atol=1e-5)
     np.testing.assert_allclose(answers.sum(1), 1, atol=1e-6)
     assert answers.dtype == np.float32
@@ -67,50 +68,75 @@ def test_answers_are_those_of_the_model(
 
 
 @pytest.mark.parametrize("size", [1, 7, 64])
-def test_an_answer_does_not_depend_on_its_batch(
-    engine: Engine, asked: tuple[np.ndarray, np.ndarray, np.ndarray], size: int
-) -> None:
+def test_an_answer_does_not_depend_on_its_batch(engine: Engine, asked: Asked, size: int) -> None:
     together = engine.predict(*asked)
     starts = range(0, N, size if size > 1 else 10)
     for start in starts:
         rows = slice(start, start + size)
-        np.testing.assert_array_equal(engine.predict(*(x[rows] for x in asked)), together[rows])
+        np.testing.assert_array_equal(engine.predict(*rows_of(asked, rows)), together[rows])
 
 
-def test_an_answer_does_not_depend_on_its_place(
-    engine: Engine, asked: tuple[np.ndarray, np.ndarray, np.ndarray]
-) -> None:
+def test_an_answer_does_not_depend_on_its_place(engine: Engine, asked: Asked) -> None:
     together = engine.predict(*asked)
     order = np.random.default_rng(3).permutation(N)
-    np.testing.assert_array_equal(engine.predict(*(x[order] for x in asked)), together[order])
+    np.testing.assert_array_equal(engine.predict(*rows_of(asked, order)), together[order])
 
 
-def test_nothing_asked_nothing_answered(
-    engine: Engine, asked: tuple[np.ndarray, np.ndarray, np.ndarray]
-) -> None:
-    assert engine.predict(*(x[:0] for x in asked)).shape == (0, 3)
+def test_nothing_asked_nothing_answered(engine: Engine, asked: Asked) -> None:
+    assert engine.predict(*rows_of(asked, slice(0))).shape == (0, 3)
 
 
 def test_the_calibration_is_applied(
-    calibrated: Path, engine: Engine, name: str, asked: tuple[np.ndarray, np.ndarray, np.ndarray]
+    calibrated: Path, engine: Engine, name: str, asked: Asked
 ) -> None:
-    some = tuple(x[:4] for x in asked)
+    some = rows_of(asked, slice(4))
     plain = engine.predict(*some)
     softened = np.sqrt(plain) / np.sqrt(plain).sum(1, keepdims=True)
     answers = load_engine(calibrated, "cpu", "fp32", engine=name).predict(*some)
     np.testing.assert_allclose(answers, softened, atol=1e-5)
 
 
-def test_arrays_that_do_not_fit_are_refused(
-    engine: Engine, asked: tuple[np.ndarray, np.ndarray, np.ndarray]
-) -> None:
-    images, tokens, features = (x[:2] for x in asked)
+def test_arrays_that_do_not_fit_are_refused(engine: Engine, asked: Asked) -> None:
+    images, tokens, features, likelihoods, task = rows_of(asked, slice(2))
     with pytest.raises(ValueError, match="images"):
-        engine.predict(images[:, :100], tokens, features)
+        engine.predict(images[:, :100], tokens, features, likelihoods, task)
     with pytest.raises(ValueError, match="features"):
-        engine.predict(images, tokens, features[:, 1:])
+        engine.predict(images, tokens, features[:, 1:], likelihoods, task)
+    with pytest.raises(ValueError, match="likelihoods"):
+        engine.predict(images, tokens, features, likelihoods[:1], task)
     with pytest.raises(ValueError, match="instruction"):
-        engine.predict(images, np.roll(tokens, 1, axis=1), features)
+        engine.predict(images, np.roll(tokens, 1, axis=1), features, likelihoods, task)
+    with pytest.raises(ValueError, match="task cause"):
+        engine.predict(images, tokens, features, likelihoods, "cause")
+
+
+@pytest.mark.parametrize("task", [task for task in TASKS if task != "copies"])
+def test_every_task_is_answered_by_its_own_options(engine: Engine, task: str) -> None:
+    asked = small.questions(5, task=task)
+    answers = engine.predict(*asked)
+    with torch.inference_mode():
+        logits = small.caller()(*small.tensors(asked))[:, list(answer_columns(task))]
+    assert answers.shape == (5, len(TASKS[task].options))
+    np.testing.assert_allclose(answers, logits.softmax(1).numpy(), atol=1e-5)
+    np.testing.assert_allclose(answers.sum(1), 1, atol=1e-6)
+
+
+def test_an_example_and_other_words_are_read(engine: Engine, asked: Asked) -> None:
+    """Prompts of any length, also side by side with others, are answered as the model answers."""
+    images, _, features, likelihoods, task = rows_of(asked, slice(6))
+    refs, alts = ["A"] * 6, [("C",)] * 6
+    plain = write_tokens(PromptContext(), refs, alts)
+    shown = write_tokens(PromptContext(), refs, alts, exemplar=Exemplar("A", ("G",), 1))
+    drawn = write_tokens(PromptContext(), refs, alts, rng=np.random.default_rng(1))
+    tokens = np.concatenate([plain[:2], shown[2:4], drawn[4:]])
+    some = images, tokens, features, likelihoods, task
+    answers = engine.predict(*some)
+    with torch.inference_mode():
+        logits = small.caller()(*small.tensors(some))[:, :3]
+    np.testing.assert_allclose(answers, logits.softmax(1).numpy(), atol=1e-5)
+    without = engine.predict(images, plain, features, likelihoods, task)
+    np.testing.assert_array_equal(answers[:2], without[:2])
+    assert (abs(answers[2:] - without[2:]).max(axis=1) > 1e-7).all()
 
 
 @pytest.mark.parametrize(
@@ -136,7 +162,8 @@ def test_it_answers_without_varcall(path: Path) -> None:
         f"engine = load_engine({str(path)!r}, 'cpu', engine='torch')\n"
         "answers = engine.predict(np.zeros((1, 224, 224, 3), np.uint8),\n"
         "    write_tokens(PromptContext(), ['A'], [('C',)]),\n"
-        f"    np.zeros((1, {small.N_FEATURES}), np.float32))\n"
+        f"    np.zeros((1, {small.N_FEATURES}), np.float32),\n"
+        "    np.zeros((1, 3), np.float32), 'copies')\n"
         "assert abs(answers.sum() - 1) < 1e-5\n"
     )
     root = Path(__file__).parents[3]
@@ -168,10 +195,10 @@ def test_neither_engine_nor_precision_depends_on_the_cpu(
     path: Path,
     name: str,
     has_bf16: bool,
-    asked: tuple[np.ndarray, np.ndarray, np.ndarray],
+    asked: Asked,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    some = tuple(x[:4] for x in asked)
+    some = rows_of(asked, slice(4))
     chosen = type(load_engine(path, "cpu", "fp32"))
     monkeypatch.setattr("models.inference.engine.cpu_multiplies_bf16", lambda: has_bf16)
     assert type(load_engine(path, "cpu")) is chosen
@@ -280,8 +307,8 @@ def test_bf16_that_onednn_may_not_use_is_said(
             load_engine(path, "cpu", "bf16", engine=engine)
 
 
-def test_bf16_is_near_fp32(path: Path, asked: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
-    some = tuple(x[:4] for x in asked)
+def test_bf16_is_near_fp32(path: Path, asked: Asked) -> None:
+    some = rows_of(asked, slice(4))
     exact, rounded = (
         TorchEngine(*load_weights(path), "cpu", precision).predict(*some)
         for precision in ("fp32", "bf16")

@@ -1,16 +1,20 @@
+from math import expm1, log
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from models.network.caller import VariantCaller
+from models.network.caller import ANCHOR_LIMIT, VariantCaller, build_caller
 from models.prompt import (
     CONTEXT_COLUMNS,
-    HEAD_LENGTH,
     PREFIX_TOKENS,
     TEXT_LENGTH,
     UNKNOWN_TOKEN,
+    packed,
+    words_of,
 )
+from models.tasks import ANSWERS
 from tests.models import small
 
 
@@ -19,16 +23,16 @@ def caller() -> VariantCaller:
     return small.caller().requires_grad_(False)
 
 
-def tensors(n: int) -> tuple[Tensor, Tensor, Tensor]:
-    images, tokens, features = (torch.from_numpy(x) for x in small.questions(n))
-    return images, tokens, features
+def tensors(n: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    images, tokens, features, likelihoods = small.tensors(small.questions(n))
+    return images, tokens, features, likelihoods
 
 
 def test_shapes(caller: VariantCaller) -> None:
-    images, tokens, features = tensors(3)
+    images, tokens, features, likelihoods = tensors(3)
     assert caller.image_encoder(images).shape == (3, small.CONFIG.image_tokens, 32)
     assert caller.feature_encoder(features).shape == (3, small.CONFIG.soft_tokens, 32)
-    assert caller(images, tokens, features).shape == (3, 3)
+    assert caller(images, tokens, features, likelihoods).shape == (3, len(ANSWERS))
 
 
 def test_folding_the_normalisation_changes_nothing() -> None:
@@ -50,69 +54,112 @@ def test_both_panels_and_the_whole_width_are_seen(caller: VariantCaller) -> None
 
 
 def test_padding_changes_nothing(caller: VariantCaller) -> None:
-    images, tokens, features = tensors(4)
-    tokens = tokens[[1, 1, 1, 1]]  # an SNV: most of its row is padding
-    n_padding = int((tokens[0] == small.CONFIG.pad_token).sum())
-    assert n_padding > 20
-    before = caller(images, tokens, features)
-    for n in (1, n_padding):
-        shorter = torch.cat([tokens[:, :HEAD_LENGTH], tokens[:, HEAD_LENGTH + n :]], dim=1)
-        torch.testing.assert_close(caller(images, shorter, features), before)
+    images, tokens, features, likelihoods = tensors(4)
+    before = caller(images, tokens, features, likelihoods)
+    n = int(words_of(tokens.numpy()).max())
+    assert n < tokens.shape[1] - 40
+    for width in (n, n + 7):
+        words, columns = (torch.from_numpy(x) for x in packed(tokens.numpy(), width))
+        answers = caller(images, words, features, likelihoods, columns)
+        torch.testing.assert_close(answers, before)
 
 
 def test_the_stored_prefix_gives_the_same_bits(caller: VariantCaller) -> None:
-    images, tokens, features = tensors(4)
-    image_tokens, soft_tokens = caller.image_encoder(images), caller.feature_encoder(features)
-    prefix = caller.decoder.prefix(torch.tensor(PREFIX_TOKENS))
-    with_it = caller.read(image_tokens, soft_tokens, tokens, prefix=prefix)
-    assert torch.equal(with_it, caller.read(image_tokens, soft_tokens, tokens))
+    images, tokens, features, likelihoods = tensors(4)
+    asked = caller.image_encoder(images), caller.feature_encoder(features), likelihoods, tokens
+    words = torch.tensor(PREFIX_TOKENS)
+    prefix = caller.decoder.prefix(words, torch.arange(len(words)))
+    assert torch.equal(caller.read(*asked, prefix=prefix), caller.read(*asked))
 
 
 def test_a_stored_prefix_may_reach_to_the_features(caller: VariantCaller) -> None:
-    images, tokens, features = tensors(4)
+    """So that what stands before them is read once for many questions."""
+    images, tokens, features, likelihoods = tensors(4)
     image_tokens, soft_tokens = caller.image_encoder(images), caller.feature_encoder(features)
-    whole = caller.read(image_tokens, soft_tokens, tokens)
+    whole = caller.read(image_tokens, soft_tokens, likelihoods, tokens)
+    columns = torch.arange(tokens.shape[1])
     for i, row in enumerate(tokens):
-        prefix = caller.decoder.prefix(row[:TEXT_LENGTH])
+        prefix = caller.decoder.prefix(row[:TEXT_LENGTH], columns[:TEXT_LENGTH])
         is_padding = row[:TEXT_LENGTH] == small.CONFIG.pad_token
         assert torch.equal(prefix.mask == -torch.inf, is_padding)
         one = slice(i, i + 1)
-        answer = caller.read(image_tokens[one], soft_tokens[one], tokens[one], prefix=prefix)
-        torch.testing.assert_close(answer[0], whole[i])
+        question = caller.decoder.question(tokens[one, TEXT_LENGTH:], columns[None, TEXT_LENGTH:])
+        state = caller.decoder(question, image_tokens[one], soft_tokens[one], prefix)
+        torch.testing.assert_close(caller.answer(state, likelihoods[one])[0], whole[i])
+
+
+def test_an_untrained_model_answers_what_the_counts_say() -> None:
+    torch.manual_seed(1)
+    caller = build_caller(small.CONFIG).eval()
+    images, tokens, features, likelihoods = tensors(4)
+    likelihoods[3] = torch.tensor([-3 * ANCHOR_LIMIT, 0.0, -2 * ANCHOR_LIMIT])
+    with torch.inference_mode():
+        logits = caller(images, tokens, features, likelihoods)
+        for scale in (1.0, 0.25):
+            caller.answer.scale.bias.fill_(log(expm1(scale)))
+            scaled = scale * likelihoods.clamp(min=-ANCHOR_LIMIT)
+            answers = caller(images, tokens, features, likelihoods)[:, :3].softmax(1)
+            torch.testing.assert_close(answers, scaled.softmax(1))
+    assert (logits[:, 3:] == 0).all()  # no other answer depends on counts
+
+
+def test_counts_move_the_answer_by_their_scale_and_no_other_task(caller: VariantCaller) -> None:
+    images, tokens, features, likelihoods = tensors(3)
+    neutral = caller(images, tokens, features, torch.zeros(3, 3))
+    moved = caller(images, tokens, features, likelihoods) - neutral
+    torch.testing.assert_close(moved[:, 3:], torch.zeros_like(moved[:, 3:]))
+    scales = moved[:, :3] / likelihoods.where(likelihoods < 0, -torch.ones(()))
+    counted = likelihoods < 0
+    for row, where in zip(scales, counted, strict=True):
+        torch.testing.assert_close(row[where], row[where][:1].expand(int(where.sum())))
+        assert (row[where] > 0).all()
 
 
 def test_every_modality_reaches_the_answer(caller: VariantCaller) -> None:
-    images, tokens, features = tensors(2)
-    before = caller(images, tokens, features)
+    images, tokens, features, likelihoods = tensors(2)
+    before = caller(images, tokens, features, likelihoods)
     other_words = tokens.clone()
     other_words[:, CONTEXT_COLUMNS[0]] += 1
-    assert not torch.allclose(caller(images + 1, tokens, features), before)
-    assert not torch.allclose(caller(images, other_words, features), before)
-    assert not torch.allclose(caller(images, tokens, features + 1), before)
+    assert not torch.allclose(caller(images + 1, tokens, features, likelihoods), before)
+    assert not torch.allclose(caller(images, other_words, features, likelihoods), before)
+    assert not torch.allclose(caller(images, tokens, features + 1, likelihoods), before)
+    assert not torch.allclose(caller(images, tokens, features, likelihoods - 1), before)
 
 
 def test_a_dropped_modality_is_not_read(caller: VariantCaller) -> None:
-    images, tokens, features = tensors(2)
-    image_tokens, soft_tokens = caller.image_encoder(images), caller.feature_encoder(features)
+    images, tokens, features, likelihoods = tensors(2)
+    image, soft = caller.image_encoder(images), caller.feature_encoder(features)
     keep = torch.tensor([True, False])
-    before = caller.read(image_tokens, soft_tokens, tokens, keep, None)
-    after = caller.read(image_tokens.flip(2), soft_tokens, tokens, keep, None)
-    assert torch.equal(before[1], after[1])
-    assert not torch.allclose(before[0], after[0])
-    before = caller.read(image_tokens, soft_tokens, tokens, None, keep)
-    after = caller.read(image_tokens, soft_tokens.flip(2), tokens, None, keep)
-    assert torch.equal(before[1], after[1])
-    assert not torch.allclose(before[0], after[0])
+    for dropped, others in (
+        ({"keep_image": keep}, (image.flip(2), soft)),
+        ({"keep_features": keep}, (image, soft.flip(2))),
+    ):
+        before = caller.read(image, soft, likelihoods, tokens, **dropped)
+        after = caller.read(*others, likelihoods, tokens, **dropped)
+        assert torch.equal(before[1], after[1])
+        assert not torch.allclose(before[0], after[0])
+
+
+def test_reads_in_the_middle_are_counted_wherever_their_rows_are() -> None:
+    """The pooled token is linear in the number of rows, but for those at the borders."""
+    encoder = small.caller().requires_grad_(False).image_encoder
+    images = torch.zeros(3, 224, 224, 3, dtype=torch.uint8)
+    for image, starts in zip(images, ((40,), (80,), (40, 80)), strict=True):
+        for start in starts:
+            image[start : start + 8, 104:120] = 200
+    blank = encoder(torch.zeros(1, 224, 224, 3, dtype=torch.uint8))[0, -2]
+    here, there, both = encoder(images)[:, -2] - blank
+    assert here.abs().max() > 1e-3
+    torch.testing.assert_close(there, here, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(both, 2 * here, rtol=1e-3, atol=1e-4)
 
 
 def test_a_word_sees_nothing_after_it(caller: VariantCaller) -> None:
-    _, tokens, _ = tensors(1)
+    tokens = tensors(1)[1]
     words = tokens[:, small.CONFIG.prefix_length :]
-    n = words.shape[1]
-    image, soft = torch.zeros(1, 28, 32), torch.zeros(1, 4, 32)
-    prefix = caller.decoder.prefix(tokens[0, : small.CONFIG.prefix_length])
-    mask = caller.decoder._mask(words, prefix, image, soft, None, None)[0, 0]
-    seen = mask[:, small.CONFIG.prefix_length :].isfinite()
+    n, n_image = words.shape[1], small.CONFIG.image_tokens
+    mask = caller.decoder._mask(words, None, None)[0, 0]
+    seen = mask.isfinite()
     column = {
         name: int((words[0] == token).nonzero())
         for name, token in (
@@ -121,9 +168,9 @@ def test_a_word_sees_nothing_after_it(caller: VariantCaller) -> None:
         )
     }
     assert not seen[:n, :n].triu(1).any()
-    assert not seen[: column["image"], n : n + 28].any()
-    assert seen[column["image"] : n + 28, n : n + 28].all()
-    assert not seen[: column["features"], n + 28 :].any()
+    assert not seen[: column["image"], n : n + n_image].any()
+    assert seen[column["image"] : n + n_image, n : n + n_image].all()
+    assert not seen[: column["features"], n + n_image :].any()
     assert not seen[:, list(column.values())].any()
 
 

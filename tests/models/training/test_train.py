@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch.multiprocessing.spawn import spawn
@@ -28,6 +29,7 @@ RECIPE = Recipe(
     log_every=35,
     drop_image=0.0,
     drop_features=0.0,
+    drop_likelihoods=0.0,
 )
 
 
@@ -37,14 +39,14 @@ def _mini(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(registry.SIZES, "mini", mini)
 
 
-def job(out: Path, where: str, **changes: Any) -> TrainJob:
+def job(out: Path, where: str, tasks: tuple[str, ...] = ("copies",), **changes: Any) -> TrainJob:
     return TrainJob(
         recipe=replace(RECIPE, **changes.pop("recipe", {})),
-        make_batches=ToyBatches(where),
+        make_batches=ToyBatches(where, tasks=tasks),
         out=out,
         pileup_spec={"version": 1},
         features=small.card().features,
-        evaluations={"toy": ToyBatches(where, n_batches=3)},
+        evaluations={"toy": ToyBatches(where, n_batches=3, tasks=tasks)},
         **changes,
     )
 
@@ -56,16 +58,52 @@ def log_of(out: Path, event: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("where", ["image", "features", "prompt"])
 def test_a_label_is_learned_wherever_it_shows(tmp_path: Path, where: str) -> None:
-    weights = train.train(job(tmp_path, where))
-    assert log_of(tmp_path, "evaluate")[-1]["accuracy"] > 0.95
+    weights = train.train(job(tmp_path, where, seen={"platforms": ["illumina"]}))
+    assert log_of(tmp_path, "evaluate")[-1]["tasks"]["copies"]["accuracy"] > 0.95
     _, card, digest = load_weights(weights)
+    assert card.training["seen"] == {"platforms": ["illumina"]}
     assert card.recipe["size"] == "mini"
     assert card.training["step"] == 70
-    assert card.calibration.temperature != 1.0
+    assert list(card.calibration) == ["copies"]
+    assert card.calibration["copies"].temperature != 1.0
     assert log_of(tmp_path, "weights")[-1]["sha256"] == digest
     line = log_of(tmp_path, "train")[-1]
     assert line["examples"] == 1120
-    assert len(line["recall"]) == 3
+    assert len(line["tasks"]["copies"]["recall"]) == 3
+    assert line["tasks"]["copies"]["n"] == 35 * 16
+
+
+def test_two_tasks_are_learned_at_once(tmp_path: Path) -> None:
+    """The question decides which of two marks in the picture is told."""
+    tasks = ("copies", "share")
+    recipe = {"steps": 150, "measured_weight": 0.0}
+    weights = train.train(job(tmp_path, "image", tasks, recipe=recipe))
+    found = log_of(tmp_path, "evaluate")[-1]["tasks"]
+    assert list(found) == list(tasks)
+    assert min(found[task]["accuracy"] for task in tasks) > 0.9
+    assert sum(found[task]["n"] for task in tasks) == 48
+    assert list(log_of(tmp_path, "train")[-1]["tasks"]) == list(tasks)
+    assert {line["task"] for line in log_of(tmp_path, "calibrate")} == set(tasks)
+    _, card, _ = load_weights(weights)
+    assert len(card.calibration["share"].bias) == 5
+
+
+def test_what_counts_say_is_right_from_the_start(tmp_path: Path) -> None:
+    train.train(job(tmp_path, "counts", recipe={"steps": 1, "learning_rate": 0.0}))
+    found = log_of(tmp_path, "evaluate")[-1]["tasks"]["copies"]
+    assert found["accuracy"] == 1.0
+    assert found["loss"] == pytest.approx(2 * np.exp(-9), rel=0.05)
+
+
+def test_half_precision_is_the_recipes_choice(tmp_path: Path) -> None:
+    short = {"steps": 3, "log_every": 3}
+    losses = []
+    for precision in ("auto", "fp32", "bf16"):
+        folder = tmp_path / precision
+        train.train(job(folder, "image", recipe=short | {"precision": precision}))
+        losses.append(log_of(folder, "train")[-1]["image_alone"]["loss"])
+    assert losses[0] == losses[1] != losses[2]
+    assert losses[2] == pytest.approx(losses[1], rel=0.05)
 
 
 def test_a_resumed_training_ends_where_an_unbroken_one_does(tmp_path: Path) -> None:
@@ -128,6 +166,9 @@ def test_recipes(tmp_path: Path) -> None:
     assert recipe.learning_rate_at(0, 0.0) == pytest.approx(1 / 200)
     assert recipe.learning_rate_at(500, 1.0) == pytest.approx(1e-5)
     assert recipe.progress(5, 1000.0) == 0.5
+    assert recipe.on("cpu") == recipe
+    assert recipe.on("cuda:1").batch_size == recipe.cuda_batch_size == 8 * recipe.batch_size
+    assert recipe.on("cuda").learning_rate == pytest.approx(8**0.5)
     for text, message in [
         ("steps = 1\ncolour = 2", "colour"),
         ("steps = 'x'", "steps"),
@@ -135,6 +176,8 @@ def test_recipes(tmp_path: Path) -> None:
         ("steps = 1\nbatch_size = 0", "batch_size"),
         ("steps = 1\nlearning_rate = nan", "learning_rate"),
         ("seed = 1", "end"),
+        ("steps = 1\nprecision = 'fp8'", "precision"),
+        ("steps = 1\ndrop_likelihoods = 2", "drop"),
         ("steps = ", "Cannot read"),
     ]:
         path.write_text(text)

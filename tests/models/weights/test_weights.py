@@ -23,7 +23,14 @@ def path(tmp_path: Path) -> Path:
 def test_round_trip(tmp_path: Path) -> None:
     path, before = tmp_path / "mini.safetensors", small.caller()
     card = replace(
-        small.card(), calibration=Calibration(1.5, (0.1, 0.0, -0.1)), recipe={"size": "tiny"}
+        small.card(),
+        recipe={"size": "tiny"},
+        calibration={
+            "copies": Calibration(1.5, (0.1, 0.0, -0.1)),
+            "same_haplotype": Calibration(0.7, (0.0, 0.2, -0.2)),
+            "cause": Calibration(1.1, (0.0,) * 6),
+        },
+        training={"seen": {"platforms": ["illumina", "ont"], "depth": [8, 300]}},
     )
     digest = save_weights(path, before, card)
     after, read_card, read_digest = load_weights(path, digest)
@@ -32,9 +39,9 @@ def test_round_trip(tmp_path: Path) -> None:
     assert not after.training
     for name, tensor in before.state_dict().items():
         assert torch.equal(after.state_dict()[name], tensor), name
-    images, tokens, features = (torch.from_numpy(x) for x in small.questions(2))
+    asked = small.tensors(small.questions(2))
     with torch.inference_mode():
-        assert torch.equal(after(images, tokens, features), before(images, tokens, features))
+        assert torch.equal(after(*asked), before(*asked))
     assert [p.name for p in tmp_path.iterdir()] == [path.name]
 
 
@@ -63,25 +70,32 @@ def config_with(**change: object) -> object:
     return set_metadata("config", json.loads(small.CONFIG.to_json()) | change)
 
 
+def calibrated(task: str, **values: object) -> object:
+    return set_metadata("calibration", {task: values})
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
         (config_with(width=10**12), "width"),
         (config_with(width=64), "tensor"),
         (config_with(prompt_version=prompt.VERSION + 1), "prompt version"),
-        (set_metadata("calibration", {"temperature": -1, "bias": [0, 0, 0]}), "temperature"),
-        (set_metadata("calibration", {}), "calibration"),
+        (calibrated("copies", temperature=-1, bias=[0, 0, 0]), "temperature"),
+        (calibrated("copies"), "calibration"),
+        (calibrated("cause", temperature=1, bias=[0, 0, 0]), "calibration.*cause"),
+        (calibrated("weather", temperature=1, bias=[0, 0, 0]), "calibration.*weather"),
+        (set_metadata("calibration", [1]), "metadata"),
         (set_metadata("features", ["one"]), "feature names"),
         (lambda header: header.pop("__metadata__"), "metadata"),
         (lambda header: header["__metadata__"].pop("config"), "config"),
-        (lambda header: header.pop("answer.bias"), "damaged.*offset"),
-        (lambda header: header["answer.bias"].update(shape=[10**12]), "damaged.*shape"),
-        (lambda header: header["answer.bias"].update(dtype="I64"), "damaged.*type"),
-        (lambda header: header["answer.bias"].update(data_offsets=[0, 4]), "damaged.*offset"),
-        (lambda header: header["answer.bias"].pop("dtype"), "damaged.*dtype"),
+        (lambda header: header.pop("answer.scale.bias"), "damaged.*offset"),
+        (lambda header: header["answer.scale.bias"].update(shape=[10**12]), "damaged.*shape"),
+        (lambda header: header["answer.scale.bias"].update(dtype="I64"), "damaged.*type"),
+        (lambda header: header["answer.scale.bias"].update(data_offsets=[0, 4]), "damaged.*offset"),
+        (lambda header: header["answer.scale.bias"].pop("dtype"), "damaged.*dtype"),
         (
-            lambda header: header["answer.bias"].update(
-                data_offsets=header["answer.weight"]["data_offsets"]
+            lambda header: header["answer.scale.bias"].update(
+                data_offsets=header["answer.scale.weight"]["data_offsets"]
             ),
             "damaged.*offset",
         ),
@@ -109,7 +123,7 @@ def test_damaged_files_are_refused(path: Path, tmp_path: Path) -> None:
 def test_numbers_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     caller = small.caller()
     with torch.no_grad():
-        caller.answer.bias[0] = torch.nan
+        caller.answer.scale.bias[0] = torch.nan
     save_weights(tmp_path / "mini.safetensors", caller, small.card())
     with pytest.raises(ModelError, match="finite"):
         load_weights(tmp_path / "mini.safetensors")

@@ -25,6 +25,7 @@ class Questions:
     """Three questions without reads: blank pictures, empty prompts, no measurement."""
 
     features = np.zeros((3, 2), np.float32)
+    likelihoods = np.zeros((3, 3), np.float32)
 
     def __len__(self) -> int:
         return len(self.features)

@@ -133,8 +133,10 @@ def test_a_model_that_is_not_there(locus: Locus, tmp_path: Path) -> None:
 def test_the_answer(
     locus: Locus, tmp_path: Path, drawn: list[object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def predict(images: np.ndarray, tokens: np.ndarray, features: np.ndarray) -> np.ndarray:
-        assert len(images) == len(tokens) == len(features) == 1
+    def predict(images: np.ndarray, *asked: np.ndarray | str) -> np.ndarray:
+        tokens, features, likelihoods, task = asked
+        assert len(images) == len(tokens) == len(features) == len(likelihoods) == 1
+        assert task == "copies"
         return np.array([[0.25, 0.5, 0.25]], np.float32)
 
     engine = SimpleNamespace(card=None, predict=predict)
