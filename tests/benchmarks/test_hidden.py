@@ -19,6 +19,8 @@ def batch() -> Batch:
         images=rng.integers(1, 256, (2, HEIGHT, WIDTH, 3), np.uint8),
         tokens=np.full((2, PROMPT_LENGTH), UNKNOWN_TOKEN + 1, np.int32),
         features=rng.uniform(1, 2, (2, len(FEATURES))).astype(np.float32),
+        likelihoods=np.zeros((2, 3), np.float32),
+        task=np.zeros(2, np.int64),
         labels=np.array([0, 1]),
         weights=np.ones(2, np.float32),
     )
@@ -27,7 +29,7 @@ def batch() -> Batch:
 def _differences(before: Batch, after: Batch) -> set[str]:
     return {
         name
-        for name in ("images", "tokens", "features", "labels", "weights")
+        for name in Batch.__slots__
         if not np.array_equal(getattr(before, name), getattr(after, name))
     }
 

@@ -17,7 +17,7 @@ from benchmarks.profile_effect import (
     withheld,
 )
 from benchmarks.slices import Slice, StagedSlice
-from models.prompt import UNKNOWN, PromptContext
+from models.context import UNKNOWN, PromptContext
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants
 from varcall.reads.library_profile import PRIOR_SLIPPAGE, LibraryProfile

@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from models import prompt
-from models.prompt import PromptContext
+from models.context import PAIRINGS, QUALITY_BINS, SLIPPAGE_RUNS, PromptContext
 from pileup.spec import LOWER_CHANNELS, PANEL_HEIGHT, UPPER_CHANNELS
 from tests.builders import DUPLICATE, PROPER, QC_FAIL, REVERSE, SECONDARY, SUPPLEMENTARY
 from tests.golden.calling import SliceWorkers
@@ -165,7 +165,7 @@ def test_another_quality_for_reads_without(
 
 
 def with_other_pairing(context: PromptContext) -> PromptContext:
-    paired, single = prompt.PAIRINGS
+    paired, single = PAIRINGS
     return replace(context, pairing=single if context.pairing == paired else paired)
 
 
@@ -176,7 +176,10 @@ CONTEXTS: dict[str, Callable[[PromptContext], PromptContext]] = {
     "read length": lambda context: replace(context, read_length=" 36bp"),
     "depth": lambda context: replace(context, depth=" 12x"),
     "ploidy": lambda context: replace(context, ploidy=" haploid"),
+    "seen platform": lambda context: replace(context, seen_platform=" ont"),
     "error": lambda context: replace(context, error=" 1%"),
+    "error by quality": lambda context: replace(context, error_by_quality=(" 10%",) * 6),
+    "noise": lambda context: replace(context, noise=" 50%"),
     "slippage": lambda context: replace(context, slippage=context.slippage[::-1]),
 }
 
@@ -198,18 +201,19 @@ def test_ref_and_alt_exchanged(workers: SliceWorkers, monkeypatch: pytest.Monkey
     original = questions.write_tokens
 
     def exchanged(
-        context: PromptContext, refs: list[str], alts: list[tuple[str, ...]]
+        context: PromptContext, refs: list[str], alts: list[tuple[str, ...]], *given: object
     ) -> NDArray[np.int32]:
         others = [(ref, *alt[1:]) for ref, alt in zip(refs, alts, strict=True)]
-        return original(context, [alt[0] for alt in alts], others)
+        return original(context, [alt[0] for alt in alts], others, *given)
 
     monkeypatch.setattr(questions, "write_tokens", exchanged)
     assert workers.are_changed()
 
 
 WORDS = (
-    "\nContext", " assay", ",", " platform", " reads", " depth", " ploidy", " error", " slippage",
-    *prompt.SLIPPAGE_RUNS, "\nVariant", " REF", " ALT", " or", " Measured",
+    "\nContext", " assay", ",", " platform", " looks", " reads", " depth", " ploidy", " error",
+    " noise", " slippage", *SLIPPAGE_RUNS, *QUALITY_BINS, "\nVariant", " REF", " ALT", " or",
+    " Measured",
     " SNV", " insertion", " deletion", " two alleles",
 )  # fmt: skip
 
@@ -227,8 +231,8 @@ def test_a_word_of_every_prompt(
     assert changes_records(workers, monkeypatch, questions.Questions, "tokens", without(word))
 
 
-@pytest.mark.parametrize("word", [" helpful", " pileup", " copies", " middle"])
-def test_a_word_of_the_instruction_or_the_question(
+@pytest.mark.parametrize("word", [" helpful", " (B)", " 2"])
+def test_a_word_of_every_instruction_or_an_option(
     workers: SliceWorkers, word: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with pytest.raises(ValueError, match=r"a prompt does not (start|end) with"):
