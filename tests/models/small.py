@@ -93,8 +93,8 @@ def rows_of(asked: Asked, rows: slice | np.ndarray) -> Asked:
 class ToyBatches:
     """Examples whose label shows in one place only: "image", "features", "counts" or "prompt".
 
-    With more than one task each example is of one of them, and asks for another mark: in the image
-    they lie side by side.
+    With more than one task each example is of one of them, and asks for another mark: in image and
+    features they lie side by side.
     """
 
     where: str
@@ -124,7 +124,8 @@ class ToyBatches:
                 for place, mark in enumerate(shown):
                     image[112:140, 100 - 40 * place : 124 - 40 * place, 1] = 120 * mark
         elif self.where == "features":
-            features[:, 2] = labels - 1 + 0.1 * rng.normal(size=n)
+            for place, mark in enumerate(marks):
+                features[:, 2 + place] = mark - 1 + 0.1 * rng.normal(size=n)
         elif self.where == "counts":
             counted = np.where(np.arange(3) == labels[:, None], 0, -9).astype(np.float32)
         else:

@@ -74,10 +74,10 @@ def test_a_label_is_learned_wherever_it_shows(tmp_path: Path, where: str) -> Non
 
 
 def test_two_tasks_are_learned_at_once(tmp_path: Path) -> None:
-    """The question decides which of two marks in the picture is told."""
+    """The question decides which of two marks is told."""
     tasks = ("copies", "share")
     recipe = {"steps": 220, "measured_weight": 0.0}
-    weights = train.train(job(tmp_path, "image", tasks, recipe=recipe))
+    weights = train.train(job(tmp_path, "features", tasks, recipe=recipe))
     found = log_of(tmp_path, "evaluate")[-1]["tasks"]
     assert list(found) == list(tasks)
     assert min(found[task]["accuracy"] for task in tasks) > 0.9
