@@ -82,7 +82,10 @@ class Recipe:
         if not (
             self.batch_size and self.cuda_batch_size and self.log_every and self.evaluate_seconds
         ):
-            raise ModelError("The recipe's batch sizes, log_every, evaluate_seconds cannot be 0.")
+            raise ModelError(
+                "The recipe's batch_size, cuda_batch_size, log_every and evaluate_seconds must not "
+                "be 0."
+            )
 
     @classmethod
     def from_file(cls, path: Path) -> "Recipe":
