@@ -36,26 +36,57 @@ def tally_bases(
     return counts, coverage
 
 
-def count_errors(
+def find_plain(
     counts: Counter[tuple[int, int]],
     reference: Stretch,
     min_depth: int,
     variant_count: int,
     variant_fraction: float,
-) -> tuple[int, int]:
-    """Count bases that differ from the reference, and all, where nothing looks variant."""
-    errors = compared = 0
+) -> tuple[set[int], dict[int, float]]:
+    """Return the positions where nothing looks variant, and the others' commonest base's share."""
+    plain: set[int] = set()
+    fraction: dict[int, float] = {}
     for position, ref in enumerate(reference.codes, reference.start):
-        if ref == UNKNOWN_BASE:
-            continue
         column = [counts[position, base] for base in range(N_BASES)]
         depth = sum(column)
-        others = [count for base, count in enumerate(column) if base != ref]
-        is_variant = max(others) >= variant_count and max(others) >= variant_fraction * depth
-        if depth >= min_depth and not is_variant:
-            errors += sum(others)
-            compared += depth
-    return errors, compared
+        if ref == UNKNOWN_BASE or depth < min_depth:
+            continue
+        most = max(count for base, count in enumerate(column) if base != ref)
+        if most >= variant_count and most >= variant_fraction * depth:
+            fraction[position] = most / depth
+        else:
+            plain.add(position)
+    return plain, fraction
+
+
+def mismatches_of(read: Read, reference: Stretch, min_quality: int) -> tuple[int, int]:
+    """Return a read's mismatches and indels, and its aligned bases, inside a stretch."""
+    mismatches = aligned = 0
+    for letter, length, position, query in read.blocks():
+        if letter in "ID":
+            mismatches += reference.covers(position)
+        for step in range(length if letter in "M=X" else 0):
+            aligned += reference.covers(position + step)
+            base, ref = read.bases[query + step], reference.base(position + step)
+            known = UNKNOWN_BASE not in (base, ref)
+            good = read.qualities[query + step] >= min_quality
+            mismatches += known and good and base != ref
+    return mismatches, aligned
+
+
+def mismatches_by_quality(
+    reads: Iterable[Read], reference: Stretch, plain: set[int]
+) -> tuple[Counter[int], Counter[int]]:
+    """Count mismatches and bases by stated quality at the plain positions."""
+    differing: Counter[int] = Counter()
+    bases: Counter[int] = Counter()
+    for read in reads:
+        for position, index in read.columns().items():
+            if index < 0 or position not in plain or read.bases[index] == UNKNOWN_BASE:
+                continue
+            bases[read.qualities[index]] += 1
+            differing[read.qualities[index]] += read.bases[index] != reference.base(position)
+    return differing, bases
 
 
 def shown_lengths(reads: Sequence[Read], run: Run, flank: int, largest: int) -> list[int]:

@@ -7,10 +7,10 @@ threads and shards change nothing.
 
 import json
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import accumulate, islice
-from math import nan
+from math import isnan, nan
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,18 @@ from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays
 from pileup.codes import N_BASES, UNKNOWN_BASE
-from pileup.kernels.reads.library import count_errors, shown_lengths, tally_bases
-from pileup.sam import FDUP, FPAIRED, FPROPER_PAIR
+from pileup.kernels.reads.library import (
+    find_plain,
+    shown_lengths,
+    tally_bases,
+    tally_mismatches,
+)
+from pileup.sam import CSOFT_CLIP, FDUP, FPAIRED, FPROPER_PAIR, UNKNOWN_MAPQ, UNKNOWN_QUALITY
 from varcall.inputs.open import Inputs, occupied_spans_of
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
-from varcall.options import DEFAULT_EXCLUDE_FLAGS
-from varcall.reads.batch import TILE, ReadBatch, ReadFilter
+from varcall.options import DEFAULT_EXCLUDE_FLAGS, DEFAULT_MIN_BASE_QUALITY
+from varcall.reads.batch import MISSING_QUALITY, TILE, ReadBatch, ReadFilter
 from varcall.reads.loader import RecordReads
 from varcall.reads.open import open_reads
 
@@ -47,6 +52,25 @@ MIN_ERROR_QUALITY = 20
 MIN_ERROR_DEPTH = 5
 # DeepVariant's candidate rule: what it would look at is left out of the error rate.
 VARIANT_COUNT, VARIANT_FRACTION = 2, 0.12
+# Of a diploid sample's candidates few have less than this share of reads but by error.
+LOW_FRACTION = 0.25
+LEAST_CANDIDATES = 20
+
+# Bins of stated base qualities: absent, then from each of these on.
+QUALITY_STEPS = (0, 10, 20, 30, 40)
+# What they mean (-10 log10 of the error) near their middles, for bins without bases; an absent
+# quality means nothing, and 0.005 is what lies between the platforms.
+STATED_MISMATCHES = (0.005, 0.3, 0.03, 0.004, 0.0005, 0.0001)
+# The stated meaning counts as so many bases against those that were compared.
+PRIOR_BASES = 2_000
+# Qualities above it promise what nobody can check: PacBio states up to 93.
+MAX_QUALITY = 60
+# Of a read that bwa, minimap2 and most other mappers are sure of.
+USUAL_MAPQ = 60.0
+
+# Mismatches and indels per base, variants included: HiFi reads 0.0017 to 0.0036, ONT reads of the
+# chemistry R10 0.0096 (slices of Sequel II, Revio and R10).
+_HIFI_MISMATCHES = 0.006
 
 RUN_BINS = ((6, 8), (9, 11), (12, 14), (15, 20))
 RUN_FLANK = 5
@@ -89,6 +113,28 @@ class LibraryProfile:
         probably heterozygous; with few reads the rate leans to `PRIOR_SLIPPAGE`.
     slippage_reads
         Reads behind each of them.
+    looks_like
+        Platform as the reads look, whatever is stated: "illumina" where they are short, else
+        "pacbio" or "ont" by how often they differ; "unknown" without reads.
+    mapq
+        What the mapper gives to a read that it is sure of (the 90th percentile of those that are
+        known, at least 1); 60 where none is known.
+    base_quality, base_quality_sd
+        Mean and standard deviation of the stated base qualities, each at most `MAX_QUALITY`; 0
+        where all are absent.
+    mismatch_by_quality
+        Mismatches per base at positions that do not look variant, by stated quality: absent, below
+        10, 10-19, 20-29, 30-39, 40 and more; with few bases it leans to what was stated.
+    mismatch_rate, mismatch_rate_sd
+        Mismatches (of base quality 10 and more) and indels per aligned base of a read, variants
+        included: mean and standard deviation over reads, longer ones counting more.
+    clip_rate, clip_rate_sd
+        Soft-clipped share of a read's bases: the same.
+    clipped_share
+        Share of reads with soft-clipped bases.
+    low_fraction_share
+        Of positions that look like SNVs, the share where under a quarter of the reads differ; NaN
+        where fewer than `LEAST_CANDIDATES` were seen.
     basecaller
         Name of the basecalling model as the file states it; empty where it states none.
     """
@@ -106,21 +152,51 @@ class LibraryProfile:
     slippage: tuple[float, ...] = PRIOR_SLIPPAGE
     slippage_reads: tuple[int, ...] = (0, 0, 0, 0)
     looks_like: str = UNKNOWN_PLATFORM
-    mismatch_by_quality: tuple[float, ...] = (nan,) * 6
-    low_fraction_share: float = nan
+    mapq: float = USUAL_MAPQ
+    base_quality: float = 0.0
+    base_quality_sd: float = 0.0
+    mismatch_by_quality: tuple[float, ...] = STATED_MISMATCHES
+    mismatch_rate: float = 0.0
+    mismatch_rate_sd: float = 0.0
+    clip_rate: float = 0.0
+    clip_rate_sd: float = 0.0
+    clipped_share: float = 0.0
+    # NaN is equal to nothing, not to itself.
+    low_fraction_share: float = field(default=nan, compare=False)
     basecaller: str = ""
+
+    def error_by_quality(self) -> NDArray[np.float64]:
+        """Return the measured mismatch rate of each stated base quality 0 to 255, float64 [256]."""
+        rates = np.array(self.mismatch_by_quality)[_quality_bins()]
+        # Where none is stated, reads have MISSING_QUALITY, which means nothing.
+        return rates if self.base_quality else np.full(256, self.mismatch_by_quality[0])
+
+    def to_mapping(self) -> dict[str, Any]:
+        """Return the fields as JSON can hold them: an unknown number is None."""
+        mapping = asdict(self)
+        if isnan(self.low_fraction_share):
+            mapping["low_fraction_share"] = None
+        return mapping
+
+    @classmethod
+    def from_mapping(cls, mapping: Mapping[str, Any]) -> "LibraryProfile":
+        """Read what `to_mapping` gave."""
+        fields: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in mapping.items()
+        }
+        if fields["low_fraction_share"] is None:
+            fields["low_fraction_share"] = nan
+        return cls(**fields)
 
     def to_json(self) -> str:
         """Spell it as a JSON object."""
-        return json.dumps(asdict(self), indent=2)
+        return json.dumps(self.to_mapping(), indent=2)
 
     @classmethod
     def from_json(cls, text: str) -> "LibraryProfile":
         """Read what `to_json` spelled."""
-        fields: dict[str, Any] = json.loads(text)
-        for name in ("slippage", "slippage_reads", "mismatch_by_quality"):
-            fields[name] = tuple(fields[name])
-        return cls(**fields)
+        return cls.from_mapping(json.loads(text))
 
 
 def measure_profile(inputs: Inputs) -> LibraryProfile:
@@ -203,6 +279,10 @@ class _Tally:
         self._errors = self._compared = 0
         self._slipped = np.zeros(len(RUN_BINS), dtype=np.int64)
         self._spanning = np.zeros(len(RUN_BINS), dtype=np.int64)
+        self._by_quality = np.zeros((256, 2), dtype=np.int64)
+        self._mapqs = np.zeros(256, dtype=np.int64)
+        self._candidates = self._low_fraction = 0
+        self._mismatches, self._clips = _PerRead(), _PerRead()
 
     def add(self, batch: ReadBatch, reference: Reference) -> None:
         """Count the reads that overlap one cell (the span of the batch)."""
@@ -218,6 +298,12 @@ class _Tally:
         proper = own & (reads.flag & FPROPER_PAIR > 0) & (reads.template_length > 0)
         self._templates.append(reads.template_length[proper])
         self._qualities += np.bincount(reads.qualities, minlength=256)
+        self._mapqs += np.bincount(reads.mapq[own & (reads.flag & FDUP == 0)], minlength=256)
+        clipped = reads.cigar_op == CSOFT_CLIP
+        clipped_before = np.append(0, np.cumsum(np.where(clipped, reads.cigar_length, 0)))
+        self._clips.add(
+            np.diff(clipped_before[reads.cigar_offset])[own], np.diff(reads.base_offset)[own]
+        )
         codes = reference.fetch(batch.contig, batch.start - 1, batch.end + 1)
         self._add_bases(reads, codes[1:-1], batch.start)
         self._add_runs(reads, codes, batch.start - 1)
@@ -229,15 +315,28 @@ class _Tally:
         coverage = np.zeros(len(reference), dtype=np.int32)
         covering = unique & (reads.mapq >= _MIN_MAPQ_DEPTH)
         compared = unique & (reads.mapq >= _MIN_MAPQ_ERRORS)
-        tally_bases(reads, covering, compared, start, MIN_ERROR_QUALITY, counts, coverage)
+        # Where hardly any base is good (old ONT), all of them are compared.
+        good = np.count_nonzero(reads.qualities >= MIN_ERROR_QUALITY)
+        min_quality = MIN_ERROR_QUALITY if 2 * good >= len(reads.qualities) else 0
+        tally_bases(reads, covering, compared, start, min_quality, counts, coverage)
         covered = int(np.count_nonzero(coverage))
         if covered:
             self._depths.append((float(coverage.sum()) / covered, int(coverage.sum())))
-        errors, bases = count_errors(
-            counts, reference, MIN_ERROR_DEPTH, VARIANT_COUNT, VARIANT_FRACTION
-        )
-        self._errors += errors
-        self._compared += bases
+        plain = np.zeros(len(reference), dtype=np.bool_)
+        fraction = np.zeros(len(reference))
+        rules = MIN_ERROR_DEPTH, VARIANT_COUNT, VARIANT_FRACTION
+        find_plain(counts, reference, *rules, plain, fraction)
+        depth = counts[plain].sum()
+        self._errors += int(depth - counts[plain, reference[plain]].sum())
+        self._compared += int(depth)
+        self._candidates += int(np.count_nonzero(fraction))
+        self._low_fraction += int(np.count_nonzero((fraction > 0) & (fraction < LOW_FRACTION)))
+        per_read = np.zeros((len(reads.flag), 2), dtype=np.int64)
+        tally_mismatches(
+            reads, covering, compared, start, reference, plain, DEFAULT_MIN_BASE_QUALITY,
+            per_read, self._by_quality,
+        )  # fmt: skip
+        self._mismatches.add(per_read[:, 0], per_read[:, 1])
 
     def _add_runs(self, reads: ReadArrays, codes: NDArray[np.uint8], origin: int) -> None:
         """Run lengths that reads show; `codes` reaches one base beyond the cell on both sides.
@@ -262,6 +361,8 @@ class _Tally:
         """Sum up."""
         if self.reads == 0:
             return LibraryProfile(platform=_platform(stated_platform, 0))
+        levels = int((self._qualities * 10_000 >= self._qualities.sum()).sum())
+        self._tell_absent_qualities()
         read_length = int(np.median(np.concatenate(self._lengths)))
         templates = np.concatenate(self._templates)
         low, middle, high = (
@@ -270,6 +371,10 @@ class _Tally:
         slippage = (self._slipped + PRIOR_READS * np.array(PRIOR_SLIPPAGE)) / (
             self._spanning + PRIOR_READS
         )
+        mismatches, mismatches_sd = self._mismatches.mean_and_sd()
+        clips, clips_sd = self._clips.mean_and_sd()
+        quality, quality_sd = self._quality()
+        is_known = self._candidates >= LEAST_CANDIDATES
         return LibraryProfile(
             platform=_platform(stated_platform, read_length),
             paired=2 * self._paired > self.reads,
@@ -279,11 +384,82 @@ class _Tally:
             insert_size_sd=float(high - low) / 2,
             proper_share=round(self._proper / max(1, self._paired), 5),
             duplicate_rate=round(self._duplicates / self.reads, 5),
-            quality_levels=int((self._qualities * 10_000 >= self._qualities.sum()).sum()),
+            quality_levels=levels,
             error_rate=round(self._errors / max(1, self._compared), 7),
             slippage=tuple(round(float(rate), 5) for rate in slippage),
             slippage_reads=tuple(int(count) for count in self._spanning),
+            looks_like=_looks_like(read_length, mismatches),
+            mapq=self._sure_mapq(),
+            base_quality=round(quality, 2),
+            base_quality_sd=round(quality_sd, 2),
+            mismatch_by_quality=self._mismatch_by_quality(),
+            mismatch_rate=round(mismatches, 7),
+            mismatch_rate_sd=round(mismatches_sd, 7),
+            clip_rate=round(clips, 6),
+            clip_rate_sd=round(clips_sd, 6),
+            clipped_share=round(self._clips.some / self.reads, 5),
+            low_fraction_share=(
+                round(self._low_fraction / self._candidates, 4) if is_known else nan
+            ),
         )
+
+    def _tell_absent_qualities(self) -> None:
+        """Count MISSING_QUALITY as absent in a library that has no other."""
+        if self._qualities[MISSING_QUALITY] == self._qualities.sum():
+            for counts in (self._qualities, self._by_quality):
+                counts[UNKNOWN_QUALITY] += counts[MISSING_QUALITY]
+                counts[MISSING_QUALITY] = 0
+
+    def _sure_mapq(self) -> float:
+        known = np.cumsum(self._mapqs[:UNKNOWN_MAPQ])
+        if not known[-1]:
+            return USUAL_MAPQ
+        return float(max(1, np.searchsorted(known, 0.9 * known[-1])))
+
+    def _quality(self) -> tuple[float, float]:
+        """Mean and standard deviation of the stated base qualities."""
+        counts = self._qualities[:UNKNOWN_QUALITY]
+        values = np.minimum(np.arange(len(counts)), MAX_QUALITY)
+        total = max(1, int(counts.sum()))
+        mean = float((counts * values).sum()) / total
+        return mean, float(np.sqrt((counts * (values - mean) ** 2).sum() / total))
+
+    def _mismatch_by_quality(self) -> tuple[float, ...]:
+        qualities = np.arange(256)
+        bins = _quality_bins()
+        stated_error = np.minimum(10.0 ** (-np.minimum(qualities, MAX_QUALITY) / 10), 0.75)
+        rates = []
+        for number, usual in enumerate(STATED_MISMATCHES):
+            mismatches, bases = self._by_quality[bins == number].sum(axis=0).tolist()
+            stated = usual
+            if number and bases:
+                weights = self._by_quality[bins == number, 1]
+                stated = float((weights * stated_error[bins == number]).sum()) / bases
+            rate = (mismatches + PRIOR_BASES * stated) / (bases + PRIOR_BASES)
+            rates.append(round(rate, 7))
+        return tuple(rates)
+
+
+class _PerRead:
+    """Mean and spread over reads of a share of their bases; a read counts by its bases."""
+
+    def __init__(self) -> None:
+        self.some = 0
+        self._part = self._whole = 0
+        self._squares = 0.0
+
+    def add(self, part: NDArray[np.int64], whole: NDArray[np.int64]) -> None:
+        """Take reads: bases of the part, and all of them."""
+        self.some += int(np.count_nonzero(part))
+        self._part += int(part.sum())
+        self._whole += int(whole.sum())
+        self._squares += float((part * part / np.maximum(whole, 1)).sum())
+
+    def mean_and_sd(self) -> tuple[float, float]:
+        """Return mean and standard deviation; 0 without reads."""
+        whole = max(1, self._whole)
+        mean = self._part / whole
+        return mean, max(0.0, self._squares / whole - mean * mean) ** 0.5
 
 
 def _runs(codes: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -295,6 +471,13 @@ def _runs(codes: NDArray[np.uint8]) -> tuple[NDArray[np.int64], NDArray[np.int64
         (length >= RUN_BINS[0][0]) & (length <= RUN_BINS[-1][1]) & (codes[start] < UNKNOWN_BASE)
     )
     return start[chosen], end[chosen]
+
+
+def _quality_bins() -> NDArray[np.int64]:
+    """Return the bin of `mismatch_by_quality` of each stated quality, int64 [256]."""
+    bins = np.searchsorted(QUALITY_STEPS, np.arange(256), side="right")
+    bins[UNKNOWN_QUALITY] = 0
+    return bins
 
 
 def _weighted_median(depths: Sequence[tuple[float, int]]) -> float:
@@ -316,3 +499,11 @@ def _platform(stated: str, read_length: int) -> str:
     if stated in ("nanopore", "oxford_nanopore"):
         return "ont"
     return "illumina" if 0 < read_length <= SHORT_READ else UNKNOWN_PLATFORM
+
+
+def _looks_like(read_length: int, mismatch_rate: float) -> str:
+    if read_length == 0:
+        return UNKNOWN_PLATFORM
+    if read_length <= SHORT_READ:
+        return "illumina"
+    return "pacbio" if mismatch_rate < _HIFI_MISMATCHES else "ont"

@@ -25,7 +25,7 @@ from varcall.reads.batch import ReadBatch
 from varcall.reads.library_profile import LibraryProfile
 from varcall.training.labels import TruthRecord, read_truth
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 SPAN_SUFFIX = ".safetensors"
 _KEY = "varcall_span"
 _ARRAYS = (*ReadArrays._fields, "reference")
@@ -78,7 +78,7 @@ def save_span(span: Span, path: Path) -> None:
         "start": window.start,
         "end": window.end,
         "reference_start": window.reference.start,
-        "profile": asdict(span.profile),
+        "profile": span.profile.to_mapping(),
         "truth": [asdict(record) for record in span.truth],
         "confident": span.confident,
     }
@@ -111,12 +111,10 @@ def load_span(path: Path) -> Span:
         raise InputError(f"{path} is no file of varcall examples ({error})") from None
     reference = ReferenceArrays(arrays.pop("reference"), about["reference_start"])
     fetched_start, fetched_end = about["fetched"]
-    about["profile"]["slippage"] = tuple(about["profile"]["slippage"])
-    about["profile"]["slippage_reads"] = tuple(about["profile"]["slippage_reads"])
     reads = ReadBatch(about["contig"], fetched_start, fetched_end, ReadArrays(**arrays))
     return Span(
         window=WindowReads(about["start"], about["end"], reads, reference),
-        profile=LibraryProfile(**about["profile"]),
+        profile=LibraryProfile.from_mapping(about["profile"]),
         truth=tuple(_truth_record(record) for record in about["truth"]),
         confident=tuple((low, high) for low, high in about["confident"]),
     )

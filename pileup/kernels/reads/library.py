@@ -39,14 +39,24 @@ def tally_bases(reads, covering, compared, start, min_quality, counts, coverage)
 
 
 @kernel
-def count_errors(counts, reference, min_depth, variant_count, variant_fraction):
-    """Count bases that differ from `reference` (uint8 codes [span]) where nothing looks variant.
+def find_plain(counts, reference, min_depth, variant_count, variant_fraction, plain, fraction):
+    """Tell the positions that look like an SNV from those that do not.
 
-    Positions count that have `min_depth` bases in `counts` (int32 [span, 4]) and no other base
-    `variant_count` times and in a `variant_fraction` of them. Returns the differing bases and all.
+    Parameters
+    ----------
+    counts
+        int32 [span, 4], bases at each position.
+    reference
+        uint8 codes [span].
+    min_depth
+        Positions with fewer bases are neither.
+    variant_count, variant_fraction
+        Least number of another base, and least share of all, that look like a variant.
+    plain
+        bool [span], set where nothing looks like a variant.
+    fraction
+        float64 [span], zeroed: the commonest other base's share where something does.
     """
-    errors = 0
-    compared = 0
     for position in range(len(reference)):
         ref = reference[position]
         if ref >= UNKNOWN_BASE:
@@ -57,11 +67,66 @@ def count_errors(counts, reference, min_depth, variant_count, variant_fraction):
             depth += counts[position, base]
             if base != ref:
                 commonest = max(commonest, counts[position, base])
-        is_variant = commonest >= variant_count and commonest >= variant_fraction * depth
-        if depth >= min_depth and not is_variant:
-            errors += depth - counts[position, ref]
-            compared += depth
-    return errors, compared
+        if depth < min_depth:
+            continue
+        if commonest >= variant_count and commonest >= variant_fraction * depth:
+            fraction[position] = commonest / depth
+        else:
+            plain[position] = True
+
+
+@kernel
+def tally_mismatches(
+    reads, covering, compared, start, reference, plain, min_quality, per_read, by_quality
+):
+    """Count mismatches by read and by stated quality.
+
+    Parameters
+    ----------
+    covering, compared
+        bool [n], the reads counted in `per_read` and in `by_quality`.
+    start, reference
+        Contig position and codes (uint8 [span]) of the stretch that is looked at.
+    plain
+        bool [span], positions that count in `by_quality`.
+    min_quality
+        Of the mismatches in `per_read`.
+    per_read
+        int64 [n, 2], zeroed: each read's mismatches and indels, and its aligned bases.
+    by_quality
+        int64 [256, 2], added to: mismatches and bases of each stated quality.
+    """
+    span = len(reference)
+    for read in range(len(reads.read_start)):
+        if not (covering[read] or compared[read]):
+            continue
+        at = reads.read_start[read] - start
+        query = reads.base_offset[read]
+        for index in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
+            op = reads.cigar_op[index]
+            size = reads.cigar_length[index]
+            if op == CMATCH or op == CEQUAL or op == CDIFF:
+                low, high = max(0, -at), min(size, span - at)
+                if covering[read] and high > low:
+                    per_read[read, 1] += high - low
+                for step in range(low, high):
+                    base = reads.bases[query + step]
+                    ref = reference[at + step]
+                    if base >= UNKNOWN_BASE or ref >= UNKNOWN_BASE:
+                        continue
+                    quality = reads.qualities[query + step]
+                    differs = base != ref
+                    if covering[read] and quality >= min_quality:
+                        per_read[read, 0] += differs
+                    if compared[read] and plain[at + step]:
+                        by_quality[quality, 0] += differs
+                        by_quality[quality, 1] += 1
+            elif (op == CINS or op == CDEL) and covering[read] and 0 <= at < span:
+                per_read[read, 0] += 1
+            if op == CMATCH or op == CDEL or op == CREF_SKIP or op == CEQUAL or op == CDIFF:
+                at += size
+            if op == CMATCH or op == CINS or op == CSOFT_CLIP or op == CEQUAL or op == CDIFF:
+                query += size
 
 
 @kernel

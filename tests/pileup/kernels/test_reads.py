@@ -3,7 +3,12 @@
 import numpy as np
 from hypothesis import given
 
-from pileup.kernels.reads.library import count_errors, shown_lengths, tally_bases
+from pileup.kernels.reads.library import (
+    find_plain,
+    shown_lengths,
+    tally_bases,
+    tally_mismatches,
+)
 from pileup.kernels.reads.walk import first_overlapping, longest_span, query_index
 from pileup.twins import (
     library,
@@ -46,8 +51,21 @@ def test_library(seed: int, count: int) -> None:
     span = range(start, window.stretch.end)
     assert bases.tolist() == [[slow[at, base] for base in range(4)] for at in span]
     assert coverage.tolist() == [covered[at] for at in span]
-    errors = count_errors(bases, window.reference.codes, 2, 2, 0.25)
-    assert errors == library.count_errors(slow, window.stretch, 2, 2, 0.25)
+    plain, fraction = np.zeros(260, np.bool_), np.zeros(260)
+    find_plain(bases, window.reference.codes, 2, 2, 0.25, plain, fraction)
+    slow_plain, slow_fraction = library.find_plain(slow, window.stretch, 2, 2, 0.25)
+    assert {at for at, is_plain in zip(span, plain, strict=True) if is_plain} == slow_plain
+    assert fraction.tolist() == [slow_fraction.get(at, 0.0) for at in span]
+
+    per_read, by_quality = np.zeros((count, 2), np.int64), np.zeros((256, 2), np.int64)
+    codes = window.reference.codes
+    tally_mismatches(reads, covering, used, start, codes, plain, 10, per_read, by_quality)
+    assert [tuple(row) for row in per_read.tolist()] == [
+        library.mismatches_of(read, window.stretch, 10) if wanted else (0, 0)
+        for read, wanted in zip(every, covering, strict=True)
+    ]
+    differing, all_bases = library.mismatches_by_quality(chosen, window.stretch, slow_plain)
+    assert by_quality.tolist() == [[differing[q], all_bases[q]] for q in range(256)]
 
     runs = library.runs(window.stretch, 3)
     histogram = np.zeros((len(runs), 7), np.int32)

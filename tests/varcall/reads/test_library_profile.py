@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from math import isnan
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pileup.arrays import ReadArrays
-from pileup.kernels.reads.library import count_errors, shown_lengths, tally_bases
+from pileup.kernels.reads.library import find_plain, shown_lengths, tally_bases
 from tests.builders import (
     DUPLICATE,
     PAIRED,
@@ -27,6 +28,7 @@ from varcall.inputs.open import Inputs, open_inputs
 from varcall.reads.library_profile import (
     CELL,
     PRIOR_SLIPPAGE,
+    STATED_MISMATCHES,
     LibraryProfile,
     _cells,
     measure_profile,
@@ -197,7 +199,12 @@ def test_bam_and_cram_give_the_same(reference: Path, tmp_path: Path) -> None:
 def test_no_reads(reference: Path, tmp_path: Path) -> None:
     profile = measured(ReadsBuilder(reference, read_groups=[]), tmp_path)
     assert profile == LibraryProfile()
-    json.loads(profile.to_json())
+    assert isnan(profile.low_fraction_share)
+    spelled = profile.to_json()
+    assert json.loads(spelled)["low_fraction_share"] is None
+    again = LibraryProfile.from_json(spelled)
+    assert again == profile
+    assert isnan(again.low_fraction_share)
 
 
 @settings(max_examples=30)
@@ -314,7 +321,96 @@ def test_errors_are_counted_where_nothing_looks_variant() -> None:
     )
     # The second looks variant, the fourth is too shallow, the fifth is unknown in the reference.
     reference = np.array([0, 1, 3, 0, 4, 0], dtype=np.uint8)
-    assert count_errors(counts, reference, 5, 2, 0.12) == (1 + 3 + 5, 10 + 10 + 55)
+    plain, fraction = np.zeros(6, np.bool_), np.zeros(6)
+    find_plain(counts, reference, 5, 2, 0.12, plain, fraction)
+    assert plain.tolist() == [True, False, True, False, False, True]
+    assert fraction.tolist() == [0, 0.2, 0, 0, 0, 0]
+
+
+def wrong(base: str) -> str:
+    return "ACGT"["CGTA".index(base)]
+
+
+def test_mismatches_by_stated_quality(reference: Path, tmp_path: Path) -> None:
+    """Qualities of 35 that err as often as 20 should, of 25 as they say, and none of the others."""
+    reads = ReadsBuilder(reference)
+    sequence = reads.sequences["chr1"]
+    for number, start in enumerate(range(4000, 29_800, 5)):
+        errors = {number * 7 % 50: number % 2 == 0, 50 + number * 7 % 50: number % 5 == 0}
+        changed = {at: wrong(sequence[start + at]) for at, is_wrong in errors.items() if is_wrong}
+        letters = substitute(sequence[start : start + 100], changed)
+        reads.add(start=start, cigar="100M", seq=letters, qual=[35] * 50 + [25] * 50)
+    profile = measured(reads, tmp_path)
+    assert profile.mismatch_by_quality[4] == pytest.approx(0.01, rel=0.05)
+    assert profile.mismatch_by_quality[3] == pytest.approx(0.004, rel=0.05)
+    assert profile.mismatch_by_quality[:3] == STATED_MISMATCHES[:3]
+    assert profile.error_by_quality()[[255, 9, 25, 35, 254]].tolist() == [
+        profile.mismatch_by_quality[number] for number in (0, 1, 3, 4, 5)
+    ]
+    assert profile.mismatch_rate == pytest.approx(0.007, rel=0.05)
+    assert 0 < profile.mismatch_rate_sd < 0.1
+    assert (profile.base_quality, profile.base_quality_sd) == (30, 5)
+
+
+def test_absent_qualities_are_measured_and_never_good(reference: Path, tmp_path: Path) -> None:
+    reads = ReadsBuilder(reference)
+    sequence = reads.sequences["chr1"]
+    for number, start in enumerate(range(4000, 29_800, 5)):
+        at = number * 7 % 100
+        changed = {at: wrong(sequence[start + at])} if number % 2 else {}
+        letters = substitute(sequence[start : start + 100], changed)
+        reads.add(start=start, cigar="100M", seq=letters, qual="*", mapq=255)
+    profile = measured(reads, tmp_path)
+    assert profile.mismatch_by_quality[0] == pytest.approx(0.005, rel=0.05)
+    assert profile.mismatch_by_quality[1:] == STATED_MISMATCHES[1:]
+    assert (profile.base_quality, profile.base_quality_sd, profile.mapq) == (0, 0, 60)
+
+
+def test_clips_and_sure_mapping_quality(reference: Path, tmp_path: Path) -> None:
+    reads = ReadsBuilder(reference)
+    for number, start in enumerate(range(1000, 29_000, 10)):
+        cigar = "20S80M" if number % 4 == 0 else "100M"
+        reads.add(start=start, cigar=cigar, mapq=0 if number % 7 == 0 else 42)
+    profile = measured(reads, tmp_path)
+    assert profile.clipped_share == pytest.approx(0.25, abs=0.01)
+    assert profile.clip_rate == pytest.approx(0.05, abs=0.002)
+    assert profile.clip_rate_sd == pytest.approx((0.25 * 0.04 - 0.0025) ** 0.5, rel=0.02)
+    assert profile.mapq == 42
+
+
+@pytest.mark.parametrize(("every", "expected"), [(2, 0.0), (6, 1.0)])
+def test_the_share_of_candidates_with_few_reads(
+    reference: Path, tmp_path: Path, every: int, expected: float
+) -> None:
+    """Hets have half of the reads, noise that recurs a sixth."""
+    reads = ReadsBuilder(reference)
+    sequence = reads.sequences["chr1"]
+    variant = {at: wrong(sequence[at]) for at in range(4500, 29_000, 500)}
+    for number, start in enumerate(range(4000, 29_800, 4)):
+        inside = {at - start: base for at, base in variant.items() if start <= at < start + 100}
+        letters = substitute(sequence[start : start + 100], {} if number % every else inside)
+        reads.add(start=start, cigar="100M", seq=letters)
+    profile = measured(reads, tmp_path)
+    assert profile.low_fraction_share == expected
+    again = LibraryProfile.from_json(profile.to_json())
+    assert again == profile
+    assert again.low_fraction_share == expected
+
+
+@pytest.mark.parametrize(("errors", "expected"), [(2, "pacbio"), (20, "ont")])
+def test_long_reads_look_like_what_they_are(
+    reference: Path, tmp_path: Path, errors: int, expected: str
+) -> None:
+    """Errors in 1,000 bases tell, whatever the header says."""
+    reads = ReadsBuilder(reference, read_groups=[ReadGroup(platform="ILLUMINA")])
+    sequence = reads.sequences["chr1"]
+    for number, start in enumerate(range(0, 28_000, 200)):
+        places = [(number * 37 + 97 * i) % 2000 for i in range(2 * errors)]
+        changed = {at: wrong(sequence[start + at]) for at in places}
+        letters = substitute(sequence[start : start + 2000], changed)
+        reads.add(start=start, cigar="2000M", seq=letters)
+    profile = measured(reads, tmp_path)
+    assert (profile.platform, profile.looks_like) == ("illumina", expected)
 
 
 def slow_change(
