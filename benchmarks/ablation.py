@@ -161,7 +161,7 @@ class Bench:
         return ExampleStream(paths, self.recipe.batch_size, sampling, self.halves, evidence=options)
 
     def _hard(self, batch: Batch) -> Batch:
-        chosen = ~self.triage.is_sure(self.triage.predict(batch.features))
+        chosen = ~self.triage.is_sure(self.triage.predict(batch.features, batch.likelihoods))
         return Batch(**{name: getattr(batch, name)[chosen] for name in Batch.__slots__})
 
 

@@ -3,6 +3,7 @@
 import time
 from importlib.util import find_spec
 
+import numpy as np
 import pytest
 
 from benchmarks.conftest import Count, EngineInput
@@ -51,4 +52,5 @@ def benchmark_triage(count: Count, engine_input: EngineInput) -> None:
     if triage is None:
         pytest.skip(f"the weights {DEFAULT_MODEL} have no feature model")
     features = engine_input.repeated(TRIAGE_QUESTIONS).features
-    count("questions", lambda: len(triage.is_sure(triage.predict(features))))
+    likelihoods = np.zeros((len(features), 3), np.float32)
+    count("questions", lambda: len(triage.is_sure(triage.predict(features, likelihoods))))

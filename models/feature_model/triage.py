@@ -1,10 +1,12 @@
 """The feature model: answers easy questions before a picture is drawn, and shares in the rest.
 
-Boosted trees on the measured features. DeepVariant's small model does the same for its easy
-candidates; what is not sure goes on to the pictures, and there the two opinions are pooled.
+Boosted trees on the measured features, added to the likelihood of the counts times a learned scale:
+what the counts say stands unless the trees have a reason. DeepVariant's small model does the same
+for its easy candidates; what is not sure goes on to the pictures, and there the two opinions are
+pooled.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from typing import Any
@@ -15,17 +17,23 @@ from numpy.typing import NDArray
 from models.errors import ModelError
 from models.feature_model.trees import Trees
 
-_LEAST_PROBABILITY = 1e-6
+_LEAST_PROBABILITY = 1e-30
+"""None counts as impossible; 300 phred are more than any answer is worth, so nothing saturates."""
 
 
 @dataclass(frozen=True, slots=True)
 class TriageSettings:
-    """How the trees' answers are used, fitted on held-out examples.
+    """What the trees begin with, and how their answers are used, fitted on held-out examples.
 
     Attributes
     ----------
+    anchor
+        Times the log likelihoods of the counts, and the bias of each answer: the trees are fitted
+        to what these leave, so they belong to the trees.
+    bias
+        Added to these, for 0, 1 and 2 copies.
     temperature
-        Divides the trees' scores.
+        Divides the scores, those of the counts and the trees' together.
     sure
         Where the likeliest answer has at least this probability, no picture is drawn.
     weights
@@ -35,14 +43,17 @@ class TriageSettings:
     temperature: float = 1.0
     sure: float = 1.0
     weights: tuple[float, float] = (1.0, 0.0)
+    anchor: float = 0.0
+    bias: tuple[float, ...] = (0.0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no probability."""
-        numbers = (self.temperature, self.sure, *self.weights)
-        if not all(isfinite(number) and number >= 0 for number in numbers):
-            raise ModelError(f"The triage settings in the weights are broken: {numbers}.")
-        if not self.temperature or not self.sure or len(self.weights) != 2:
-            raise ModelError(f"The triage settings in the weights are broken: {numbers}.")
+        numbers = (self.temperature, self.sure, *self.weights, self.anchor)
+        is_sound = all(isfinite(number) and number >= 0 for number in numbers)
+        is_sound &= all(isfinite(number) for number in self.bias)
+        is_sound &= (len(self.weights), len(self.bias)) == (2, 3)
+        if not (is_sound and self.temperature and self.sure):
+            raise ModelError(f"The triage settings in the weights are broken: {asdict(self)}.")
 
     def to_mapping(self) -> dict[str, Any]:
         """Return the numbers as they stand in a weights file."""
@@ -58,12 +69,14 @@ class TriageSettings:
             Where a number is missing or no number.
         """
         try:
-            first, second = values["weights"]
-            numbers = values["temperature"], values["sure"], first, second
-            temperature, sure, first, second = (float(number) for number in numbers)
+            first, second = (float(number) for number in values["weights"])
+            bias = tuple(float(number) for number in values["bias"])
+            temperature, sure, anchor = (
+                float(values[name]) for name in ("temperature", "sure", "anchor")
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"The triage settings are broken: {error!r}.") from error
-        return cls(temperature, sure, (first, second))
+        return cls(temperature, sure, (first, second), anchor, bias)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +86,26 @@ class Triage:
     trees: Trees
     settings: TriageSettings = TriageSettings()
 
-    def predict(self, features: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the trees' P of 0, 1, 2 copies, float32 [n, 3]."""
-        return softmax(self.trees.scores(features) / self.settings.temperature)
+    def scores(
+        self, features: NDArray[np.float32], likelihoods: NDArray[np.float32]
+    ) -> NDArray[np.float64]:
+        """Return the logits of 0, 1, 2 copies before the temperature, float64 [n, 3].
+
+        Parameters
+        ----------
+        features
+            float32 [n, n_features].
+        likelihoods
+            float32 [n, 3], natural log likelihoods of 0, 1, 2 copies from the counts.
+        """
+        begin = anchored(likelihoods, self.settings.anchor, self.settings.bias)
+        return begin + self.trees.scores(features)
+
+    def predict(
+        self, features: NDArray[np.float32], likelihoods: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Return P of 0, 1, 2 copies, float32 [n, 3], of what `scores` takes."""
+        return softmax(self.scores(features, likelihoods) / self.settings.temperature)
 
     def is_sure(self, answers: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which answers of `predict` need no picture."""
@@ -88,15 +118,25 @@ class Triage:
         return pool(pictured, answers, self.settings.weights)
 
     def answer(
-        self, features: NDArray[np.float32], pictured: NDArray[np.float32]
+        self,
+        features: NDArray[np.float32],
+        likelihoods: NDArray[np.float32],
+        pictured: NDArray[np.float32],
     ) -> NDArray[np.float32]:
         """Answer alone where sure, and pool with the pictures' answers to the same questions."""
-        answers = self.predict(features)
+        answers = self.predict(features, likelihoods)
         return np.where(self.is_sure(answers)[:, None], answers, self.pool(pictured, answers))
 
     def with_settings(self, **settings: Any) -> "Triage":
         """Return the same trees with some `TriageSettings` changed."""
         return replace(self, settings=replace(self.settings, **settings))
+
+
+def anchored(
+    likelihoods: NDArray[np.float32], anchor: float, bias: Sequence[float]
+) -> NDArray[np.float64]:
+    """Return the scores that the trees begin with, float64 [n, 3]."""
+    return anchor * likelihoods.astype(np.float64) + np.asarray(bias, np.float64)
 
 
 def softmax(scores: NDArray[np.float64]) -> NDArray[np.float32]:

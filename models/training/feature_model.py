@@ -14,7 +14,14 @@ from torch.nn import functional
 from models.errors import ModelError
 from models.feature_model.leaf_bits import MOST_LEAVES
 from models.feature_model.trees import Trees
-from models.feature_model.triage import Triage, log_of, pool, softmax
+from models.feature_model.triage import (
+    Triage,
+    TriageSettings,
+    anchored,
+    log_of,
+    pool,
+    softmax,
+)
 from models.tasks import COPIES, TASK_NAMES
 from models.training.batch import Batch, BatchFactory
 from models.training.calibrate import fit_calibrations, fit_quality_map
@@ -24,6 +31,7 @@ from models.weights.model_weights import load_weights, save_weights
 # Probabilities from which on the trees may be called sure, the lowest first.
 _SURE_STEPS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)
 _LEAST_SCALE = 1e-3
+_ANCHOR_DECAY = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +56,25 @@ class TriageRecipe:
 
 def fit_trees(
     features: NDArray[np.float32],
+    likelihoods: NDArray[np.float32],
     labels: NDArray[np.int64],
     recipe: TriageRecipe,
 ) -> Triage:
-    """Boost trees on labelled questions; the settings still leave every question to the picture."""
+    """Boost trees on labelled questions; the settings still leave every question to the picture.
+
+    First come the scale and the biases with which the likelihoods alone answer best; the trees are
+    boosted from there.
+
+    Parameters
+    ----------
+    features
+        float32 [n, n_features].
+    likelihoods
+        float32 [n, 3], natural log likelihoods of 0, 1, 2 copies from the counts.
+    labels
+        int64 [n], the copies there are.
+    """
+    anchor, bias = _fit_anchor(likelihoods, labels)
     booster = lightgbm.train(
         {
             "objective": "multiclass",
@@ -69,10 +92,37 @@ def fit_trees(
             "force_row_wise": True,
             "verbose": -1,
         },
-        lightgbm.Dataset(features, labels),
+        lightgbm.Dataset(features, labels, init_score=anchored(likelihoods, anchor, bias)),
         recipe.rounds,
     )
-    return Triage(_flatten([tree["tree_structure"] for tree in booster.dump_model()["tree_info"]]))
+    trees = _flatten([tree["tree_structure"] for tree in booster.dump_model()["tree_info"]])
+    return Triage(trees, TriageSettings(anchor=anchor, bias=bias))
+
+
+def _fit_anchor(
+    likelihoods: NDArray[np.float32], labels: NDArray[np.int64]
+) -> tuple[float, tuple[float, ...]]:
+    """Return the scale (not negative) and the biases with which likelihoods fit labels best.
+
+    A little decay keeps them finite where every label is as the counts say, or one is missing.
+    """
+    logits, target = torch.from_numpy(likelihoods.astype(np.float64)), torch.from_numpy(labels)
+    scale = torch.full((1,), 0.5, dtype=torch.float64, requires_grad=True)
+    bias = torch.zeros(3, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.LBFGS([scale, bias], max_iter=100, line_search_fn="strong_wolfe")
+
+    def loss() -> torch.Tensor:
+        optimiser.zero_grad()
+        value = functional.cross_entropy(logits * scale.clamp(min=0) + bias, target)
+        value = value + _ANCHOR_DECAY * (scale.square().sum() + bias.square().sum())
+        value.backward()
+        return value
+
+    optimiser.step(loss)
+    # Rounded as the settings are read again from where they are stored, in decimals.
+    return round(float(scale.detach().clamp(min=0)), 6), tuple(
+        round(number, 6) for number in bias.detach().tolist()
+    )
 
 
 def _flatten(trees: list[dict[str, Any]]) -> Trees:
@@ -115,6 +165,7 @@ def _at_most(threshold: float) -> np.float32:
 def fit_settings(
     triage: Triage,
     features: NDArray[np.float32],
+    likelihoods: NDArray[np.float32],
     pictured: NDArray[np.float32],
     labels: NDArray[np.int64],
 ) -> Triage:
@@ -129,7 +180,7 @@ def fit_settings(
         float32 [n, 3], calibrated answers of the picture model to the same questions.
     """
     target = torch.from_numpy(labels)
-    scores = triage.trees.scores(features)
+    scores = triage.scores(features, likelihoods)
     # Trees that know less than nothing of these questions are fitted to 0: they say nothing then.
     scale = max(_LEAST_SCALE, *_fit([torch.from_numpy(scores)], target))
     answers = softmax(scores * scale)
@@ -165,19 +216,23 @@ def attach(triage: Triage, weights: Path, held_out: BatchFactory, device: str = 
     """
     caller, card, _ = load_weights(weights)
     features: list[NDArray[np.float32]] = []
+    likelihoods: list[NDArray[np.float32]] = []
 
     def watched() -> Iterator[Batch]:
         for batch in held_out(0, 1, 0, skip=0):
-            features.append(batch.features[batch.task == TASK_NAMES.index(COPIES.name)])
+            is_copies = batch.task == TASK_NAMES.index(COPIES.name)
+            features.append(batch.features[is_copies])
+            likelihoods.append(batch.likelihoods[is_copies])
             yield batch
 
     predictions = predict(caller.to(device), watched(), torch.device(device))
     calibration = fit_calibrations(predictions)
     copies = predictions[COPIES.name]
     pictured = calibration[COPIES.name].probabilities(copies.logits.numpy())
-    measured, labels = np.concatenate(features), copies.labels.numpy()
-    fitted = fit_settings(triage, measured, pictured, labels)
-    quality_map = fit_quality_map(fitted.answer(measured, pictured), labels)
+    labels = copies.labels.numpy()
+    asked = np.concatenate(features), np.concatenate(likelihoods), pictured
+    fitted = fit_settings(triage, *asked, labels)
+    quality_map = fit_quality_map(fitted.answer(*asked), labels)
     card = replace(card, calibration=calibration, quality_map=quality_map)
     return save_weights(weights, caller, card, triage=fitted)
 

@@ -16,9 +16,10 @@ def fraction(observations: Iterable[Observation]) -> float:
 
 def look_around(
     index: int, sites: Sequence[Site], fractions: Sequence[float]
-) -> tuple[float, float, int, int]:
-    """Return the largest fraction near and far, how many sites are far, and the nearest."""
+) -> tuple[float, float, int, int, float]:
+    """Return the largest fraction near and far, sites far, the nearest, and a near indel's."""
     near: list[float] = []
+    indels: list[float] = []
     far: list[float] = []
     nearest = FAR
     for other, site in enumerate(sites):
@@ -28,8 +29,15 @@ def look_around(
         far.append(fractions[other])
         if distance <= NEAR:
             near.append(fractions[other])
+            indels += [fractions[other]] if site.is_indel else []
         nearest = min(nearest, distance)
-    return max(near, default=0.0), max(far, default=0.0), len(far), nearest
+    return (
+        max(near, default=0.0),
+        max(far, default=0.0),
+        len(far),
+        nearest,
+        max(indels, default=0.0),
+    )
 
 
 def gc_share(reference: Stretch, position: int) -> float:

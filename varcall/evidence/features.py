@@ -1,23 +1,44 @@
-"""What is measured of a candidate: the model's third modality, beside picture and words."""
+"""What is measured of a candidate: the model's third modality, beside picture and words.
+
+No feature is in the units of one library. Counts saturate, distances are shares of the read's
+length, mismatches, clips and qualities are told against what is usual in the library or against the
+REF reads; where a library cannot have a thing, the feature has its neutral value. What each is, its
+unit and its neutral value stand in `FEATURE_TABLE`.
+"""
 
 from dataclasses import dataclass
+from math import isnan
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
-from pileup.codes import INDEL, N_LEVELS, PUTATIVE, UNKNOWN_BASE, UNKNOWN_LEVEL, A, G
-from pileup.kernels.candidates import lengths, surroundings, tally
+from pileup.codes import (
+    INDEL,
+    N_LEVELS,
+    PUTATIVE,
+    REF_LEVEL,
+    UNKNOWN_BASE,
+    A,
+    G,
+)
+from pileup.kernels.candidates import copies, lengths, surroundings, tally
 from varcall.evidence.candidates import Scan
+from varcall.evidence.likelihood import AskedAlleles
 from varcall.reads.library_profile import LibraryProfile
 
-# Stated qualities promise more than real bases keep; no witness is trusted further than this.
-_MIN_BASE_ERROR = 0.002
-_MIN_INDEL_ERROR = 0.004
-_MAX_SLIPPAGE = 0.6
 # Where fewer of a library's pairs are proper, an improper pair is the rule there and no sign of a
 # wrong mapping: some mappers never set the flag, mate pairs point outwards.
 _MIN_PROPER_SHARE = 0.5
+# Counts are those of a site of at most this depth: what more reads add, the likelihoods say.
+DEEP_ENOUGH = 40
+# Mismatches per read that count as none: a ratio of two small numbers says little.
+_FEW_MISMATCHES = 0.5
+_LEAST_MISMATCH_RATE = 0.0005
+# Qualities of a library that has one only still vary in meaning by some phred.
+_LEAST_QUALITY_SD = 2.0
+_USUAL_LOW_FRACTION = 0.1
 
 Values = NDArray[np.float64]
 
@@ -27,17 +48,26 @@ class _Measured:
     """Raw sums of a window's questions; see the kernels for the columns."""
 
     sums: Values
+    stacks: Values
     extras: Values
     spans: Values
     neighbours: Values
-    asked: NDArray[np.int64]
-    unit: NDArray[np.int64]
-    repeat_length: NDArray[np.int64]
-    slip: Values
-    base_likelihood: Values
+    alleles: AskedAlleles
+    weighed: Values
+    likelihoods: Values
     length_likelihood: Values
     gc_share: Values
     run: Values
+
+    @property
+    def depth(self) -> Values:
+        """Fragments at the site, informative or not."""
+        return np.asarray(self.sums[:, :, tally.COUNT].sum(axis=1))
+
+    @property
+    def scale(self) -> Values:
+        """What counts are multiplied by, so that no site is deeper than `DEEP_ENOUGH`."""
+        return np.asarray(np.minimum(1.0, DEEP_ENOUGH / np.maximum(self.depth, 1.0)))
 
 
 def measure(
@@ -47,11 +77,46 @@ def measure(
     sites: SiteArrays,
     shown: ShownArrays,
     profile: LibraryProfile,
+    alleles: AskedAlleles,
+    weighed: Values,
+    likelihoods: NDArray[np.float32],
 ) -> NDArray[np.float32]:
-    """Return float32 [q, N_FEATURES]; every value is finite and about unit scale."""
-    raw = _sum_up(questions, reads, scan, sites, shown, profile)
+    """Return float32 [q, N_FEATURES]; every value is finite and about unit scale.
+
+    Parameters
+    ----------
+    alleles, weighed, likelihoods
+        Of `varcall.evidence.likelihood`, of the same questions.
+    """
+    n = len(questions.site)
+    raw = _Measured(
+        sums=np.zeros((n, N_LEVELS, tally.N_SUMS)),
+        stacks=np.zeros((n, 2, tally.N_STACKS)),
+        extras=np.zeros((n, tally.N_EXTRAS)),
+        spans=np.zeros((n, lengths.N_SPANS)),
+        neighbours=np.zeros((n, surroundings.N_NEIGHBOUR_VALUES)),
+        alleles=alleles,
+        weighed=weighed,
+        likelihoods=likelihoods.astype(np.float64),
+        length_likelihood=np.zeros((n, 3)),
+        gc_share=np.zeros(n),
+        run=np.zeros(n),
+    )
+    tally.tally_witnesses(
+        questions, reads, scan.counts, sites, shown, profile.mapq, _mismatch_rate(profile),
+        raw.sums, raw.stacks, raw.extras,
+    )  # fmt: skip
+    lengths.tally_lengths(
+        questions, shown, alleles.delta, alleles.unit, alleles.slip, raw.spans,
+        raw.length_likelihood,
+    )  # fmt: skip
+    fractions = np.zeros(len(sites.start), np.float32)
+    surroundings.site_fractions(shown, fractions)
+    surroundings.look_around(questions, sites, fractions, raw.neighbours)
+    surroundings.describe_reference(questions, scan.reference, sites, raw.gc_share, raw.run)
     columns = {
         **_witness_features(raw, profile),
+        **_read_features(raw, profile),
         **_allele_features(raw, questions, scan.reference, sites),
         **_length_features(raw),
         **_context_features(raw, profile),
@@ -59,61 +124,8 @@ def measure(
     return np.stack([columns[name] for name in FEATURES], axis=1).astype(np.float32)
 
 
-def _sum_up(
-    questions: QuestionArrays,
-    reads: ReadArrays,
-    scan: Scan,
-    sites: SiteArrays,
-    shown: ShownArrays,
-    profile: LibraryProfile,
-) -> _Measured:
-    site = questions.site
-    n = len(site)
-    raw = _Measured(
-        sums=np.zeros((n, N_LEVELS, tally.N_SUMS)),
-        extras=np.zeros((n, tally.N_EXTRAS)),
-        spans=np.zeros((n, lengths.N_SPANS)),
-        neighbours=np.zeros((n, surroundings.N_NEIGHBOUR_VALUES)),
-        asked=np.zeros((n, 2), np.int64),
-        unit=np.zeros(n, np.int64),
-        repeat_length=np.where(
-            sites.kind[site] == INDEL, sites.repeat_end[site] - sites.start[site] - 1, 0
-        ),
-        slip=np.zeros(n),
-        base_likelihood=np.zeros((n, 3)),
-        length_likelihood=np.zeros((n, 3)),
-        gc_share=np.zeros(n),
-        run=np.zeros(n),
-    )
-    delta = np.zeros((n, 2), np.int64)
-    tally.tally_witnesses(questions, reads, scan.counts, sites, shown, raw.sums, raw.extras)
-    lengths.describe_alleles(questions, scan.reference, sites, raw.asked, delta, raw.unit)
-    raw.slip[:] = expected_slippage(profile, raw.repeat_length, raw.unit)
-    tally.log_likelihoods(questions, reads, sites, shown, raw.slip, raw.base_likelihood)
-    lengths.tally_lengths(
-        questions, shown, delta, raw.unit, raw.slip, raw.spans, raw.length_likelihood
-    )
-    fractions = np.zeros(len(sites.start), np.float32)
-    surroundings.site_fractions(shown, fractions)
-    surroundings.look_around(questions, sites, fractions, raw.neighbours)
-    surroundings.describe_reference(questions, scan.reference, sites, raw.gc_share, raw.run)
-    return raw
-
-
-def expected_slippage(
-    profile: LibraryProfile, repeat_length: NDArray[np.int64], unit: NDArray[np.int64]
-) -> Values:
-    """Return the share of reads expected to slip at each repeat, float64 [q].
-
-    The profile knows runs of 6-8, 9-11, 12-14 and 15-20; a repeat of longer units slips like a
-    homopolymer of half its length. Where `unit` is 0 (a substitution) it is the base error.
-    """
-    run = np.where(unit == 1, repeat_length, repeat_length // 2)
-    by_bin = np.array([_MIN_INDEL_ERROR, *profile.slippage])
-    slip = by_bin[np.searchsorted([6, 9, 12, 15], run, side="right")]
-    slip = slip * (1 + 0.1 * np.maximum(0, run - 17))
-    slip = np.clip(slip, _MIN_INDEL_ERROR, _MAX_SLIPPAGE)
-    return np.where(unit == 0, _MIN_BASE_ERROR, slip)
+def _mismatch_rate(profile: LibraryProfile) -> float:
+    return max(profile.mismatch_rate, _LEAST_MISMATCH_RATE)
 
 
 def _share(part: Values, whole: Values, empty: float = 0.0) -> Values:
@@ -130,59 +142,100 @@ def _signed_log(values: Values) -> Values:
 
 
 def _witness_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Values]:
-    """Counts, fractions, strands and qualities of the fragments, by what they show."""
+    """Counts, fractions, strands and likelihoods of the fragments, by what they show."""
     putative, other, ref, unknown = (raw.sums[:, level] for level in range(N_LEVELS))
     n_putative, n_ref = putative[:, tally.COUNT], ref[:, tally.COUNT]
     n_other, n_unknown = other[:, tally.COUNT], unknown[:, tally.COUNT]
     informative = n_putative + n_other + n_ref
-    depth = informative + n_unknown
+    depth, scale = raw.depth, raw.scale
     fraction = _share(n_putative, informative)
-    forward = putative[:, tally.FORWARD]
-    features = {
-        "depth_log": _log(depth, 5),
-        "putative_log": _log(n_putative, 5),
-        "ref_log": _log(n_ref, 5),
-        "other_log": _log(n_other, 5),
-        "uninformative_log": _log(n_unknown, 5),
+    weight = raw.weighed[:, copies.WEIGHT]
+    zero, one, two = raw.likelihoods.T
+    relative = _share(depth, np.full(len(depth), profile.depth), 1.0)
+    return {
+        "depth_log": _log(scale * depth, 5),
+        "putative_log": _log(scale * n_putative, 5),
+        "ref_log": _log(scale * n_ref, 5),
+        "other_log": _log(scale * n_other, 5),
+        "uninformative_log": _log(scale * n_unknown, 5),
         "putative_fraction": fraction,
         "ref_fraction": _share(n_ref, informative),
         "other_fraction": _share(n_other, informative),
         "distance_from_half": np.abs(fraction - 0.5),
         "other_alts_fraction": _share(raw.extras[:, tally.OTHER_ALTS], informative),
-        "depth_over_sample_depth": np.minimum(depth / max(profile.depth, 1.0), 4) / 2,
-        "putative_weaker_strand_log": _log(np.minimum(forward, n_putative - forward), 4),
-        "strand_bias_z": _strand_bias(putative, ref),
-        "putative_best_base_quality": raw.extras[:, tally.BEST_QUALITY] / 40,
-        "low_mapq_share": _share(raw.sums[:, :, tally.LOW_MAPQ].sum(1), depth),
-        "putative_low_mapq_share": _share(putative[:, tally.LOW_MAPQ], n_putative),
-        "putative_near_read_end_share": _share(raw.extras[:, tally.NEAR_END], n_putative),
-        "putative_distinct_starts_share": _share(raw.extras[:, tally.DISTINCT_STARTS], n_putative),
-        "putative_quality_share": _share(
-            putative[:, tally.QUALITY], raw.sums[:, :UNKNOWN_LEVEL, tally.QUALITY].sum(1)
-        ),
-        "log_likelihood_one_over_zero": _signed_log(
-            raw.base_likelihood[:, 1] - raw.base_likelihood[:, 0]
-        ),
-        "log_likelihood_two_over_one": _signed_log(
-            raw.base_likelihood[:, 2] - raw.base_likelihood[:, 1]
+        "depth_over_sample_depth": np.minimum(relative, 4) / 2,
+        "putative_forward_share": _share(putative[:, tally.FORWARD], n_putative, 0.5),
+        "ref_forward_share": _share(ref[:, tally.FORWARD], n_ref, 0.5),
+        "strand_bias_z": _strand_bias(putative, ref, scale),
+        "putative_weight_share": _share(raw.weighed[:, copies.PUTATIVE_WEIGHT], weight),
+        "trusted_share": _share(weight, informative, 1.0),
+        "log_likelihood_one_over_zero": _signed_log(one - zero),
+        "log_likelihood_two_over_one": _signed_log(two - one),
+    }
+
+
+def _read_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Values]:
+    """What the putative and the REF reads are like, against each other and against the library."""
+    all_sums = raw.sums.sum(axis=1)
+    features = {
+        "low_mapq_share": _share(all_sums[:, tally.LOW_MAPQ], raw.depth),
+        "clip_pile_share": _share(raw.extras[:, tally.CLIPPED_HERE], raw.depth),
+    }
+    mismatches, clipped, starts = [], [], []
+    pairs_tell = float(profile.proper_share >= _MIN_PROPER_SHARE)
+    for number, (who, level) in enumerate((("putative", PUTATIVE), ("ref", REF_LEVEL))):
+        sums, stacks = raw.sums[:, level], raw.stacks[:, number]
+        count, length = sums[:, tally.COUNT], _share(sums[:, tally.LENGTH], sums[:, tally.COUNT])
+        expected = _mismatch_rate(profile) * length + _FEW_MISMATCHES
+        shown = _share(sums[:, tally.MISMATCHES], count) + _FEW_MISMATCHES
+        mismatches.append(np.where(count > 0, np.log(shown / expected), 0.0))
+        clipped.append(_share(sums[:, tally.CLIPPED], count))
+        starts.append(_share(stacks[:, tally.DISTINCT_STARTS], _expected_starts(count, length), 1))
+        improper = _share(sums[:, tally.IMPROPER], sums[:, tally.PAIRED], 1 - profile.proper_share)
+        quality = _share(sums[:, tally.QUALITY], sums[:, tally.KNOWN_QUALITY], np.nan)
+        features |= {
+            f"{who}_base_quality_z": _quality_z(quality, profile),
+            f"{who}_mapq": _share(sums[:, tally.MAPQ], count, 1.0),
+            f"{who}_low_mapq_share": _share(sums[:, tally.LOW_MAPQ], count),
+            f"{who}_distance_to_read_end": 2 * _share(sums[:, tally.TO_END], count, 0.25),
+            f"{who}_mismatches": mismatches[-1] / 2,
+            f"{who}_clipped_excess": np.where(count > 0, clipped[-1] - profile.clipped_share, 0.0),
+            f"{who}_distinct_starts": np.minimum(starts[-1], 2.0),
+            f"{who}_stack_share": _share(stacks[:, tally.STACK] - 1, count - 1),
+            f"{who}_improper_pair_excess": pairs_tell * (improper - (1 - profile.proper_share)),
+        }
+    n_putative = raw.sums[:, PUTATIVE, tally.COUNT]
+    both = (n_putative > 0) & (raw.sums[:, REF_LEVEL, tally.COUNT] > 0)
+    best = np.where(
+        raw.sums[:, PUTATIVE, tally.KNOWN_QUALITY] > 0, raw.extras[:, tally.BEST_QUALITY], np.nan
+    )
+    near = raw.extras[:, tally.NEAR_END] - raw.extras[:, tally.EXPECTED_NEAR_END]
+    return features | {
+        "putative_best_base_quality_z": _quality_z(best, profile),
+        "putative_near_end_excess": _share(near, n_putative),
+        "putative_mismatches_over_ref": np.where(both, mismatches[0] - mismatches[1], 0.0) / 2,
+        "putative_clipped_over_ref": np.where(both, clipped[0] - clipped[1], 0.0),
+        "putative_distinct_starts_over_ref": np.where(
+            both, np.log(np.maximum(starts[0], 0.01) / np.maximum(starts[1], 0.01)), 0.0
         ),
     }
-    pairs_tell = float(profile.proper_share >= _MIN_PROPER_SHARE)
-    for who, level in (("putative", putative), ("ref", ref)):
-        count = level[:, tally.COUNT]
-        features |= {
-            f"{who}_forward_share": _share(level[:, tally.FORWARD], count, 0.5),
-            f"{who}_base_quality": _share(level[:, tally.QUALITY], count) / 40,
-            f"{who}_mapq": _share(level[:, tally.MAPQ], count) / 60,
-            f"{who}_distance_to_read_end": _share(level[:, tally.TO_END], count) / 50,
-            f"{who}_other_mismatches": _share(level[:, tally.MISMATCHES], count) / 5,
-            f"{who}_clipped_share": _share(level[:, tally.CLIPPED], count),
-            f"{who}_improper_pair_share": pairs_tell * _share(level[:, tally.IMPROPER], count),
-        }
-    return features
 
 
-def _strand_bias(putative: Values, ref: Values) -> Values:
+def _quality_z(quality: Values, profile: LibraryProfile) -> Values:
+    """Return how far a base quality is from the library's mean, in half standard deviations."""
+    if not profile.base_quality:
+        return np.zeros(len(quality))
+    z = (quality - profile.base_quality) / (profile.base_quality_sd + _LEAST_QUALITY_SD)
+    return np.where(np.isnan(quality), 0.0, np.clip(z / 2, -2.0, 2.0))
+
+
+def _expected_starts(count: Values, length: Values) -> Values:
+    """Return how many different starts so many reads would have at random over their length."""
+    places = np.maximum(length, 1.0)
+    return np.asarray(places * -np.expm1(count * np.log1p(-1 / np.maximum(places, 2.0))))
+
+
+def _strand_bias(putative: Values, ref: Values, scale: Values) -> Values:
     """Return the z score of the putative reads' forward share against REF's, a fifth of it."""
     n_putative, n_ref = putative[:, tally.COUNT], ref[:, tally.COUNT]
     forward_putative, forward_ref = putative[:, tally.FORWARD], ref[:, tally.FORWARD]
@@ -190,7 +243,7 @@ def _strand_bias(putative: Values, ref: Values) -> Values:
     ones = np.ones(len(n_ref))
     variance = pooled * (1 - pooled) * (_share(ones, n_putative) + _share(ones, n_ref))
     difference = _share(forward_putative, n_putative) - _share(forward_ref, n_ref)
-    z = difference / np.sqrt(np.maximum(variance, 1e-9))
+    z = difference / np.sqrt(np.maximum(variance, 1e-9)) * np.sqrt(scale)
     known = (np.minimum(n_putative, n_ref) > 0) & (variance > 0)
     return np.where(known, np.clip(z / 5, -1.5, 1.5), 0.0)
 
@@ -199,9 +252,9 @@ def _allele_features(
     raw: _Measured, questions: QuestionArrays, reference: ReferenceArrays, sites: SiteArrays
 ) -> dict[str, Values]:
     """What kind of variant is asked about."""
-    site, first, codes = questions.site, raw.asked[:, 0], reference.codes
+    site, first, codes = questions.site, raw.alleles.alts[:, 0], reference.codes
     is_indel = sites.kind[site] == INDEL
-    change = (sites.alt_inserted - sites.alt_deleted)[raw.asked]
+    change = (sites.alt_inserted - sites.alt_deleted)[raw.alleles.alts]
     column = sites.start[site] - reference.start
     # A deletion puts no base; the one appended stands for it (and is not used).
     bases = np.append(sites.alt_bases, UNKNOWN_BASE).astype(np.int64)
@@ -219,7 +272,7 @@ def _allele_features(
         "extends_neighbouring_base": np.where(is_indel, 0.0, extends),
         "inserted_log": _log(np.where(is_indel, sites.alt_inserted[first], 0), 4),
         "deleted_log": _log(np.where(is_indel, sites.alt_deleted[first], 0), 4),
-        "asks_two_alleles": (raw.asked[:, 0] != raw.asked[:, 1]).astype(float),
+        "asks_two_alleles": (first != raw.alleles.alts[:, 1]).astype(float),
         "alleles_at_site": np.diff(sites.alt_offset)[site] / 4,
         "putative_over_commonest_alt": _share(
             raw.sums[:, PUTATIVE, tally.COUNT], raw.extras[:, tally.COMMONEST_ALT]
@@ -230,13 +283,15 @@ def _allele_features(
 def _length_features(raw: _Measured) -> dict[str, Values]:
     """Repeat lengths of the reads that span an indel's repeat."""
     spanning, ref, putative, off_by_one = (raw.spans[:, i] for i in range(lengths.N_SPANS))
-    likelihood = raw.length_likelihood
+    alleles = raw.alleles
+    scale = np.minimum(1.0, DEEP_ENOUGH / np.maximum(spanning, 1.0))
+    likelihood = raw.length_likelihood * scale[:, None]
     return {
-        "repeat_length_log": _log(raw.repeat_length, 5),
-        "repeat_unit": np.minimum(raw.unit, 12) / 6,
-        "repeat_copies_log": _log(raw.repeat_length / np.maximum(raw.unit, 1), 4),
-        "expected_slippage_sqrt": np.sqrt(raw.slip),
-        "spanning_log": _log(spanning, 5),
+        "repeat_length_log": _log(alleles.repeat_length, 5),
+        "repeat_unit": np.minimum(alleles.unit, 12) / 6,
+        "repeat_copies_log": _log(alleles.repeat_length / np.maximum(alleles.unit, 1), 4),
+        "expected_slippage_sqrt": np.sqrt(alleles.slip),
+        "spanning_log": _log(raw.scale * spanning, 5),
         "spanning_ref_share": _share(ref, spanning),
         "spanning_putative_share": _share(putative, spanning),
         "spanning_one_unit_off_share": _share(off_by_one, spanning),
@@ -249,89 +304,127 @@ def _length_features(raw: _Measured) -> dict[str, Values]:
 def _context_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Values]:
     """Neighbouring candidates, the reference around, and the sample."""
     ones = np.ones(len(raw.run))
+    low_fraction = profile.low_fraction_share
     return {
         "homopolymer_run_log": _log(raw.run, 3.5),
         "gc_share_101": raw.gc_share,
         "neighbour_fraction_25": raw.neighbours[:, surroundings.NEAR_FRACTION],
         "neighbour_fraction_100": raw.neighbours[:, surroundings.FAR_FRACTION],
+        "neighbour_indel_fraction_25": raw.neighbours[:, surroundings.NEAR_INDEL],
         "neighbours_100": np.minimum(raw.neighbours[:, surroundings.NEIGHBOURS], 20) / 10,
         "nearest_neighbour_log": _log(raw.neighbours[:, surroundings.NEAREST], 5),
         "sample_error_rate_log10": ones * np.log10(max(profile.error_rate, 1e-5)) / 5,
-        "sample_read_length": ones * min(profile.read_length, 500) / 250,
-        "sample_depth_log": _log(ones * profile.depth, 5),
+        "sample_low_fraction_share": ones
+        * (_USUAL_LOW_FRACTION if isnan(low_fraction) else low_fraction),
         "sample_slippage_12_14_sqrt": ones * np.sqrt(profile.slippage[2]),
     }
 
 
-# "putative" fragments show the allele(s) asked about, "ref" ones REF, "other" ones anything else.
-# "_log" is log(1 + x), scaled to about one. The order is part of the weights.
-FEATURES = (
-    "depth_log",
-    "putative_log",
-    "ref_log",
-    "other_log",
-    "uninformative_log",
-    "putative_fraction",
-    "ref_fraction",
-    "other_fraction",
-    "distance_from_half",
-    "other_alts_fraction",
-    "depth_over_sample_depth",
-    "putative_forward_share",
-    "ref_forward_share",
-    "putative_weaker_strand_log",
-    "strand_bias_z",
-    "putative_base_quality",
-    "ref_base_quality",
-    "putative_best_base_quality",
-    "putative_quality_share",
-    "putative_mapq",
-    "ref_mapq",
-    "putative_low_mapq_share",
-    "low_mapq_share",
-    "putative_distance_to_read_end",
-    "ref_distance_to_read_end",
-    "putative_near_read_end_share",
-    "putative_other_mismatches",
-    "ref_other_mismatches",
-    "putative_clipped_share",
-    "ref_clipped_share",
-    "putative_distinct_starts_share",
-    "putative_improper_pair_share",
-    "ref_improper_pair_share",
-    "log_likelihood_one_over_zero",
-    "log_likelihood_two_over_one",
-    "is_snv",
-    "is_mnv",
-    "is_insertion",
-    "is_deletion",
-    "is_transition",
-    "extends_neighbouring_base",
-    "inserted_log",
-    "deleted_log",
-    "asks_two_alleles",
-    "alleles_at_site",
-    "putative_over_commonest_alt",
-    "repeat_length_log",
-    "repeat_unit",
-    "repeat_copies_log",
-    "homopolymer_run_log",
-    "expected_slippage_sqrt",
-    "spanning_log",
-    "spanning_ref_share",
-    "spanning_putative_share",
-    "spanning_one_unit_off_share",
-    "spanning_other_share",
-    "stutter_one_over_zero",
-    "stutter_two_over_one",
-    "neighbour_fraction_25",
-    "neighbour_fraction_100",
-    "neighbours_100",
-    "nearest_neighbour_log",
-    "gc_share_101",
-    "sample_error_rate_log10",
-    "sample_read_length",
-    "sample_depth_log",
-    "sample_slippage_12_14_sqrt",
+class Feature(NamedTuple):
+    """What a feature is.
+
+    Attributes
+    ----------
+    name
+        As it stands in the weights.
+    unit
+        Of the number, before the divisor that brings it to about one.
+    neutral
+        The value where the thing is undefined, or says nothing.
+    meaning
+        In words. "putative" fragments show the allele(s) asked about, "ref" ones REF, "other" ones
+        anything else.
+    """
+
+    name: str
+    unit: str
+    neutral: float
+    meaning: str
+
+
+_CAPPED = "log(1 + count) / 5"
+_FRACTION = "share of informative fragments"
+_Z = "z / 2"
+_RATIO = "log ratio / 2"
+_EXCESS = "difference of shares"
+
+# The order is part of the weights.
+FEATURE_TABLE = (
+    Feature("depth_log", _CAPPED, 0, "fragments, of at most 40"),
+    Feature("putative_log", _CAPPED, 0, "putative fragments, of at most 40 in all"),
+    Feature("ref_log", _CAPPED, 0, "REF fragments, of at most 40 in all"),
+    Feature("other_log", _CAPPED, 0, "other fragments, of at most 40 in all"),
+    Feature("uninformative_log", _CAPPED, 0, "fragments that show no allele, of at most 40"),
+    Feature("putative_fraction", _FRACTION, 0, "putative ones"),
+    Feature("ref_fraction", _FRACTION, 0, "REF ones"),
+    Feature("other_fraction", _FRACTION, 0, "other ones"),
+    Feature("distance_from_half", _FRACTION, 0.5, "|putative_fraction - 1/2|"),
+    Feature("other_alts_fraction", _FRACTION, 0, "those of the site's other ALTs"),
+    Feature("depth_over_sample_depth", "ratio / 2, at most 2", 0.5, "fragments over the sample's"),
+    Feature("putative_forward_share", "share", 0.5, "putative reads on the forward strand"),
+    Feature("ref_forward_share", "share", 0.5, "REF reads on the forward strand"),
+    Feature("strand_bias_z", "z / 5", 0, "putative reads' forward share against REF reads'"),
+    Feature("putative_weight_share", "share of weight", 0, "putative fragments by their weight"),
+    Feature("trusted_share", _FRACTION, 1, "how much all weigh: measured error and MAPQ"),
+    Feature("log_likelihood_one_over_zero", "log(1 + nats) / 5", 0, "1 copy over 0, from counts"),
+    Feature("log_likelihood_two_over_one", "log(1 + nats) / 5", 0, "2 copies over 1, from counts"),
+    Feature("putative_base_quality_z", _Z, 0, "mean base quality against the library's"),
+    Feature("ref_base_quality_z", _Z, 0, "the same of REF reads"),
+    Feature("putative_best_base_quality_z", _Z, 0, "the best one against the library's"),
+    Feature("putative_mapq", "share", 1, "mean MAPQ over what the mapper gives when sure"),
+    Feature("ref_mapq", "share", 1, "the same of REF reads"),
+    Feature("putative_low_mapq_share", "share", 0, "putative reads with under a third of it"),
+    Feature("ref_low_mapq_share", "share", 0, "REF reads with under a third of it"),
+    Feature("low_mapq_share", "share", 0, "all reads with under a third of it"),
+    Feature("putative_distance_to_read_end", "2 x share of length", 0.5, "site to nearer end"),
+    Feature("ref_distance_to_read_end", "2 x share of length", 0.5, "the same of REF reads"),
+    Feature("putative_near_end_excess", _EXCESS, 0, "reads within 6 bases of an end, over chance"),
+    Feature("putative_mismatches", _RATIO, 0, "other mismatches a read over the library's"),
+    Feature("ref_mismatches", _RATIO, 0, "the same of REF reads"),
+    Feature("putative_mismatches_over_ref", _RATIO, 0, "the first against the second"),
+    Feature("putative_clipped_excess", _EXCESS, 0, "soft-clipped reads over the library's"),
+    Feature("ref_clipped_excess", _EXCESS, 0, "the same of REF reads"),
+    Feature("putative_clipped_over_ref", _EXCESS, 0, "the first against the second"),
+    Feature("clip_pile_share", "share", 0, "reads clipped within 10 bases of the site"),
+    Feature("putative_distinct_starts", "ratio, at most 2", 1, "different starts over random ones"),
+    Feature("ref_distinct_starts", "ratio, at most 2", 1, "the same of REF reads"),
+    Feature("putative_distinct_starts_over_ref", "log ratio", 0, "the first against the second"),
+    Feature("putative_stack_share", "share", 0, "reads beyond one that start or end at one base"),
+    Feature("ref_stack_share", "share", 0, "the same of REF reads"),
+    Feature("putative_improper_pair_excess", _EXCESS, 0, "improper pairs over the library's"),
+    Feature("ref_improper_pair_excess", _EXCESS, 0, "the same of REF reads"),
+    Feature("is_snv", "0 or 1", 0, "one base for another"),
+    Feature("is_mnv", "0 or 1", 0, "several bases for as many"),
+    Feature("is_insertion", "0 or 1", 0, "an ALT asked about is longer"),
+    Feature("is_deletion", "0 or 1", 0, "an ALT asked about is shorter"),
+    Feature("is_transition", "0 or 1", 0, "A for G, C for T or back"),
+    Feature("extends_neighbouring_base", "0, 1/2 or 1", 0, "neighbours equal to the SNV's base"),
+    Feature("inserted_log", "log(1 + bases) / 4", 0, "bases of an insertion"),
+    Feature("deleted_log", "log(1 + bases) / 4", 0, "bases of a deletion"),
+    Feature("asks_two_alleles", "0 or 1", 0, "about either of two ALTs"),
+    Feature("alleles_at_site", "count / 4", 0.25, "candidate ALTs"),
+    Feature("putative_over_commonest_alt", "ratio", 0, "putative reads over the commonest ALT's"),
+    Feature("repeat_length_log", "log(1 + bases) / 5", 0, "how far the indel can be shifted"),
+    Feature("repeat_unit", "bases / 6, at most 2", 0, "unit of that repeat"),
+    Feature("repeat_copies_log", "log(1 + count) / 4", 0, "copies of the unit"),
+    Feature("homopolymer_run_log", "log(1 + bases) / 3.5", 0.2, "longest run at the site"),
+    Feature("expected_slippage_sqrt", "root of a share", 0.045, "reads expected to slip there"),
+    Feature("spanning_log", _CAPPED, 0, "reads that span an indel's repeat, of at most 40"),
+    Feature("spanning_ref_share", "share of spanning reads", 0, "of REF's length"),
+    Feature("spanning_putative_share", "share of spanning reads", 0, "of a putative length"),
+    Feature("spanning_one_unit_off_share", "share of spanning reads", 0, "one unit off that"),
+    Feature("spanning_other_share", "share of spanning reads", 0, "of another length"),
+    Feature("stutter_one_over_zero", "log(1 + nats) / 5", 0, "1 copy over 0, from lengths"),
+    Feature("stutter_two_over_one", "log(1 + nats) / 5", 0, "2 copies over 1, from lengths"),
+    Feature("neighbour_fraction_25", "share", 0, "largest of other candidates within 25 bases"),
+    Feature("neighbour_fraction_100", "share", 0, "the same within 100 bases"),
+    Feature("neighbour_indel_fraction_25", "share", 0, "the same of indels within 25 bases"),
+    Feature("neighbours_100", "count / 10, at most 2", 0, "other candidates within 100 bases"),
+    Feature("nearest_neighbour_log", "log(1 + bases) / 5", 0.923, "distance of the nearest"),
+    Feature("gc_share_101", "share", 0.5, "G and C of 101 bases of the reference"),
+    Feature("sample_error_rate_log10", "log10 of a rate / 5", -0.6, "mismatches of good bases"),
+    Feature("sample_low_fraction_share", "share", 0.1, "candidates with under 25 % of reads"),
+    Feature("sample_slippage_12_14_sqrt", "root of a share", 0.224, "of homopolymers of 12 to 14"),
 )
+FEATURES = tuple(feature.name for feature in FEATURE_TABLE)
 N_FEATURES = len(FEATURES)

@@ -30,6 +30,7 @@ from varcall.evidence.candidates import (
     spell_alleles,
 )
 from varcall.evidence.features import measure
+from varcall.evidence.likelihood import AskedAlleles, copy_likelihoods, weigh_witnesses
 from varcall.evidence.observations import observe, pose_questions
 from varcall.evidence.realign import REACH, RealignOptions, realign
 from varcall.inputs.open import Inputs
@@ -125,11 +126,23 @@ class Evidence:
         asked = self.about(chosen).questions
         return encode(asked, self.scan.reference, self.reads, self.sites, self.observations)
 
+    def measured(self, profile: LibraryProfile) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return every question's features, float32 [q, N_FEATURES], and likelihoods, [q, 3].
+
+        The latter are those of 0, 1 and 2 copies (`varcall.evidence.likelihood`).
+        """
+        asked = self.questions, self.reads
+        seen = self.sites, self.observations
+        alleles = AskedAlleles(self.questions, self.scan.reference, self.sites, profile)
+        weighed = weigh_witnesses(*asked, *seen, profile)
+        likelihoods = copy_likelihoods(weighed, alleles)
+        return measure(
+            *asked, self.scan, *seen, profile, alleles, weighed, likelihoods
+        ), likelihoods
+
     def features(self, profile: LibraryProfile) -> NDArray[np.float32]:
         """Measure every question's candidate: float32 [q, N_FEATURES]."""
-        return measure(
-            self.questions, self.reads, self.scan, self.sites, self.observations, profile
-        )
+        return self.measured(profile)[0]
 
     def asked(self, question: int) -> tuple[str, tuple[str, ...]]:
         """Return REF and the ALTs that a question asks about, as its site spells them."""

@@ -65,7 +65,7 @@ class CallingModel:
             pictured = self._ask(questions, everything, clock)
             return Answers(self.quality_map.apply(pictured), everything)
         with clock("triage"):
-            answers = self.triage.predict(questions.features)
+            answers = self.triage.predict(questions.features, questions.likelihoods)
             unsure = everything if self.every_picture else everything[~self.triage.is_sure(answers)]
         pictured = self._ask(questions, unsure, clock)
         answers[unsure] = self.triage.pool(pictured, answers[unsure])

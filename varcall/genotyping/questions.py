@@ -48,11 +48,15 @@ class Questions:
         What the prompt says of the sample.
     features
         float32 [q, N_FEATURES], in the order of `varcall.evidence.features.FEATURES`.
+    likelihoods
+        float32 [q, 3], natural log likelihoods of 0, 1 and 2 copies from counts and qualities
+        (`varcall.evidence.likelihood`): the highest of each row is 0.
     """
 
     evidence: Evidence
     context: PromptContext
     features: NDArray[np.float32]
+    likelihoods: NDArray[np.float32]
 
     def __len__(self) -> int:
         return len(self.features)
@@ -64,7 +68,12 @@ class Questions:
 
     def about(self, chosen: Chosen) -> "Questions":
         """Return the chosen questions only."""
-        return replace(self, evidence=self.evidence.about(chosen), features=self.features[chosen])
+        return replace(
+            self,
+            evidence=self.evidence.about(chosen),
+            features=self.features[chosen],
+            likelihoods=self.likelihoods[chosen],
+        )
 
     def alleles(self, index: int) -> AskedAlleles:
         """Return the alleles that a question is about."""
@@ -123,4 +132,4 @@ def questions_about(evidence: Evidence, profile: LibraryProfile, ploidy: int = 2
         Of the contig that the evidence is of, in this sample.
     """
     context = PromptContext.from_profile(profile, ploidy=ploidy)
-    return Questions(evidence, context, evidence.features(profile))
+    return Questions(evidence, context, *evidence.measured(profile))

@@ -26,9 +26,10 @@ MAX_NEAREST, MAX_PICTURES = 2, 3
 _INDEL_DISTANCE, _MAX_INDELS = 5, 4
 #: The features shown of every candidate, and of an indel.
 SHOWN_FEATURES = (
-    "putative_fraction", "putative_base_quality", "putative_best_base_quality", "putative_mapq",
-    "low_mapq_share", "strand_bias_z", "putative_near_read_end_share",
-    "putative_other_mismatches", "putative_clipped_share", "depth_over_sample_depth",
+    "putative_fraction", "putative_base_quality_z", "putative_best_base_quality_z",
+    "putative_mapq", "low_mapq_share", "strand_bias_z", "putative_near_end_excess",
+    "putative_mismatches_over_ref", "putative_clipped_excess", "clip_pile_share",
+    "putative_stack_share", "depth_over_sample_depth",
     "neighbours_100", "homopolymer_run_log", "log_likelihood_one_over_zero",
     "log_likelihood_two_over_one",
 )  # fmt: skip

@@ -181,8 +181,7 @@ class ExampleStream:
                     order = list(rng.permutation(len(self.paths)))
                 path = self.paths[order.pop()]
                 examples, kept = draw_examples(path, rng, sampling, self.evidence)
-                features = examples.questions.features[kept]
-                kept = kept[self._is_wanted(path, features, rng, sampling)]
+                kept = kept[self._is_wanted(path, examples.questions.about(kept), rng, sampling)]
                 pool += [(examples, int(index)) for index in kept]
             # Swap-and-pop keeps the draw O(1); the pool holds reads, so it stays small.
             batch = []
@@ -195,16 +194,16 @@ class ExampleStream:
     def _is_wanted(
         self,
         path: Path,
-        features: NDArray[np.float32],
+        questions: Questions,
         rng: np.random.Generator,
         sampling: Sampling,
     ) -> NDArray[np.bool_]:
         """Draw which questions stay, by how sure the feature model is of them."""
         if self.triage is None:
-            return np.ones(len(features), bool)
+            return np.ones(len(questions), bool)
         triage = self.triage[half_of(path)]
-        is_hard = ~triage.is_sure(triage.predict(features))
-        return is_hard | (rng.random(len(features)) < sampling.easy_share)
+        is_hard = ~triage.is_sure(triage.predict(questions.features, questions.likelihoods))
+        return is_hard | (rng.random(len(questions)) < sampling.easy_share)
 
 
 def _stack(batch: Sequence[tuple[Examples, int]]) -> Batch:

@@ -25,17 +25,20 @@ _log = logging.getLogger(__name__)
 DRAWS = 2
 # Above this, a feature model that never saw the question counts as sure while pictures are chosen.
 SURE_IN_TRAINING = 0.998
+_BEGIN = "triage.begin"  # float64 [4]: anchor and biases
 TRIAGE_FILES = ("triage.safetensors", "triage.half0.safetensors", "triage.half1.safetensors")
 
 
 @dataclass(frozen=True, slots=True)
 class FeatureTable:
-    """Labelled questions without pictures: features float32 [n, f], labels int64 [n].
+    """Labelled questions without pictures.
 
-    `half` (uint8 [n]) is `half_of` the span a question comes from.
+    Features float32 [n, f], likelihoods float32 [n, 3] (`varcall.evidence.likelihood`), labels
+    int64 [n]; `half` (uint8 [n]) is `half_of` the span a question comes from.
     """
 
     features: NDArray[np.float32]
+    likelihoods: NDArray[np.float32]
     labels: NDArray[np.int64]
     half: NDArray[np.uint8]
 
@@ -57,9 +60,12 @@ class _Measurer:
         for draw in range(DRAWS):
             rng = np.random.default_rng([self._plan.seed, zlib.crc32(os.fsencode(path.name)), draw])
             examples, kept = draw_examples(path, rng, self._plan.sampling)
-            parts.append((examples.questions.features[kept], examples.labels[kept]))
-        features, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
-        return FeatureTable(features, labels, np.full(len(labels), half_of(path), np.uint8))
+            asked = examples.questions
+            columns = asked.features, asked.likelihoods, examples.labels
+            parts.append(tuple(column[kept] for column in columns))
+        features, likelihoods, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+        half = np.full(len(labels), half_of(path), np.uint8)
+        return FeatureTable(features, likelihoods, labels, half)
 
 
 def measure_spans(
@@ -70,6 +76,7 @@ def measure_spans(
     _log.info("measured %d questions of %d spans", sum(len(t.labels) for t in tables), len(paths))
     return FeatureTable(
         np.concatenate([table.features for table in tables]),
+        np.concatenate([table.likelihoods for table in tables]),
         np.concatenate([table.labels for table in tables]),
         np.concatenate([table.half for table in tables]),
     )
@@ -90,13 +97,21 @@ def feature_models(
         folder.mkdir(parents=True, exist_ok=True)
         for file, triage in zip(files, (whole, *halves), strict=True):
             with AtomicOutput(file) as output:
-                output.path.write_bytes(save(triage.trees.to_tensors()))
-    settings = TriageSettings(sure=SURE_IN_TRAINING)
-    whole, first, second = (
-        Triage(Trees.from_tensors(load(file.read_bytes()), len(FEATURES)), settings)
-        for file in files
-    )
+                output.path.write_bytes(_to_bytes(triage))
+    whole, first, second = (_from_bytes(file.read_bytes()) for file in files)
     return whole, (first, second)
+
+
+def _to_bytes(triage: Triage) -> bytes:
+    begin = np.array([triage.settings.anchor, *triage.settings.bias])
+    return save(triage.trees.to_tensors() | {_BEGIN: begin})
+
+
+def _from_bytes(content: bytes) -> Triage:
+    tensors = load(content)
+    anchor, *bias = tensors[_BEGIN].tolist()
+    settings = TriageSettings(sure=SURE_IN_TRAINING, anchor=anchor, bias=tuple(bias))
+    return Triage(Trees.from_tensors(tensors, len(FEATURES)), settings)
 
 
 def fit_feature_models(
@@ -119,7 +134,9 @@ def fit_feature_models(
         )
 
     def fit(chosen: NDArray[np.bool_]) -> Triage:
-        return fit_trees(table.features[chosen], table.labels[chosen], recipe)
+        return fit_trees(
+            table.features[chosen], table.likelihoods[chosen], table.labels[chosen], recipe
+        )
 
     halves = [fit(table.half != half) for half in (0, 1)]
     return fit(np.ones(len(table.labels), bool)), (halves[0], halves[1])

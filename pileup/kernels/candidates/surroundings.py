@@ -1,13 +1,13 @@
 """What lies around a candidate: other candidates, and the reference's composition."""
 
 from pileup.accelerate import kernel
-from pileup.codes import REF, UNINFORMATIVE, UNKNOWN_BASE, C, G
+from pileup.codes import INDEL, REF, UNINFORMATIVE, UNKNOWN_BASE, C, G
 
 # How far neighbouring candidates are looked for, in bases.
 NEAR, FAR = 25, 100
 _GC_REACH = 50
 # Columns of `neighbours`.
-NEAR_FRACTION, FAR_FRACTION, NEIGHBOURS, NEAREST, N_NEIGHBOUR_VALUES = range(5)
+NEAR_FRACTION, FAR_FRACTION, NEIGHBOURS, NEAREST, NEAR_INDEL, N_NEIGHBOUR_VALUES = range(6)
 
 
 @kernel
@@ -25,10 +25,11 @@ def site_fractions(shown, fractions):
 
 @kernel
 def look_around(questions, sites, fractions, neighbours):
-    """Fill `neighbours` (float64 [q, 4], zeroed) from the other candidate sites nearby.
+    """Fill `neighbours` (float64 [q, 5], zeroed) from the other candidate sites nearby.
 
     The largest of their `fractions` within NEAR and within FAR bases, how many lie within FAR,
-    and the distance of the nearest (FAR where there is none).
+    the distance of the nearest (FAR where there is none), and the largest fraction of an indel
+    within NEAR.
     """
     start = sites.start
     for question in range(len(questions.site)):
@@ -44,6 +45,8 @@ def look_around(questions, sites, fractions, neighbours):
                 row[FAR_FRACTION] = max(row[FAR_FRACTION], fractions[other])
                 if distance <= NEAR:
                     row[NEAR_FRACTION] = max(row[NEAR_FRACTION], fractions[other])
+                    if sites.kind[other] == INDEL:
+                        row[NEAR_INDEL] = max(row[NEAR_INDEL], fractions[other])
                 other += step
 
 

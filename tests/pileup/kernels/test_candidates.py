@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from pileup.arrays import ReferenceArrays
 from pileup.codes import N_LEVELS
+from pileup.kernels.candidates import copies as copy_kernels
 from pileup.kernels.candidates import lengths as length_kernels
 from pileup.kernels.candidates import surroundings as surrounding_kernels
 from pileup.kernels.candidates import tally as tally_kernels
@@ -18,6 +19,7 @@ from pileup.kernels.candidates.observe import count_overlaps
 from pileup.kernels.candidates.scan import hash_sequence, shift_deletion, shift_insertion
 from pileup.twins import (
     adjacent,
+    copies,
     lengths,
     repeats,
     scan,
@@ -87,24 +89,52 @@ def questions_of(window: Window) -> list[tally.Question]:
     ]
 
 
-@given(seeds, counts)
+@given(seeds, counts, st.sampled_from([(60.0, 0.003), (42.0, 0.05)]))
 @repeatable
-def test_tally(seed: int, count: int) -> None:
+def test_tally(seed: int, count: int, usual: tuple[float, float]) -> None:
     window = random_window(seed, count)
     reads, sites, shown, asked = window.reads, window.sites, window.observations, window.questions
     n = len(asked.site)
     sums = np.zeros((n, N_LEVELS, tally_kernels.N_SUMS))
+    stacks = np.zeros((n, 2, tally_kernels.N_STACKS))
     extras = np.zeros((n, tally_kernels.N_EXTRAS))
-    tally_kernels.tally_witnesses(asked, reads, window.scan.counts, sites, shown, sums, extras)
-    least_error = np.random.default_rng(seed).choice([0.0, 0.004, 0.1], n)
-    likelihood = np.zeros((n, 3))
-    tally_kernels.log_likelihoods(asked, reads, sites, shown, least_error, likelihood)
+    results = sums, stacks, extras
+    tally_kernels.tally_witnesses(asked, reads, window.scan.counts, sites, shown, *usual, *results)
     for index, question in enumerate(questions_of(window)):
-        slow = [astuple(tally.sums(question, group)) for group in tally.GROUPS]
-        assert sums[index].tolist() == [list(row) for row in slow]
-        assert extras[index].tolist() == list(astuple(tally.extras(question)))
-        expected = tally.log_likelihoods(question, float(least_error[index]))
-        assert likelihood[index].tolist() == pytest.approx(expected)
+        for level, group in enumerate(tally.GROUPS):
+            slow = astuple(tally.sums(question, group, tally.Usual(*usual)))
+            assert sums[index, level].tolist() == pytest.approx(slow)
+        assert extras[index].tolist() == pytest.approx(astuple(tally.extras(question)))
+        assert [tuple(row) for row in stacks[index].tolist()] == [
+            tally.stacks(question, group) for group in ("putative", "ref")
+        ]
+
+
+@given(seeds, counts)
+@repeatable
+def test_copies(seed: int, count: int) -> None:
+    window = random_window(seed, count)
+    asked, sites, shown = window.questions, window.sites, window.observations
+    random, n = np.random.default_rng(seed), len(asked.site)
+    errors = random.choice([0.0, 0.001, 0.03, 0.2, 0.6], 256)
+    weighed = np.zeros((n, copy_kernels.N_WEIGHED))
+    copy_kernels.weigh_witnesses(asked, window.reads, sites, shown, errors, weighed)
+    alts, delta, unit = np.zeros((n, 2), np.int64), np.zeros((n, 2), np.int64), np.zeros(n, int)
+    length_kernels.describe_alleles(asked, window.reference, sites, alts, delta, unit)
+    slip, share = random.uniform(0.004, 0.6, n), np.zeros(n)
+    copy_kernels.slipped_share(delta, unit, slip, share)
+    mean, concentration = random.uniform(0.001, 0.999, (n, 3)), random.uniform(2, 100, (n, 3))
+    likelihood = np.zeros((n, 3))
+    copy_kernels.copy_likelihoods(weighed, mean, concentration, likelihood)
+    for index, question in enumerate(questions_of(window)):
+        putative, total, wrong = copies.weigh(question, errors.tolist())
+        assert weighed[index].tolist() == pytest.approx([putative, total, wrong])
+        size = int(unit[index])
+        assert share[index] == pytest.approx(copies.slipped_share(question, size, slip[index]))
+        rules = zip(mean[index].tolist(), concentration[index].tolist(), strict=True)
+        assert likelihood[index].tolist() == pytest.approx(
+            [copies.log_likelihood(putative, total, *rule) for rule in rules], abs=1e-9
+        )
 
 
 @given(seeds, counts)

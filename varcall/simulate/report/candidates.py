@@ -29,19 +29,22 @@ NOISE_VAF = 0.25
 #: `homopolymer_run_log` of a run of six bases (varcall.evidence.features).
 _LONG_RUN_FEATURE = np.log1p(6) / 3.5
 RUN_STEPS = ((6, 8), (9, 11), (12, 14), (15, 19), (20, 40))
-#: Hets without truth: SNVs with this share, depth, base quality and mapping quality.
-_HET_VAF, _HET_DEPTH, _HET_QUALITY, _HET_MAPQ = (0.2, 0.8), 12, 25, 50
+#: Hets without truth: SNVs with this share, depth and MAPQ (of a sure one's).
+_HET_VAF, _HET_DEPTH, _HET_MAPQ = (0.2, 0.8), 12, 0.83
+#: Least mean base quality of them, in half standard deviations of the library's about its mean.
+_HET_QUALITY_Z = -0.75
 #: What is said of noisy candidates: feature, its name here, and the factor that undoes its scale.
 _LOOKS = (
-    ("putative_base_quality", "mean base quality", 40.0),
-    ("putative_best_base_quality", "best base quality", 40.0),
-    ("putative_mapq", "mean mapping quality", 60.0),
+    ("putative_base_quality_z", "base quality, z of the library's", 2.0),
+    ("putative_best_base_quality_z", "best base quality, z", 2.0),
+    ("putative_mapq", "mean MAPQ of the sure one", 1.0),
     ("strand_bias_z", "strand bias, z", 5.0),
-    ("putative_near_read_end_share", "near a read end", 1.0),
-    ("putative_other_mismatches", "other mismatches of its reads", 5.0),
-    ("putative_clipped_share", "in clipped reads", 1.0),
-    ("putative_improper_pair_share", "in improper pairs", 1.0),
-    ("putative_distinct_starts_share", "distinct starts", 1.0),
+    ("putative_near_end_excess", "near a read end, over chance", 1.0),
+    ("putative_mismatches", "mismatches of its reads, log ratio", 2.0),
+    ("putative_clipped_excess", "in clipped reads, over the library's", 1.0),
+    ("putative_improper_pair_excess", "in improper pairs, over the library's", 1.0),
+    ("putative_distinct_starts", "distinct starts over chance", 1.0),
+    ("putative_stack_share", "starting or ending at one base", 1.0),
     ("neighbours_100", "candidates within 100 bp", 10.0),
     ("low_mapq_share", "low mapping quality there", 1.0),
 )
@@ -64,6 +67,7 @@ class CandidateTally:
         self._bases = 0
         self._features: list[NDArray[np.float32]] = []
         self._copies: list[NDArray[np.int64]] = []
+        self._depths: list[NDArray[np.int64]] = []
         self._runs: dict[tuple[int, int], list[int]] = {step: [0, 0] for step in RUN_STEPS}
 
     def add(self, chunk: WindowReads, truth: Sequence[TruthRecord]) -> None:
@@ -80,6 +84,9 @@ class CandidateTally:
             copies = np.where(labels.certain, labels.copies, -1)
         self._features.append(features)
         self._copies.append(copies[single])
+        shown = evidence.observations
+        fragments = np.append(0, np.cumsum(shown.counts))[shown.offset]
+        self._depths.append(np.diff(fragments)[evidence.questions.site[single]])
         self._add_runs(chunk, evidence, features, single)
 
     def _add_runs(
@@ -141,7 +148,8 @@ class CandidateTally:
         result["homopolymers with a noisy indel"] = {
             f"run of {low}-{high}": ratio(*self._runs[low, high]) for low, high in RUN_STEPS
         }
-        result["het VAF"] = _hets(column, is_type[0], is_indel, copies)
+        depth = np.concatenate(self._depths)
+        result["het VAF"] = _hets(column, depth, is_type[0], is_indel, copies)
         return result
 
     def _rates(self, groups: dict[str, NDArray[np.bool_]]) -> Metrics:
@@ -157,25 +165,27 @@ def _within(vaf: NDArray[np.float32], low: float, high: float) -> NDArray[np.boo
 
 def _looks(column: dict[str, NDArray[np.float32]], chosen: NDArray[np.bool_]) -> Metrics:
     """Mean of the features that tell noise from variants."""
-    values = {name: np.abs(column[feature][chosen]) * scale for feature, name, scale in _LOOKS}
-    values["on one strand only"] = column["putative_weaker_strand_log"][chosen] == 0
+    values = {name: column[feature][chosen] * scale for feature, name, scale in _LOOKS}
+    values["strand bias, z"] = np.abs(values["strand bias, z"])
+    forward = column["putative_forward_share"][chosen]
+    values["on one strand only"] = (forward == 0) | (forward == 1)
     values["at a run of 6 or more"] = column["homopolymer_run_log"][chosen] >= _LONG_RUN_FEATURE
     return {name: ratio(float(shown.sum()), len(shown)) for name, shown in values.items()}
 
 
 def _hets(
     column: dict[str, NDArray[np.float32]],
+    depth: NDArray[np.int64],
     is_snv: NDArray[np.bool_],
     is_indel: NDArray[np.bool_],
     copies: NDArray[np.int64],
 ) -> Metrics:
     """Mean and spread of the VAF of hets: those of the truth, else the clear SNVs."""
     vaf = column["putative_fraction"].astype(np.float64)
-    depth = np.expm1(5.0 * column["depth_log"].astype(np.float64))
     deep = depth >= _HET_DEPTH
     clear = is_snv & deep & (vaf >= _HET_VAF[0]) & (vaf <= _HET_VAF[1])
-    clear &= column["putative_base_quality"] * 40 >= _HET_QUALITY
-    clear &= column["putative_mapq"] * 60 >= _HET_MAPQ
+    clear &= column["putative_base_quality_z"] >= _HET_QUALITY_Z
+    clear &= column["putative_mapq"] >= _HET_MAPQ
     result = {f"clear SNVs: {n}": v for n, v in _spread(vaf[clear], depth[clear]).items()}
     for name, chosen in (("SNV", is_snv), ("indel", is_indel)):
         true = chosen & deep & (copies == 1) & (column["alleles_at_site"] == 0.25)
@@ -183,7 +193,7 @@ def _hets(
     return result
 
 
-def _spread(vaf: NDArray[np.float64], depth: NDArray[np.float64]) -> Metrics:
+def _spread(vaf: NDArray[np.float64], depth: NDArray[np.int64]) -> Metrics:
     if len(vaf) < 8:
         return {"mean": nan, "sd over binomial": nan, "share below 0.3": nan}
     binomial = float(np.sqrt((0.25 / depth).mean()))
