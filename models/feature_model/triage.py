@@ -109,7 +109,9 @@ class Triage:
 
     def is_sure(self, answers: NDArray[np.float32]) -> NDArray[np.bool_]:
         """Return which answers of `predict` need no picture."""
-        return np.asarray(answers.max(axis=1, initial=0.0) >= np.float32(self.settings.sure))
+        # By the others: 1 - 10^-9 is 1 in float32, and 1.0 is to leave every question to pictures.
+        others = np.sort(answers, axis=1)[:, :-1].sum(axis=1)
+        return np.asarray(others < 1.0 - self.settings.sure)
 
     def pool(
         self, pictured: NDArray[np.float32], answers: NDArray[np.float32]

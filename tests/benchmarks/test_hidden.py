@@ -19,7 +19,7 @@ def batch() -> Batch:
         images=rng.integers(1, 256, (2, HEIGHT, WIDTH, 3), np.uint8),
         tokens=np.full((2, PROMPT_LENGTH), UNKNOWN_TOKEN + 1, np.int32),
         features=rng.uniform(1, 2, (2, len(FEATURES))).astype(np.float32),
-        likelihoods=np.zeros((2, 3), np.float32),
+        likelihoods=rng.uniform(-9, 0, (2, 3)).astype(np.float32),
         task=np.zeros(2, np.int64),
         labels=np.array([0, 1]),
         weights=np.ones(2, np.float32),

@@ -58,16 +58,10 @@ class _Measured:
     length_likelihood: Values
     gc_share: Values
     run: Values
-
-    @property
-    def depth(self) -> Values:
-        """Fragments at the site, informative or not."""
-        return np.asarray(self.sums[:, :, tally.COUNT].sum(axis=1))
-
-    @property
-    def scale(self) -> Values:
-        """What counts are multiplied by, so that no site is deeper than `DEEP_ENOUGH`."""
-        return np.asarray(np.minimum(1.0, DEEP_ENOUGH / np.maximum(self.depth, 1.0)))
+    depth: Values
+    """Fragments at the site, informative or not."""
+    scale: Values
+    """What counts are multiplied by, so that no site is deeper than `DEEP_ENOUGH`."""
 
 
 def measure(
@@ -89,10 +83,19 @@ def measure(
         Of `varcall.evidence.likelihood`, of the same questions.
     """
     n = len(questions.site)
+    sums, stacks = np.zeros((n, N_LEVELS, tally.N_SUMS)), np.zeros((n, 2, tally.N_STACKS))
+    extras = np.zeros((n, tally.N_EXTRAS))
+    tally.tally_witnesses(
+        questions, reads, scan.counts, sites, shown, profile.mapq, _mismatch_rate(profile),
+        sums, stacks, extras,
+    )  # fmt: skip
+    depth = sums[:, :, tally.COUNT].sum(axis=1)
     raw = _Measured(
-        sums=np.zeros((n, N_LEVELS, tally.N_SUMS)),
-        stacks=np.zeros((n, 2, tally.N_STACKS)),
-        extras=np.zeros((n, tally.N_EXTRAS)),
+        sums=sums,
+        stacks=stacks,
+        extras=extras,
+        depth=depth,
+        scale=np.minimum(1.0, DEEP_ENOUGH / np.maximum(depth, 1.0)),
         spans=np.zeros((n, lengths.N_SPANS)),
         neighbours=np.zeros((n, surroundings.N_NEIGHBOUR_VALUES)),
         alleles=alleles,
@@ -102,10 +105,6 @@ def measure(
         gc_share=np.zeros(n),
         run=np.zeros(n),
     )
-    tally.tally_witnesses(
-        questions, reads, scan.counts, sites, shown, profile.mapq, _mismatch_rate(profile),
-        raw.sums, raw.stacks, raw.extras,
-    )  # fmt: skip
     lengths.tally_lengths(
         questions, shown, alleles.delta, alleles.unit, alleles.slip, raw.spans,
         raw.length_likelihood,
@@ -129,7 +128,9 @@ def _mismatch_rate(profile: LibraryProfile) -> float:
 
 
 def _share(part: Values, whole: Values, empty: float = 0.0) -> Values:
-    return np.where(whole > 0, part / np.maximum(whole, 1e-9), empty)
+    shares = np.full(len(whole), empty, np.float64)
+    np.divide(part, whole, out=shares, where=whole > 0)
+    return shares
 
 
 def _log(values: Values | NDArray[np.int64] | NDArray[np.int32], scale: float) -> Values:
@@ -151,7 +152,7 @@ def _witness_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Valu
     fraction = _share(n_putative, informative)
     weight = raw.weighed[:, copies.WEIGHT]
     zero, one, two = raw.likelihoods.T
-    relative = _share(depth, np.full(len(depth), profile.depth), 1.0)
+    relative = depth / profile.depth if profile.depth else np.ones(len(depth))
     return {
         "depth_log": _log(scale * depth, 5),
         "putative_log": _log(scale * n_putative, 5),

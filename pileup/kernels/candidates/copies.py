@@ -16,6 +16,11 @@ PUTATIVE_WEIGHT, WEIGHT, ERROR, N_WEIGHED = range(4)
 _USELESS_ERROR = 0.25
 
 
+# Of a mapping quality; an unknown one says nothing.
+_ERROR_BY_MAPQ = 10.0 ** (-np.arange(256) / 10.0)
+_ERROR_BY_MAPQ[UNKNOWN_MAPQ] = 0.0
+
+
 @kernel
 def weigh_witnesses(questions, reads, sites, shown, error_by_quality, weighed):
     """Sum up the informative fragments of each question, each by how far it is trusted.
@@ -40,10 +45,7 @@ def weigh_witnesses(questions, reads, sites, shown, error_by_quality, weighed):
             level = support_level(shown.allele[index], mask)
             if not shown.counts[index] or level == UNKNOWN_LEVEL:
                 continue
-            error = 0.0
-            mapq = reads.mapq[shown.read[index]]
-            if mapq != UNKNOWN_MAPQ:
-                error = 10.0 ** (-np.float64(mapq) / 10.0)
+            error = _ERROR_BY_MAPQ[reads.mapq[shown.read[index]]]
             quality = shown.quality[index]
             is_deleted = shown.allele[index] == OTHER and quality == 0
             if sites.kind[site] != INDEL and not is_deleted:

@@ -22,6 +22,8 @@ _LOW_MAPQ_SHARE = 1 / 3
 _QUALITY_CAP = 60
 NEAR_END_BASES = 6
 _CLIP_REACH = 10
+_FEW = 64
+_MOST_ALLELES = 9  # REF, and as many ALTs as a mask of `QuestionArrays.alleles` has bits
 # A read counts with at most so many mismatches: some, and a multiple of what is usual.
 _MISMATCH_CAP, _MISMATCH_FACTOR = 10.0, 5.0
 
@@ -64,14 +66,19 @@ def tally_witnesses(
         many would be if they lay anywhere, their best base quality; reads of ALTs that are not
         asked about, and of the site's commonest ALT; reads clipped within 10 bases of the site.
     """
+    most_reads = 0
+    for site in range(len(sites.start)):
+        most_reads = max(most_reads, shown.offset[site + 1] - shown.offset[site])
+    places = np.empty((2, 2, most_reads), np.int64)
+    found = np.empty(2, np.int64)
+    by_allele = np.empty(_MOST_ALLELES, np.int64)
     for question in range(len(questions.site)):
         site = questions.site[question]
         mask = np.int64(questions.alleles[question])
         start = sites.start[site]
         first, last = shown.offset[site], shown.offset[site + 1]
-        by_allele = np.zeros(sites.alt_offset[site + 1] - sites.alt_offset[site] + 1, np.int64)
-        places = np.empty((2, 2, last - first), np.int64)
-        found = np.zeros(2, np.int64)
+        by_allele[:] = 0
+        found[:] = 0
         extra = extras[question]
         for index in range(first, last):
             if not shown.counts[index]:
@@ -102,10 +109,11 @@ def tally_witnesses(
                 extra[OTHER_ALTS] += level != PUTATIVE
             most = _MISMATCH_CAP + _MISMATCH_FACTOR * mismatch_rate * length
             row[MISMATCHES] += min(max(counts.mismatches[read] - own, 0), most)
-            row[CLIPPED] += counts.clipped[read] > 0
+            if counts.clipped[read] > 0:
+                row[CLIPPED] += 1
+                extra[CLIPPED_HERE] += _is_clipped_near(read, start, sites.repeat_end[site], reads)
             row[PAIRED] += reads.flag[read] & FPAIRED > 0
             row[IMPROPER] += reads.flag[read] & _PAIRING_FLAGS == _IMPROPER_PAIR
-            extra[CLIPPED_HERE] += _is_clipped_near(read, start, sites.repeat_end[site], reads)
             if level == PUTATIVE:
                 extra[NEAR_END] += to_end < NEAR_END_BASES
                 extra[EXPECTED_NEAR_END] += min(1.0, 2 * NEAR_END_BASES / max(length, 1))
@@ -116,14 +124,29 @@ def tally_witnesses(
                 places[who, 0, found[who]] = reads.read_start[read]
                 places[who, 1, found[who]] = reads.read_end[read]
                 found[who] += 1
-        for allele in range(len(by_allele)):
-            extra[COMMONEST_ALT] = max(extra[COMMONEST_ALT], by_allele[allele])
+        extra[COMMONEST_ALT] = by_allele.max()
         for who in range(2):
             distinct, stack = _stacks(places[who, 0, : found[who]])
             # Reads come sorted by start, not by end.
-            _, ending = _stacks(np.sort(places[who, 1, : found[who]]))
+            _sort(places[who, 1, : found[who]])
+            _, ending = _stacks(places[who, 1, : found[who]])
             stacks[question, who, DISTINCT_STARTS] = distinct
             stacks[question, who, STACK] = max(stack, ending)
+
+
+@part
+def _sort(places):
+    """Sort in place; quickly what is nearly sorted, as the ends of short reads are."""
+    if len(places) > _FEW:
+        places.sort()
+        return
+    for index in range(1, len(places)):
+        value = places[index]
+        at = index
+        while at > 0 and places[at - 1] > value:
+            places[at] = places[at - 1]
+            at -= 1
+        places[at] = value
 
 
 @part

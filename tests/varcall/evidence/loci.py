@@ -46,7 +46,7 @@ class Locus:
         inserted: str = "",
         flag: int | None = None,
         name: str | None = None,
-        qual: int | list[int] = 30,
+        qual: int | list[int] | str = 30,
         mapq: int = 60,
     ) -> "Locus":
         """Add `count` like reads, strands in turn, with other bases at some contig positions."""

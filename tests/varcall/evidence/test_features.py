@@ -8,8 +8,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.varcall.evidence.loci import Locus, sequence_with
-from varcall.evidence.features import FEATURES, N_FEATURES, expected_slippage
+from pileup.sam import FREVERSE
+from tests.varcall.evidence.loci import Locus, sequence_with, window_of
+from varcall.evidence.features import FEATURE_TABLE, FEATURES, N_FEATURES
+from varcall.evidence.likelihood import expected_slippage
+from varcall.evidence.window import gather
+from varcall.reads.batch import MISSING_QUALITY
 from varcall.reads.library_profile import LibraryProfile
 
 PROFILE = LibraryProfile(
@@ -21,6 +25,12 @@ PROFILE = LibraryProfile(
     error_rate=0.003,
     slippage=(0.01, 0.03, 0.1, 0.2),
     slippage_reads=(1000, 1000, 1000, 1000),
+    mapq=60.0,
+    base_quality=30.0,
+    base_quality_sd=5.0,
+    mismatch_rate=0.003,
+    clipped_share=0.05,
+    low_fraction_share=0.1,
 )
 # GC is about even; the run of A at [300, 310) is a repeat of an indel site.
 SEQUENCE = sequence_with("C" + "A" * 10 + "G")
@@ -100,32 +110,53 @@ STORIES: dict[str, tuple[Story, Story]] = {
     "depth_over_sample_depth": (het, lambda c: het(c).ref(20)),
     "putative_forward_share": (het, lambda c: het(c).alt(4, flag=0)),
     "ref_forward_share": (het, lambda c: het(c).ref(4, flag=0)),
-    "putative_weaker_strand_log": (lambda c: c.ref(10).alt(10, flag=0), het),
     "strand_bias_z": (het, lambda c: c.ref(10, flag=16).alt(10, flag=0)),
-    "putative_base_quality": (het, lambda c: het(c).alt(3, qual=40)),
-    "ref_base_quality": (het, lambda c: het(c).ref(3, qual=40)),
-    "putative_best_base_quality": (het, lambda c: het(c).alt(1, qual=38)),
-    "putative_quality_share": (het, lambda c: het(c).alt(3, qual=40)),
+    "putative_base_quality_z": (het, lambda c: het(c).alt(3, qual=40)),
+    "ref_base_quality_z": (het, lambda c: het(c).ref(3, qual=40)),
+    "putative_best_base_quality_z": (het, lambda c: het(c).alt(1, qual=38)),
+    "putative_weight_share": (lambda c: het(c).ref(3), lambda c: het(c).ref(3, mapq=8)),
+    "trusted_share": (lambda c: het(c).ref(3, mapq=8), het),
     "putative_mapq": (lambda c: het(c).alt(3, mapq=20), het),
     "ref_mapq": (lambda c: het(c).ref(3, mapq=20), het),
     "putative_low_mapq_share": (het, lambda c: het(c).alt(3, mapq=19)),
+    "ref_low_mapq_share": (het, lambda c: het(c).ref(3, mapq=19)),
     "low_mapq_share": (het, lambda c: het(c).ref(3, mapq=19)),
     "putative_distance_to_read_end": (lambda c: het(c).alt(4, start=145), het),
     "ref_distance_to_read_end": (lambda c: het(c).ref(4, start=145), het),
-    "putative_near_read_end_share": (het, lambda c: het(c).alt(4, start=145)),
-    "putative_other_mismatches": (
-        het,
+    "putative_near_end_excess": (het, lambda c: het(c).alt(4, start=145)),
+    "putative_mismatches": (het, lambda c: het(c).alt(4, changes={110: other(SEQUENCE[110])})),
+    "ref_mismatches": (het, lambda c: het(c).ref(2, cigar="70M2D30M")),
+    "putative_mismatches_over_ref": (
+        lambda c: het(c).ref(2, cigar="70M2D30M"),
         lambda c: het(c).alt(4, changes={110: other(SEQUENCE[110])}),
     ),
-    "ref_other_mismatches": (het, lambda c: het(c).ref(2, cigar="70M2D30M")),
-    "putative_clipped_share": (het, lambda c: het(c).alt(4, cigar="90M10S")),
-    "ref_clipped_share": (het, lambda c: het(c).ref(4, cigar="90M10S")),
-    "putative_distinct_starts_share": (het, lambda c: het(c).alt(1, start=101)),
-    "putative_improper_pair_share": (
+    "putative_clipped_excess": (het, lambda c: het(c).alt(4, cigar="90M10S")),
+    "ref_clipped_excess": (het, lambda c: het(c).ref(4, cigar="90M10S")),
+    "putative_clipped_over_ref": (
+        lambda c: het(c).ref(4, cigar="90M10S"),
+        lambda c: het(c).alt(4, cigar="90M10S"),
+    ),
+    "clip_pile_share": (
+        lambda c: het(c).alt(4, cigar="62M38S"),
+        lambda c: het(c).alt(4, cigar="60M40S"),
+    ),
+    "putative_distinct_starts": (het, lambda c: het(c).alt(1, start=101)),
+    "ref_distinct_starts": (het, lambda c: het(c).ref(1, start=101)),
+    "putative_distinct_starts_over_ref": (
+        lambda c: het(c).ref(1, start=101),
+        lambda c: het(c).alt(1, start=101),
+    ),
+    # The commonest end counts as well as the commonest start.
+    "putative_stack_share": (
+        lambda c: het(c).alt(5, start=101),
+        lambda c: het(c).alt(5, start=101, cigar="99M"),
+    ),
+    "ref_stack_share": (lambda c: het(c).ref(5, start=101), het),
+    "putative_improper_pair_excess": (
         lambda c: c.ref(10).alt(10, flag=99),
         lambda c: c.ref(10).alt(10, flag=97),
     ),
-    "ref_improper_pair_share": (
+    "ref_improper_pair_excess": (
         lambda c: c.ref(10, flag=99).alt(10),
         lambda c: c.ref(10, flag=97).alt(10),
     ),
@@ -170,6 +201,10 @@ STORIES: dict[str, tuple[Story, Story]] = {
         het,
         lambda c: het(c).ref(9).alt(9, changes={SNV + 30: other(SEQUENCE[SNV + 30])}),
     ),
+    "neighbour_indel_fraction_25": (
+        lambda c: het(c).alt(9, changes={SNV + 20: other(SEQUENCE[SNV + 20])}),
+        lambda c: het(c).ref(9, cigar="66M2D34M"),
+    ),
     "neighbours_100": (
         het,
         lambda c: het(c).ref(9).alt(9, changes={SNV + 30: other(SEQUENCE[SNV + 30])}),
@@ -179,8 +214,7 @@ STORIES: dict[str, tuple[Story, Story]] = {
         het,
     ),
     "sample_error_rate_log10": (het, lambda c: het(c).with_profile(error_rate=0.02)),
-    "sample_read_length": (het, lambda c: het(c).with_profile(read_length=250)),
-    "sample_depth_log": (het, lambda c: het(c).with_profile(depth=60.0)),
+    "sample_low_fraction_share": (het, lambda c: het(c).with_profile(low_fraction_share=0.4)),
     "sample_slippage_12_14_sqrt": (
         het,
         lambda c: het(c).with_profile(slippage=(0.01, 0.03, 0.3, 0.4)),
@@ -242,12 +276,17 @@ def test_values_of_a_plain_het(tmp_path: Path) -> None:
         "depth_over_sample_depth": 0.5,
         "putative_forward_share": 0.5,
         "strand_bias_z": 0.0,
-        "putative_base_quality": 0.75,
+        "putative_base_quality_z": 0.0,
         "putative_mapq": 1.0,
-        "putative_distance_to_read_end": 49 / 50,
-        "putative_other_mismatches": 0.0,
-        "putative_distinct_starts_share": 0.1,
-        "putative_improper_pair_share": 0.0,
+        "putative_distance_to_read_end": 0.98,
+        "putative_near_end_excess": -0.12,
+        "putative_mismatches": np.log(0.5 / 0.8) / 2,
+        "putative_mismatches_over_ref": 0.0,
+        "putative_clipped_excess": -0.05,
+        # Ten reads would start at 100 (1 - 0.99^10) bases of a hundred.
+        "putative_distinct_starts": 1 / (100 * (1 - 0.99**10)),
+        "putative_stack_share": 1.0,
+        "putative_improper_pair_excess": 0.0,
         "alleles_at_site": 0.25,
         "repeat_unit": 0.0,
         "spanning_log": 0.0,
@@ -259,7 +298,7 @@ def test_values_of_a_plain_het(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("flag", "proper_share", "expected"),
-    [(0, 0.97, 0.0), (2, 0.97, 0.0), (1, 0.97, 1.0), (1, 0.4, 0.0), (3, 0.97, 0.0)],
+    [(0, 0.97, 0.0), (2, 0.97, 0.0), (1, 0.97, 0.97), (1, 0.4, 0.0), (3, 0.97, -0.03)],
 )
 def test_only_pairs_of_a_library_of_proper_pairs_can_be_improper(
     tmp_path: Path, flag: int, proper_share: float, expected: float
@@ -268,16 +307,7 @@ def test_only_pairs_of_a_library_of_proper_pairs_can_be_improper(
     case = Case(Locus(tmp_path, SEQUENCE)).ref(10, flag=flag).alt(10, flag=flag)
     case = case.with_profile(proper_share=proper_share)
     for who in ("putative", "ref"):
-        assert case.value(f"{who}_improper_pair_share") == expected
-
-
-def test_likelihoods_of_a_plain_het(tmp_path: Path) -> None:
-    """Ten REF and ten ALT bases of quality 20: one copy is (1/2)^20 by far the likeliest."""
-    case = Case(Locus(tmp_path, SEQUENCE)).ref(10, qual=20).alt(10, qual=20)
-    one_of_ref, one_of_alt = 0.5 * (1 - 0.01 / 3) + 0.005, 0.5 * 0.99 + 0.5 * 0.01 / 3
-    one = 10 * np.log(one_of_ref) + 10 * np.log(one_of_alt)
-    zero = 10 * np.log(1 - 0.01 / 3) + 10 * np.log(0.01 / 3)
-    assert case.value("log_likelihood_one_over_zero") == pytest.approx(np.log1p(one - zero) / 5)
+        assert case.value(f"{who}_improper_pair_excess") == pytest.approx(expected)
 
 
 def test_expected_slippage() -> None:
@@ -285,12 +315,121 @@ def test_expected_slippage() -> None:
     length = np.array([0, 5, 6, 8, 9, 12, 15, 17, 27, 200, 12, 24])
     unit = np.array([0, 1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 2])
     expected = [0.002, 0.004, 0.01, 0.01, 0.03, 0.1, 0.2, 0.2, 0.4, 0.6, 0.01, 0.1]
+    # What comes once is no repeat, whatever its length, and long units hardly slip.
+    length, unit = np.append(length, [30, 30]), np.append(unit, [30, 7])
+    expected += [0.004, 0.004]
     assert expected_slippage(sure, length, unit).tolist() == pytest.approx(expected, rel=1e-6)
 
 
 def test_a_profile_with_nothing_measured(tmp_path: Path) -> None:
     """Nothing is divided by zero where the sample could not be measured."""
     case = het(Case(Locus(tmp_path, SEQUENCE), LibraryProfile()))
-    assert case.value("sample_depth_log") == 0
-    assert case.value("depth_over_sample_depth") == 2
+    assert case.value("depth_over_sample_depth") == 0.5
+    assert case.value("putative_base_quality_z") == 0
+    assert case.value("sample_low_fraction_share") == pytest.approx(0.1)
     assert 0 < case.value("sample_slippage_12_14_sqrt") < 1
+
+
+# What is known without any read.
+OF_THE_PLACE = (
+    "is_", "extends", "inserted", "deleted", "asks", "alleles", "repeat", "homopolymer",
+    "expected", "neighbour", "nearest", "gc_", "sample_", "depth_over_sample_depth",
+)  # fmt: skip
+
+
+def test_without_reads_every_feature_has_its_neutral_value(tmp_path: Path) -> None:
+    evidence = het_deletion(het(Case(Locus(tmp_path, SEQUENCE)))).locus.evidence()
+    nobody = evidence.observations._replace(counts=np.zeros_like(evidence.observations.counts))
+    features, likelihoods = replace(evidence, observations=nobody).measured(PROFILE)
+    assert (likelihoods == 0).all()
+    for feature, values in zip(FEATURE_TABLE, features.T, strict=True):
+        if not feature.name.startswith(OF_THE_PLACE):
+            assert values.tolist() == pytest.approx([feature.neutral] * len(values), abs=1e-6)
+
+
+class Deep:
+    """A het SNV, a hom-alt SNV and a het deletion, each under some 90 reads with errors."""
+
+    def __init__(self, folder: Path) -> None:
+        random = np.random.default_rng(4)
+        locus = Locus(folder, SEQUENCE)
+        for pair in range(180):
+            for flag, start in zip((99, 147), random.integers(40, 400, 2).tolist(), strict=True):
+                changes = {
+                    at: other(SEQUENCE[at]) for at in (SNV, 220) if start <= at < start + 100
+                }
+                at = start + int(random.integers(100))
+                changes |= {at: other(SEQUENCE[at])} if random.random() < 0.2 else {}
+                if pair % 2 and SNV in changes:
+                    changes.pop(SNV)
+                before = ANCHOR + 1 - start
+                cigar = f"{before}M1D{100 - before}M" if pair % 2 and 10 < before < 70 else "100M"
+                changes = {a: b for a, b in changes.items() if a < ANCHOR}
+                qualities = random.choice([25, 30, 37, 40], 100).tolist()
+                locus.show(1, start, cigar, changes, flag=flag, qual=qualities)
+        self.window = window_of(locus.load(), locus.reference, 0, len(SEQUENCE))
+
+    def seen(self, profile: LibraryProfile, **changed: Any) -> dict[str, np.ndarray]:
+        """Return the features of the three sites with some arrays of the reads changed."""
+        batch = self.window.reads
+        arrays = changed.pop("arrays", batch.arrays)._replace(**changed)
+        window = replace(self.window, reads=replace(batch, arrays=arrays))
+        evidence = gather(window)
+        starts = evidence.sites.start[evidence.questions.site].tolist()
+        rows = [starts.index(at) for at in (SNV, 220, ANCHOR)]
+        return dict(zip(FEATURES, evidence.features(profile)[rows].T, strict=True))
+
+
+DEEP = replace(PROFILE, depth=40.0, base_quality=33.0)
+
+
+@pytest.fixture(scope="module")
+def deep(tmp_path_factory: pytest.TempPathFactory) -> Deep:
+    return Deep(tmp_path_factory.mktemp("deep"))
+
+
+def differences(
+    first: dict[str, np.ndarray], second: dict[str, np.ndarray], least: float
+) -> dict[str, float]:
+    """Name the features that differ by more than `least`, and by how much."""
+    most = {name: float(np.abs(first[name] - second[name]).max()) for name in FEATURES}
+    return {name: value for name, value in most.items() if value > least}
+
+
+def test_pairing_that_is_absent_is_neutral(deep: Deep) -> None:
+    flag = deep.window.reads.arrays.flag & FREVERSE
+    without = deep.seen(DEEP, flag=flag)
+    assert not differences(deep.seen(DEEP), without, 0.04)
+    assert (without["putative_improper_pair_excess"] == 0).all()
+
+
+def test_qualities_that_are_absent_are_neutral(deep: Deep) -> None:
+    qualities = np.full_like(deep.window.reads.arrays.qualities, MISSING_QUALITY)
+    unknown = replace(DEEP, base_quality=0.0, base_quality_sd=0.0)
+    without = deep.seen(unknown, qualities=qualities)
+    of_qualities = {name for name in FEATURES if name.endswith("base_quality_z")}
+    assert all((without[name] == 0).all() for name in of_qualities)
+    assert set(differences(deep.seen(DEEP), without, 0.06)) <= of_qualities
+
+
+def test_a_mapping_quality_that_is_unknown_is_neutral(deep: Deep) -> None:
+    mapq = np.full_like(deep.window.reads.arrays.mapq, 255)
+    assert not differences(deep.seen(DEEP), deep.seen(DEEP, mapq=mapq), 0.01)
+    # Mappers have scales of their own.
+    lower = deep.seen(replace(DEEP, mapq=42.0), mapq=np.full_like(mapq, 42))
+    assert not differences(deep.seen(DEEP), lower, 0.01)
+
+
+def test_twice_the_depth_changes_little(deep: Deep) -> None:
+    """Each read twice: only that they start at the same bases is seen."""
+    reads = deep.window.reads.arrays
+    twice = reads.take(np.repeat(np.arange(len(reads.flag)), 2))
+    copy = np.arange(len(twice.flag)) % 2
+    twice = twice._replace(
+        fragment=(2 * twice.fragment + copy).astype(np.int32),
+        name_hash=twice.name_hash ^ copy.astype(np.uint64),
+    )
+    once, again = deep.seen(DEEP), deep.seen(replace(DEEP, depth=80.0), arrays=twice)
+    changed = differences(once, again, 0.12)
+    assert {name for name in changed if "distinct_starts" not in name} == set()
+    assert (again["putative_distinct_starts"] < 0.8 * once["putative_distinct_starts"]).all()

@@ -7,6 +7,7 @@ from models.feature_model.trees import Trees
 from models.feature_model.triage import Triage, TriageSettings, log_of
 from models.quality_map import KNOTS, QualityMap
 from varcall.genotyping.answers import CallingModel
+from varcall.genotyping.genotype import call_genotypes
 
 MAP = QualityMap(KNOTS, (10.0, 13.0, 18.0, 32.0), (10.0, 20.0, 29.0, 32.0))
 SAID = np.array([[0.99, 0.008, 0.002], [0.02, 0.97, 0.01], [0.3, 0.6, 0.1]], np.float32)
@@ -74,3 +75,33 @@ def test_the_last_bits_of_an_engines_answers_change_nothing() -> None:
     )
     assert not np.array_equal(OtherMachine().predict(SAID), SAID)
     assert np.array_equal(ours.probabilities, theirs.probabilities)
+
+
+SURE = np.array([[0, -50, -90], [-60, 0, -70], [-80, -27, 0]], np.float32)
+
+
+class Sure(Engine):
+    """A network that is nearly sure of the same."""
+
+    def predict(self, images: np.ndarray, *_: np.ndarray) -> np.ndarray:
+        shares = np.exp(0.5 * SURE[: len(images)].astype(float))
+        return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.mark.parametrize("sure", [0.9, 1.0])
+def test_plain_counts_make_gq_of_sixty_and_more(sure: float) -> None:
+    """Trees, pool, map and genotype: nothing on the way saturates below it."""
+    triage = leaves(np.array([0.2, 0.5, 0.3]), sure).with_settings(anchor=0.6, temperature=1.2)
+    model = CallingModel(Sure(), triage, MAP)
+    questions = Questions()
+    questions.likelihoods = SURE
+    answered = model.answer(questions)
+    assert len(answered.pictured) == (0 if sure < 1 else 3)
+    calls = call_genotypes(answered.probabilities[:, None], 1)
+    assert [call.alleles for call in calls] == [(0, 0), (0, 1), (1, 1)]
+    assert min(call.gq for call in calls) >= 55
+    assert all(sorted(call.pl)[1] >= 55 for call in calls)
+    # More of the same is worth more.
+    questions.likelihoods = 2 * SURE
+    better = call_genotypes(model.answer(questions).probabilities[:, None], 1)
+    assert all(min(99, a.gq + 10) <= b.gq for a, b in zip(calls, better, strict=True))
