@@ -70,10 +70,10 @@ class TriageSettings:
         """
         try:
             first, second = (float(number) for number in values["weights"])
-            bias = tuple(float(number) for number in values["bias"])
-            temperature, sure, anchor = (
-                float(values[name]) for name in ("temperature", "sure", "anchor")
-            )
+            temperature, sure = (float(values[name]) for name in ("temperature", "sure"))
+            # Trees of before 0.2 begin with nothing; what they were trained on tells them apart.
+            anchor = float(values.get("anchor", 0.0))
+            bias = tuple(float(number) for number in values.get("bias", (0.0, 0.0, 0.0)))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"The triage settings are broken: {error!r}.") from error
         return cls(temperature, sure, (first, second), anchor, bias)

@@ -8,6 +8,7 @@ from typing import Any
 import typer
 
 from varcall.cli import app
+from varcall.evidence.features import FEATURE_TABLE
 
 
 def extension(root: Path, name: str) -> ModuleType:
@@ -47,3 +48,11 @@ def test_every_module_is_in_the_reference(root: Path) -> None:
         if path.stem != "__main__"
     ]
     assert sorted(listed) == sorted(sources)
+
+
+def test_every_feature_is_in_the_reference_as_it_is(root: Path) -> None:
+    page = (root / "docs/reference/features.md").read_text()
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert rows == [
+        f"| `{f.name}` | {f.unit} | {f.neutral:g} | {f.meaning} |" for f in FEATURE_TABLE
+    ]

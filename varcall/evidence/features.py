@@ -359,7 +359,7 @@ FEATURE_TABLE = (
     Feature("putative_fraction", _FRACTION, 0, "putative ones"),
     Feature("ref_fraction", _FRACTION, 0, "REF ones"),
     Feature("other_fraction", _FRACTION, 0, "other ones"),
-    Feature("distance_from_half", _FRACTION, 0.5, "|putative_fraction - 1/2|"),
+    Feature("distance_from_half", _FRACTION, 0.5, "how far the putative ones are from a half"),
     Feature("other_alts_fraction", _FRACTION, 0, "those of the site's other ALTs"),
     Feature("depth_over_sample_depth", "ratio / 2, at most 2", 0.5, "fragments over the sample's"),
     Feature("putative_forward_share", "share", 0.5, "putative reads on the forward strand"),

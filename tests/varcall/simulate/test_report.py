@@ -143,13 +143,16 @@ def test_candidates_with_and_without_truth(tmp_path: Path) -> None:
     locus.show(5, 100, "60M", other(140), flag=0, qual=15)
     chunk = chunk_of(locus)
     for with_truth, expected in ((False, nan), (True, 1e6 / 1200)):
-        tally = CandidateTally(LibraryProfile(), with_truth=with_truth)
+        profile = LibraryProfile(base_quality=30.0, base_quality_sd=8.0)
+        tally = CandidateTally(profile, with_truth=with_truth)
         tally.add(chunk, [])
         measured = flat(tally.metrics())
         assert measured["candidates per Mb: SNV"] == pytest.approx(2e6 / 1200)
         assert measured["noise (VAF < 0.25) per Mb: SNV"] == pytest.approx(1e6 / 1200)
         assert measured["noisy SNV candidates: on one strand only"] == 1
-        assert measured["noisy SNV candidates: mean base quality"] == pytest.approx(15)
+        assert measured["noisy SNV candidates: base quality, z of the library's"] == pytest.approx(
+            -1.5
+        )
         false = measured["not in truth, per Mb: SNV, VAF 0.00-0.25"]
         assert false == pytest.approx(expected, nan_ok=True)
 
