@@ -14,7 +14,7 @@ from pileup.twins.alignment import Stretch, unpack_reads, unpack_reference, unpa
 from varcall.evidence.candidates import CandidateThresholds, Scan, find_candidates, scan_window
 from varcall.evidence.observations import observe, pose_questions
 
-QUALITIES = (2, 9, 10, 11, 20, 37, 41, 93)
+QUALITIES = (2, 9, 10, 11, 20, 37, 41, 93, 255)
 MAPQS = (5, 19, 20, 37, 60, 255)
 # Nearly everything becomes a candidate, so that a small window asks many questions.
 EAGER = CandidateThresholds(
