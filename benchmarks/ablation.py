@@ -71,8 +71,10 @@ def variants() -> tuple[Variant, ...]:
         Variant("everything"),
         Variant("everything, another seed", seed=1),
         *channels,
-        Variant("upper panel only", hidden.panel(1)),
-        Variant("lower panel only", hidden.panel(0)),
+        *(
+            Variant(f"without the panel {', '.join(names)}", hidden.panel(panel))
+            for panel, names in enumerate(SPEC.panels)
+        ),
         Variant("rows in no order", hidden.row_order),
         Variant("without image", hidden.picture),
         Variant("without measured features", hidden.features),

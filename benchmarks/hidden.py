@@ -8,7 +8,7 @@ import numpy as np
 
 from models.prompt import CONTEXT_COLUMNS, UNKNOWN_TOKEN
 from models.training.batch import Batch
-from pileup.spec import HEADER_ROWS, PANEL_HEIGHT, READ_ROWS
+from pileup.spec import PANELS, READ_ROWS, panel_top
 from varcall.evidence.features import FEATURES
 
 # What the library profile tells the features; its words are part of the prompt's context.
@@ -30,7 +30,7 @@ def channel(panel: int, index: int) -> Change:
 
     def change(batch: Batch) -> Batch:
         images = batch.images.copy()
-        images[:, panel * PANEL_HEIGHT : (panel + 1) * PANEL_HEIGHT, :, index] = 0
+        images[:, panel_top(panel) : panel_top(panel + 1), :, index] = 0
         return replace(batch, images=images)
 
     return change
@@ -41,21 +41,21 @@ def panel(index: int) -> Change:
 
     def change(batch: Batch) -> Batch:
         images = batch.images.copy()
-        images[:, index * PANEL_HEIGHT : (index + 1) * PANEL_HEIGHT] = 0
+        images[:, panel_top(index) : panel_top(index + 1)] = 0
         return replace(batch, images=images)
 
     return change
 
 
 def row_order(batch: Batch) -> Batch:
-    """Shuffle the read rows of each picture, both panels alike."""
+    """Shuffle the read rows of each picture, all panels alike."""
     images = batch.images.copy()
     rng = np.random.default_rng(zlib.crc32(batch.features.tobytes()))
     for image in images:
         order = rng.permutation(READ_ROWS)
-        for index in range(2):
-            first = index * PANEL_HEIGHT + HEADER_ROWS
-            image[first : (index + 1) * PANEL_HEIGHT] = image[first + order]
+        for index in range(len(PANELS)):
+            first = panel_top(index)
+            image[first : first + READ_ROWS] = image[first + order]
     return replace(batch, images=images)
 
 

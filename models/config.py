@@ -10,8 +10,14 @@ from models.errors import ModelError
 IMAGE_SHAPE = (224, 224, 3)
 """Height, width and channels of a pileup image, as `pileup.spec` draws it."""
 
-PANEL_ROWS = IMAGE_SHAPE[0] // 2
-"""Of each of the two panels that stand one above the other."""
+HEADER_ROWS = 8
+"""On top: reference and putative allele."""
+
+N_PANELS = 3
+"""Below the header, one above the other; they show the same reads."""
+
+PANEL_ROWS = (IMAGE_SHAPE[0] - HEADER_ROWS) // N_PANELS
+"""Of each panel."""
 
 PATCH = 4
 """Side of the patches of the stem, in pixels."""
@@ -98,7 +104,7 @@ class ModelConfig:
     @property
     def image_grid(self) -> tuple[int, int]:
         """Rows and columns of the last map; each place becomes an image token."""
-        rows, columns = PANEL_ROWS // PATCH, IMAGE_SHAPE[1] // PATCH
+        rows, columns = (HEADER_ROWS + PANEL_ROWS) // PATCH, IMAGE_SHAPE[1] // PATCH
         for _ in self.image_channels[1:]:
             rows, columns = (rows + 1) // 2, (columns + 1) // 2
         return rows, columns

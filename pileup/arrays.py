@@ -250,6 +250,8 @@ class ShownArrays(NamedTuple):
         int16, net length change over an indel site's repeat, or NOT_SPANNING.
     counts
         bool, false for one of two overlapping mates: a fragment is counted once.
+    haplotype
+        uint8, 1 or 2 where the read's other alleles tell which haplotype it is of, else 0.
     """
 
     offset: NDArray[np.int64]
@@ -258,6 +260,22 @@ class ShownArrays(NamedTuple):
     quality: NDArray[np.uint8]
     delta: NDArray[np.int16]
     counts: NDArray[np.bool_]
+    haplotype: NDArray[np.uint8]
+
+
+class LibraryNorms(NamedTuple):
+    """What is usual in a library, which its reads are drawn against.
+
+    Attributes
+    ----------
+    pairs_tell
+        Whether an improper pair is a sign of anything there.
+    divergence
+        Mismatches, indels and clipped bases by aligned base.
+    """
+
+    pairs_tell: bool
+    divergence: float
 
 
 class QuestionArrays(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.config import IMAGE_SHAPE, PANEL_ROWS
+from models.config import HEADER_ROWS, IMAGE_SHAPE, N_PANELS, PANEL_ROWS
 from models.errors import ModelError
 from models.inference.arrays import check_arrays
 from models.inference.base import KnownWeights
@@ -114,12 +114,12 @@ class GraphEngine(KnownWeights):
         check_arrays(self._card.config, images, tokens, features, likelihoods, task)
         logits = np.empty((len(images), len(ANSWERS)), np.float32)
         images, features = np.ascontiguousarray(images), np.ascontiguousarray(features)
-        for i, cut in enumerate(self._cuts[np.searchsorted(self._cuts, _drawn_rows(images))]):
-            upper, lower = (images[i : i + 1, start : start + cut] for start in (0, PANEL_ROWS))
+        panels = images[:, HEADER_ROWS:].reshape(-1, N_PANELS, PANEL_ROWS, *IMAGE_SHAPE[1:])
+        for i, cut in enumerate(self._cuts[np.searchsorted(self._cuts, _drawn_rows(panels))]):
             one = slice(i, i + 1)
+            picture = images[one, :HEADER_ROWS], panels[one, :, :cut]
             text = self._read(tokens[i].tobytes())
-            own = upper, lower, features[one], likelihoods[one]
-            logits[i] = self._question.run(own, text)[0]
+            logits[i] = self._question.run((*picture, features[one], likelihoods[one]), text)[0]
         chosen = logits[:, answer_columns(task)]
         return self._card.calibration_of(task).probabilities(chosen)
 
@@ -133,9 +133,9 @@ def _read_text(network: Network, row: bytes) -> Arrays:
     return tuple(network.run((words[0], columns[0], tokens[asked], asked), ()))
 
 
-def _drawn_rows(images: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return from which row on both panels of each contiguous image are blank, int64 [n]."""
-    panels = images.reshape(-1, 2, PANEL_ROWS, prod(IMAGE_SHAPE[1:])).view(np.uint64)
-    is_drawn = np.bitwise_or.reduce(panels, axis=(1, 3)) != 0
+def _drawn_rows(panels: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return from which row on all panels (uint8 [n, 3, h, 224, 3]) are blank, int64 [n]."""
+    rows = panels.reshape(*panels.shape[:3], prod(IMAGE_SHAPE[1:])).view(np.uint64)
+    is_drawn = np.bitwise_or.reduce(rows, axis=(1, 3)) != 0
     last: NDArray[np.int64] = PANEL_ROWS - is_drawn[:, ::-1].argmax(axis=1)
     return np.where(is_drawn.any(axis=1), last, 0)

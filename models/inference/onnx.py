@@ -13,7 +13,7 @@ from models.weights.weights_file import ROW_STEP
 _ERRORS_ONLY = 3
 
 _CUTS = range(ROW_STEP, PANEL_ROWS + 1, ROW_STEP)
-"""Half of the images of a 30x genome draw fewer than 17 of 112 rows: a third less time."""
+"""Half of the images of a 30x genome draw few of the rows: a third less time."""
 
 
 class _Session:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from models.card import ModelCard
-from models.config import IMAGE_SHAPE, PANEL_ROWS, PATCH
+from models.config import HEADER_ROWS, IMAGE_SHAPE, N_PANELS, PANEL_ROWS, PATCH
 from models.errors import ModelError
 from models.network.caller import VariantCaller
 from models.network.decoder import Prefix, PromptDecoder, Question
@@ -74,7 +74,7 @@ class TextGraph(nn.Module):
 
 
 class UpperRows(nn.Module):
-    """The image encoder on the upper rows of both panels, where all others are blank.
+    """The image encoder on the header and the upper rows of the panels, where all others are blank.
 
     At 30x most images are blank but for a few rows, and what stem and first block make of blank
     rows never changes: it is computed here, once, and only rows that a drawn one can influence are
@@ -93,10 +93,18 @@ class UpperRows(nn.Module):
         self.register_buffer("blank_block", self.block(blank))
         self.stride = blank.shape[2] // self.blank_block.shape[2]
 
-    def forward(self, upper: Tensor, lower: Tensor) -> Tensor:
-        """Map panels uint8 [1, rows, 224, 3] to image tokens, float [1, image_tokens, width]."""
-        x = self.encoder.stem.join(upper, lower)
-        drawn = upper.shape[1] // PATCH
+    def forward(self, header: Tensor, panels: Tensor) -> Tensor:
+        """Map header and rows of the panels to image tokens, float [1, image_tokens, width].
+
+        Parameters
+        ----------
+        header
+            uint8 [1, 8, 224, 3].
+        panels
+            uint8 [1, 3, rows, 224, 3].
+        """
+        x = self.encoder.stem.join(header, panels)
+        drawn = (HEADER_ROWS + panels.shape[2]) // PATCH
         # Either convolution of the block carries a drawn row one row further down, and spoils as
         # many where its input is cut.
         needed = torch.sym_min(drawn + 2 * self.stride + 2, self.blank_stem.shape[2])
@@ -112,7 +120,7 @@ def _followed_by(blank: Tensor, x: Tensor, drawn: int, rows: int) -> Tensor:
 
 
 class QuestionGraph(nn.Module):
-    """Panels, features, likelihoods and what the text graph gave -> logits of all answers."""
+    """Picture, features, likelihoods and what the text graph gave -> logits of all answers."""
 
     def __init__(self, caller: VariantCaller) -> None:
         super().__init__()
@@ -121,8 +129,8 @@ class QuestionGraph(nn.Module):
 
     def forward(
         self,
-        upper: Tensor,
-        lower: Tensor,
+        header: Tensor,
+        panels: Tensor,
         features: Tensor,
         likelihoods: Tensor,
         words: Tensor,
@@ -135,8 +143,10 @@ class QuestionGraph(nn.Module):
 
         Parameters
         ----------
-        upper, lower
-            uint8 [1, rows, 224, 3], rows of the panels, a multiple of `ROW_STEP`; rows that are
+        header
+            uint8 [1, 8, 224, 3].
+        panels
+            uint8 [1, 3, rows, 224, 3], rows of the panels, a multiple of `ROW_STEP`; rows that are
             left out are blank (0).
         features
             float32 [1, n_features].
@@ -153,7 +163,7 @@ class QuestionGraph(nn.Module):
         """
         state = self.caller.decoder(
             Question(words, question_mask),
-            self.images(upper, lower),
+            self.images(header, panels),
             self.caller.feature_encoder(features),
             Prefix(mask, tuple(keys), tuple(values)),
         )
@@ -179,7 +189,7 @@ def export(weights: Path) -> tuple[Path, ...]:
         asked = _example(card, text(*words))
         if not question(*asked).isfinite().all():
             raise unusable(weights, ModelError("its numbers are too large to calculate with."))
-        rows = {1: ROW_STEP * torch.export.Dim("steps", min=1, max=PANEL_ROWS // ROW_STEP)}
+        rows = {2: ROW_STEP * torch.export.Dim("steps", min=1, max=PANEL_ROWS // ROW_STEP)}
         # Words of a prompt before `<features>`, and from there on.
         first = card.config.prefix_length + 1
         text_length = torch.export.Dim("text", min=first, max=TEXT_LENGTH)
@@ -187,7 +197,7 @@ def export(weights: Path) -> tuple[Path, ...]:
         length = asked_length + card.config.image_tokens + card.config.soft_tokens
         by_layer = ({2: text_length},) * card.config.depth
         variable = (
-            rows, rows, None, None, {1: asked_length}, {2: length, 3: length}, {0: text_length},
+            None, rows, None, None, {1: asked_length}, {2: length, 3: length}, {0: text_length},
             by_layer, by_layer,
         )  # fmt: skip
         variable_words = ({0: text_length},) * 2 + ({0: asked_length},) * 2
@@ -211,16 +221,16 @@ def _example_words() -> tuple[Tensor, ...]:
 
 def _example(card: ModelCard, text: tuple[Tensor, ...]) -> tuple[Any, ...]:
     """Return inputs of the question graph."""
-    shape = (1, _EXAMPLE_ROWS, *IMAGE_SHAPE[1:])
-    # Two arrays: one array twice would become one input.
-    upper, lower = (torch.zeros(shape, dtype=torch.uint8) for _ in range(2))
+    pixels = IMAGE_SHAPE[1:]
+    header = torch.zeros(1, HEADER_ROWS, *pixels, dtype=torch.uint8)
+    panels = torch.zeros(1, N_PANELS, _EXAMPLE_ROWS, *pixels, dtype=torch.uint8)
     words, mask, keys_values = text[:2], text[2], text[3:]
     keys, values = keys_values[: card.config.depth], keys_values[card.config.depth :]
     features, likelihoods = (
         torch.zeros(1, card.config.n_features),
         torch.zeros(1, len(COPIES.options)),
     )
-    return upper, lower, features, likelihoods, *words, mask, keys, values
+    return header, panels, features, likelihoods, *words, mask, keys, values
 
 
 def check_exporter() -> None:

@@ -7,17 +7,21 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
+from itertools import groupby
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import Colormap, ListedColormap, Normalize
+from matplotlib.colors import Colormap, ListedColormap, Normalize, to_hex
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec, GridSpecBase
 from matplotlib.patches import Patch
 from numpy.typing import NDArray
 
 from pileup.spec import (
+    ALLELE_ROWS,
+    ALLELES_PANEL,
     BASE_A,
     BASE_C,
     BASE_G,
@@ -25,16 +29,29 @@ from pileup.spec import (
     BASE_QUALITY_CAP,
     BASE_T,
     CENTRE,
+    CHANNELS,
     DIFFERS_DELETION,
     DIFFERS_INSERTION,
     DIFFERS_MISMATCH,
     DIFFERS_NOT,
+    DIVERGENCE_LEAST,
+    DIVERGENCE_STEP,
+    DIVERGENCE_STEPS,
+    HAPLOTYPE_FIRST,
+    HAPLOTYPE_SECOND,
+    HAPLOTYPE_UNKNOWN,
+    HEADER_CHANNELS,
+    HEADER_NO,
     HEADER_ROWS,
+    HEADER_YES,
     HEIGHT,
-    LOWER_CHANNELS,
     MAPQ_CAP,
     MAX_PIXEL,
-    PANEL_HEIGHT,
+    PAIRING_IMPROPER,
+    PAIRING_NONE,
+    PAIRING_PROPER,
+    PANELS,
+    READS_PANEL,
     REFERENCE_ROWS,
     STRAND_FORWARD,
     STRAND_REVERSE,
@@ -42,8 +59,8 @@ from pileup.spec import (
     SUPPORT_PUTATIVE,
     SUPPORT_REFERENCE,
     SUPPORT_UNKNOWN,
-    UPPER_CHANNELS,
     WIDTH,
+    panel_top,
 )
 
 _DPI = 120
@@ -81,6 +98,16 @@ BASES = (
     Code(BASE_T, "T", "#d8343f"),
     Code(BASE_OTHER, "N", "#9aa0a6"),
 )
+# Colours of what reads of the first and second haplotype are drawn in, and of those of neither.
+_FIRST, _SECOND, _NEITHER = "#3a9c8f", "#c77f2a", "#dcdfe3"
+_DIVERGENCES = tuple(
+    Code(
+        DIVERGENCE_LEAST + DIVERGENCE_STEP * step,
+        {0: "usual", DIVERGENCE_STEPS // 2: "7x", DIVERGENCE_STEPS: "63x"}.get(step, ""),
+        to_hex(colormaps["YlOrRd"](step / DIVERGENCE_STEPS)),
+    )
+    for step in range(DIVERGENCE_STEPS + 1)
+)
 _CHANNELS: tuple[tuple[tuple[Code, ...] | Scale, ...], ...] = (
     (BASES, Scale(BASE_QUALITY_CAP, "viridis"), Scale(MAPQ_CAP, "magma")),
     (
@@ -101,13 +128,30 @@ _CHANNELS: tuple[tuple[tuple[Code, ...] | Scale, ...], ...] = (
             Code(DIFFERS_INSERTION, "insertion after", "#7b3fbf"),
         ),
     ),
+    (
+        (
+            Code(HAPLOTYPE_FIRST, "first", _FIRST),
+            Code(HAPLOTYPE_SECOND, "second", _SECOND),
+            Code(HAPLOTYPE_UNKNOWN, "not known", _NEITHER),
+        ),
+        (
+            Code(PAIRING_NONE, "none", "#dcdfe3"),
+            Code(PAIRING_PROPER, "proper", "#9fc1dc"),
+            Code(PAIRING_IMPROPER, "improper", "#d8343f"),
+        ),
+        _DIVERGENCES,
+    ),
 )
-_GROUPS = (
-    (SUPPORT_PUTATIVE, "putative"),
-    (SUPPORT_OTHER, "other"),
-    (SUPPORT_REFERENCE, "reference"),
-    (SUPPORT_UNKNOWN, "unknown"),
-)
+_MARKS = (Code(HEADER_YES, "yes", _CANDIDATE), Code(HEADER_NO, "no", "#e4e7ea"))
+# Of the header's channels, which stand above those of the first panel.
+_HEADER_CODES = (BASES, _MARKS, _MARKS)
+_SUPPORTS = {
+    SUPPORT_PUTATIVE: "putative",
+    SUPPORT_OTHER: "other",
+    SUPPORT_REFERENCE: "reference",
+    SUPPORT_UNKNOWN: "unknown",
+}
+_HAPLOTYPES = {HAPLOTYPE_FIRST: "1: ", HAPLOTYPE_SECOND: "2: ", HAPLOTYPE_UNKNOWN: ""}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +184,16 @@ def _brief(allele: str) -> str:
 
 def render(image: NDArray[np.uint8], label: Label) -> bytes:
     """Return the annotated picture of an image (uint8 [224, 224, 3]) as PNG."""
-    figure = Figure(figsize=(18, 11), dpi=_DPI, facecolor="white")
+    figure = Figure(figsize=(18, 14), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     outer = GridSpec(
-        1, 2, figure, left=_LEFT, right=_RIGHT, top=0.885, bottom=0.2, wspace=0.13,
+        1, 2, figure, left=_LEFT, right=_RIGHT, top=0.91, bottom=0.17, wspace=0.13,
         width_ratios=(3.1, 1.1),
     )  # fmt: skip
-    grid = outer[0].subgridspec(2, 3, hspace=0.36, wspace=0.07)
-    figure.text(_LEFT, 0.953, label.title, size=21, weight="bold", color=INK, parse_math=False)
+    grid = outer[0].subgridspec(len(PANELS), CHANNELS, hspace=0.36, wspace=0.07)
+    figure.text(_LEFT, 0.962, label.title, size=21, weight="bold", color=INK, parse_math=False)
     if label.sample:
-        figure.text(_RIGHT, 0.953, label.sample, size=14, color=PALE, ha="right", parse_math=False)
+        figure.text(_RIGHT, 0.962, label.sample, size=14, color=PALE, ha="right", parse_math=False)
     draw_channels(figure, grid, image, label.start)
     side = outer[1].subgridspec(3, 1, height_ratios=(4.6, 0.7, 1.5), hspace=0.3)
     _draw_packed(figure.add_subplot(side[0]), image)
@@ -162,20 +206,21 @@ def render(image: NDArray[np.uint8], label: Label) -> bytes:
 
 
 def draw_channels(figure: Figure, grid: GridSpecBase, image: NDArray[np.uint8], start: int) -> None:
-    """Draw the six channels of an image into a grid of 2 rows and 3 columns.
+    """Draw the nine channels of an image into a grid of 3 rows and 3 columns.
 
-    `start` is the candidate's, 0-based.
+    The header's channels stand above those of the first panel. `start` is the candidate's, 0-based.
     """
-    for panel, names in enumerate((UPPER_CHANNELS, LOWER_CHANNELS)):
+    for panel, names in enumerate(PANELS):
         for channel, name in enumerate(names):
             axes = figure.add_subplot(grid[panel, channel])
             _draw_channel(axes, image, panel, channel, start)
-            axes.set_title(name, size=12, color=INK, loc="left", pad=9)
+            above = f" (above: {HEADER_CHANNELS[channel]})" if panel == 0 and channel else ""
+            axes.set_title(name + above, size=12, color=INK, loc="left", pad=9)
 
 
 def _rows_in_use(image: NDArray[np.uint8]) -> int:
     """Return how many rows of a panel hold something."""
-    used = np.flatnonzero(image[:PANEL_HEIGHT].any((1, 2)))
+    used = np.flatnonzero(image[panel_top(READS_PANEL) :].any((1, 2)))
     return int(used[-1]) + 1 if len(used) else 0
 
 
@@ -183,16 +228,22 @@ def _draw_channel(
     axes: Axes, image: NDArray[np.uint8], panel: int, channel: int, start: int
 ) -> None:
     rows = max(_rows_in_use(image) + 1, _FEWEST_ROWS)
-    top = panel * PANEL_HEIGHT
-    pixels = image[top : top + rows, :, channel]
+    above = HEADER_ROWS if panel == 0 else 0
+    reads = image[panel_top(panel) :][:rows]
     first = start - CENTRE + 1
-    extent = (first - 0.5, first + WIDTH - 0.5, rows - 0.5, -0.5)
+    left, right = first - 0.5, first + WIDTH - 0.5
+    extent = (left, right, rows - 0.5, -0.5)
     meaning = _CHANNELS[panel][channel]
     if isinstance(meaning, Scale):
-        _draw_scale(axes, pixels, image[:rows, :, 2] == 0, meaning, extent)
+        _draw_scale(axes, reads[..., channel], reads[..., 2] == 0, meaning, extent)
     else:
-        _draw_codes(axes, pixels, meaning, extent)
-    _mark_rows(axes, image, with_names=channel == 0)
+        _draw_codes(axes, reads[..., channel], meaning, extent)
+        _explain_codes(axes, meaning)
+    if above:
+        header = image[:HEADER_ROWS, :, channel]
+        _draw_codes(axes, header, _HEADER_CODES[channel], (left, right, -0.5, -above - 0.5))
+    axes.set_ylim(rows - 0.5, -above - 0.5)
+    _mark_rows(axes, image, with_header=above > 0, with_names=channel == 0)
     _mark_candidate(axes, start + 1)
     # A label at the edge would run into that of the next panel.
     ticks = [at for at in range(first + 20, first + WIDTH - 20) if at % 50 == 0]
@@ -240,7 +291,10 @@ def _draw_codes(
         np.ma.masked_less(indices, 0), cmap=colours, norm=Normalize(-0.5, len(codes) - 0.5),
         extent=extent, aspect="auto", interpolation="nearest",
     )  # fmt: skip
-    handles = [Patch(color=code.colour, label=code.name) for code in codes]
+
+
+def _explain_codes(axes: Axes, codes: Sequence[Code]) -> None:
+    handles = [Patch(color=code.colour, label=code.name) for code in codes if code.name]
     axes.legend(
         handles=handles, loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=len(codes),
         frameon=False, fontsize=9, handlelength=0.9, handleheight=0.9, columnspacing=1.2,
@@ -248,23 +302,35 @@ def _draw_codes(
     )  # fmt: skip
 
 
-def _groups(image: NDArray[np.uint8]) -> list[tuple[float, float, str]]:
-    """Return (first row, end row, name) of the header and of each group of reads."""
-    support = image[PANEL_HEIGHT + HEADER_ROWS :, :, 1].max(1)
-    # One name for both kinds of header rows: two would lie on top of each other.
-    groups: list[tuple[float, float, str]] = [(0, HEADER_ROWS, "REF, ALT")]
-    for pixel, name in _GROUPS:
-        rows = np.flatnonzero(support == pixel) + HEADER_ROWS
-        if len(rows):
-            groups.append((rows[0], rows[-1] + 1, f"{name} ({len(rows)})"))
+def _groups(image: NDArray[np.uint8]) -> list[tuple[int, int, str]]:
+    """Return (first row, end row, name) of each group of reads: haplotype and allele alike."""
+    rows = slice(_rows_in_use(image))
+    support = image[panel_top(ALLELES_PANEL) :][rows, :, 1].max(1, initial=0)
+    haplotype = image[panel_top(READS_PANEL) :][rows, :, 0].max(1, initial=0)
+    groups = []
+    first = 0
+    for kind, members in groupby(zip(haplotype.tolist(), support.tolist(), strict=True)):
+        end = first + len(list(members))
+        if all(kind):
+            name = f"{_HAPLOTYPES[kind[0]]}{_SUPPORTS[kind[1]]} ({end - first})"
+            groups.append((first, end, name))
+        first = end
     return groups
 
 
-def _mark_rows(axes: Axes, image: NDArray[np.uint8], *, with_names: bool) -> None:
+def _mark_rows(
+    axes: Axes, image: NDArray[np.uint8], *, with_header: bool, with_names: bool
+) -> None:
     groups = _groups(image)
     for _, end, _ in groups:
-        is_header = end == HEADER_ROWS
-        axes.axhline(end - 0.5, color=INK, linewidth=1.6 if is_header else 0.7)
+        axes.axhline(end - 0.5, color=INK, linewidth=0.7)
+    if with_header:
+        axes.axhline(-0.5, color=INK, linewidth=1.6)
+        groups = [
+            (-HEADER_ROWS, -ALLELE_ROWS, "REF"),
+            (-ALLELE_ROWS, 0, "ALT"),
+            *groups,
+        ]
     axes.set_yticks([(first + end - 1) / 2 for first, end, _ in groups])
     axes.set_yticklabels([name for _, _, name in groups] if with_names else [])
 
@@ -286,12 +352,14 @@ def _point_at(axes: Axes, x: float) -> None:
 def _draw_packed(axes: Axes, image: NDArray[np.uint8]) -> None:
     axes.imshow(image, interpolation="nearest")
     axes.set_anchor("N")
-    axes.axhline(PANEL_HEIGHT - 0.5, color="white", linewidth=0.8, linestyle="--")
+    tops = [panel_top(panel) for panel in range(len(PANELS))]
+    for top in tops:
+        axes.axhline(top - 0.5, color="white", linewidth=0.8, linestyle="--")
     axes.set_title("packed as RGB, as the model sees it", size=12, loc="left",
                    color=INK, pad=9)  # fmt: skip
     _point_at(axes, CENTRE)
     axes.set_xticks([0, CENTRE, WIDTH - 1])
-    axes.set_yticks([0, PANEL_HEIGHT, HEIGHT - 1])
+    axes.set_yticks([*tops, HEIGHT - 1])
     axes.tick_params(labelsize=8, colors=INK, length=3)
 
 
@@ -300,12 +368,12 @@ def _draw_close_up(axes: Axes, image: NDArray[np.uint8], label: Label) -> None:
     letters = {code.pixel: code for code in BASES}
     lines = [("REF", 0), ("ALT", REFERENCE_ROWS)]
     if len(label.alts) > 1:
-        lines.append(("ALT", REFERENCE_ROWS + 1))
+        lines.append(("ALT", REFERENCE_ROWS + ALLELE_ROWS // 2))
     columns = range(CENTRE - _CLOSE_UP, CENTRE + _CLOSE_UP + 1)
     for line, (_, row) in enumerate(lines):
         for column in columns:
             code = letters.get(int(image[row, column, 0]))
-            own = image[PANEL_HEIGHT + row, column, 2] == DIFFERS_MISMATCH
+            own = image[row, column, 1] == HEADER_YES
             if code is not None:
                 axes.text(
                     column, line, code.name, ha="center", va="center", size=9.5,

@@ -3,7 +3,15 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
+from pileup.arrays import (
+    CountArrays,
+    LibraryNorms,
+    QuestionArrays,
+    ReadArrays,
+    ReferenceArrays,
+    ShownArrays,
+    SiteArrays,
+)
 from pileup.kernels.image.draw import draw_images
 from pileup.spec import CHANNELS, HEIGHT, WIDTH
 
@@ -12,8 +20,10 @@ def encode(
     questions: QuestionArrays,
     reference: ReferenceArrays,
     reads: ReadArrays,
+    counts: CountArrays,
     sites: SiteArrays,
     shown: ShownArrays,
+    norms: LibraryNorms,
 ) -> NDArray[np.uint8]:
     """Draw one image per question; what `reference` does not cover stays blank.
 
@@ -22,5 +32,5 @@ def encode(
     uint8 [q, 224, 224, 3], laid out as `pileup.spec.PileupSpec` says.
     """
     images = np.zeros((len(questions.site), HEIGHT, WIDTH, CHANNELS), np.uint8)
-    draw_images(images, questions, reference, reads, sites, shown)
+    draw_images(images, questions, reference, reads, counts, sites, shown, norms)
     return images

@@ -15,10 +15,11 @@ from matplotlib.image import imread, imsave
 from numpy.typing import NDArray
 
 from pileup.image.annotated import INK, Label, draw_channels
+from pileup.spec import CHANNELS, PANELS
 
 _DPI = 80
-# Inches: a tile is as wide as a page column, its picture as high as two channels need.
-_WIDTH, _PICTURE_HEIGHT, _LINE_HEIGHT, _MARGIN = 14.0, 6.6, 0.24, 0.14
+# Inches: a tile is as wide as a page column, its picture as high as three channels need.
+_WIDTH, _PICTURE_HEIGHT, _LINE_HEIGHT, _MARGIN = 14.0, 9.6, 0.24, 0.14
 _TEXT_COLUMNS = 155
 _TEXT_SIZE = 11
 
@@ -41,7 +42,7 @@ def render_tile(image: NDArray[np.uint8], label: Label, lines: Sequence[str] = (
         0.05, 1 - 0.32 / height, label.title, size=14, weight="bold", color=INK, parse_math=False
     )
     grid = GridSpec(
-        2, 3, figure, left=0.085, right=0.985, top=1 - 0.75 / height,
+        len(PANELS), CHANNELS, figure, left=0.085, right=0.985, top=1 - 0.75 / height,
         bottom=(text_height + 0.62) / height, hspace=0.42, wspace=0.08,
     )  # fmt: skip
     draw_channels(figure, grid, image, label.start)

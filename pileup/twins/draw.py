@@ -1,14 +1,16 @@
 """Twin of kernels.image.draw: one pileup image, pixel by pixel."""
 
 from collections.abc import Sequence
+from math import log2
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.arrays import asked_alts
+from pileup.arrays import LibraryNorms, asked_alts
 from pileup.codes import OTHER, REF, UNINFORMATIVE
-from pileup.sam import FREVERSE
+from pileup.sam import FPAIRED, FPROPER_PAIR, FREVERSE
 from pileup.spec import (
+    ABSENT_QUALITY,
     ALLELE_ROWS,
     BASE_A,
     BASE_C,
@@ -24,11 +26,25 @@ from pileup.spec import (
     DIFFERS_INSERTION_STEP,
     DIFFERS_MISMATCH,
     DIFFERS_NOT,
+    DIVERGENCE_LEAST,
+    DIVERGENCE_STEP,
+    DIVERGENCE_STEPS,
+    HAPLOTYPE_FIRST,
+    HAPLOTYPE_SECOND,
+    HAPLOTYPE_UNKNOWN,
+    HEADER_NO,
     HEADER_ROWS,
+    HEADER_YES,
     HEIGHT,
+    LEAST_DIVERGENCE,
     MAPQ_CAP,
     MAX_PIXEL,
-    PANEL_HEIGHT,
+    NEUTRAL_BASE_QUALITY,
+    NEUTRAL_MAPQ,
+    PAIRING_IMPROPER,
+    PAIRING_NONE,
+    PAIRING_PROPER,
+    PANELS,
     READ_ROWS,
     REFERENCE_ROWS,
     STRAND_FORWARD,
@@ -44,6 +60,8 @@ from pileup.twins.observe import Observation
 
 _BASE_PIXELS = (BASE_A, BASE_C, BASE_G, BASE_T, BASE_OTHER)
 _GROUPS = (SUPPORT_PUTATIVE, SUPPORT_OTHER, SUPPORT_REFERENCE, SUPPORT_UNKNOWN)
+_HAPLOTYPES = (HAPLOTYPE_UNKNOWN, HAPLOTYPE_FIRST, HAPLOTYPE_SECOND)
+_HAPLOTYPE_ORDER = (1, 2, 0)
 
 
 def mix(value: int) -> int:
@@ -76,7 +94,11 @@ def choose_rows(
     drawn = {observation.read for observation in ranked[:READ_ROWS]}
     return sorted(
         (observation for observation in observations if observation.read in drawn),
-        key=lambda o: (_GROUPS.index(support_pixel(o.allele, asked)), reads[o.read].start),
+        key=lambda o: (
+            _HAPLOTYPE_ORDER.index(o.haplotype),
+            _GROUPS.index(support_pixel(o.allele, asked)),
+            reads[o.read].start,
+        ),
     )
 
 
@@ -86,37 +108,79 @@ def draw(
     reads: Sequence[Read],
     observations: Sequence[Observation],
     reference: Stretch,
+    differences: Sequence[int],
+    norms: LibraryNorms,
 ) -> NDArray[np.uint8]:
-    """Draw the image of one question: uint8 [224, 224, 3]."""
+    """Draw the image of one question: uint8 [224, 224, 3].
+
+    `differences` holds the mismatches, indels and clipped bases of each read.
+    """
     asked = asked_alleles(mask)
-    upper = np.zeros((PANEL_HEIGHT, WIDTH, CHANNELS), np.uint8)
-    lower = np.zeros_like(upper)
+    panels = np.zeros((len(PANELS), READ_ROWS, WIDTH, CHANNELS), np.uint8)
     left = site.start - CENTRE
-    for column in range(WIDTH):
-        if reference.covers(left + column):
-            upper[:REFERENCE_ROWS, column] = _solid(reference.base(left + column))
-            lower[:REFERENCE_ROWS, column] = (0, 0, DIFFERS_NOT)
-    alts = [site.alts[number - 1] for number in asked][:ALLELE_ROWS]
-    for row in range(ALLELE_ROWS):
-        alt = alts[row % len(alts)]
-        for column, (base, own) in _haplotype(site, alt, reference, left).items():
-            differs = DIFFERS_MISMATCH if own else DIFFERS_NOT
-            upper[REFERENCE_ROWS + row, column] = _solid(base)
-            lower[REFERENCE_ROWS + row, column] = (0, SUPPORT_PUTATIVE, differs)
-    for row, observation in enumerate(choose_rows(observations, asked, site, reads), HEADER_ROWS):
+    for row, observation in enumerate(choose_rows(observations, asked, site, reads)):
+        read = reads[observation.read]
+        of_read = (
+            _HAPLOTYPES[observation.haplotype],
+            pairing_pixel(read, norms),
+            divergence_pixel(read, differences[observation.read], observation, site, norms),
+        )
         support = support_pixel(observation.allele, asked)
-        _draw_read(upper[row], lower[row], reads[observation.read], support, reference, left)
-    image = np.concatenate([upper, lower])
+        _draw_read(panels[:, row], read, support, of_read, reference, left)
+    image = np.concatenate([_header(site, asked, reference, left), *panels])
     assert image.shape == (HEIGHT, WIDTH, CHANNELS)
     return image
 
 
-def _solid(base: int) -> tuple[int, int, int]:
-    return _BASE_PIXELS[base], MAX_PIXEL, MAX_PIXEL
+def pairing_pixel(read: Read, norms: LibraryNorms) -> int:
+    """Return the pixel of how a read is paired."""
+    if not norms.pairs_tell or not read.flag & FPAIRED:
+        return PAIRING_NONE
+    return PAIRING_PROPER if read.flag & FPROPER_PAIR else PAIRING_IMPROPER
 
 
-def _haplotype(site: Site, alt: Alt, reference: Stretch, left: int) -> dict[int, tuple[int, bool]]:
-    """Return by column the base of the reference with the ALT in its place, and if it is new."""
+def divergence_pixel(
+    read: Read, differences: int, observation: Observation, site: Site, norms: LibraryNorms
+) -> int:
+    """Return the pixel of a read's differences beyond the allele that it shows at a site."""
+    if observation.allele > REF:
+        differences -= 1 if site.is_indel else site.ref_length
+    rate = max(differences, 0) / max(read.end - read.start, 1)
+    octaves = log2(1 + rate / max(norms.divergence, LEAST_DIVERGENCE))
+    return DIVERGENCE_LEAST + DIVERGENCE_STEP * min(int(2 * octaves), DIVERGENCE_STEPS)
+
+
+def _header(site: Site, asked: Sequence[int], reference: Stretch, left: int) -> NDArray[np.uint8]:
+    header = np.zeros((HEADER_ROWS, WIDTH, CHANNELS), np.uint8)
+    alts = [site.alts[number - 1] for number in asked][:2]
+    taken = max(alt.deleted for alt in alts)
+    begin = site.start + site.is_indel
+    for column in range(WIDTH):
+        position = left + column
+        if reference.covers(position):
+            header[:REFERENCE_ROWS, column] = (
+                _BASE_PIXELS[reference.base(position)],
+                _yes(begin <= position < begin + taken),
+                _yes(site.start <= position < site.repeat_end),
+            )
+    for row in range(ALLELE_ROWS):
+        alt = alts[row * len(alts) // ALLELE_ROWS]
+        for column, (base, own, inside) in _haplotype(site, alt, reference, left).items():
+            header[REFERENCE_ROWS + row, column] = (_BASE_PIXELS[base], _yes(own), _yes(inside))
+    return header
+
+
+def _yes(condition: bool) -> int:
+    return HEADER_YES if condition else HEADER_NO
+
+
+def _haplotype(
+    site: Site, alt: Alt, reference: Stretch, left: int
+) -> dict[int, tuple[int, bool, bool]]:
+    """Return by column the base of the reference with the ALT in its place.
+
+    With it, whether the base is new, and whether it is inside the repeat.
+    """
     begin = site.start + site.is_indel
     places: list[tuple[int | None, int]] = [(position, 0) for position in range(left, begin)]
     places += [(None, base) for base in alt.bases]
@@ -124,39 +188,48 @@ def _haplotype(site: Site, alt: Alt, reference: Stretch, left: int) -> dict[int,
     shown = {}
     for column, (position, base) in enumerate(places[:WIDTH]):
         if position is None:
-            shown[column] = (base, True)
+            shown[column] = (base, True, True)
         elif reference.covers(position):
-            shown[column] = (reference.base(position), False)
+            inside = site.start <= position < site.repeat_end
+            shown[column] = (reference.base(position), False, inside)
     return shown
 
 
+def quality_pixel(quality: int, neutral: int, cap: int) -> int:
+    """Return the pixel of a base or mapping quality."""
+    return min(neutral if quality == ABSENT_QUALITY else quality, cap) * MAX_PIXEL // cap
+
+
 def _draw_read(
-    upper: NDArray[np.uint8],
-    lower: NDArray[np.uint8],
+    rows: NDArray[np.uint8],
     read: Read,
     support: int,
+    of_read: tuple[int, int, int],
     reference: Stretch,
     left: int,
 ) -> None:
-    mapq = min(read.mapq, MAPQ_CAP) * MAX_PIXEL // MAPQ_CAP
+    """Draw a read into its rows of the panels, uint8 [3, 224, 3]."""
+    bases, alleles, whole = rows
+    mapq = quality_pixel(read.mapq, NEUTRAL_MAPQ, MAPQ_CAP)
     strand = STRAND_REVERSE if read.flag & FREVERSE else STRAND_FORWARD
     for position, index in read.columns().items():
         column = position - left
         if not 0 <= column < WIDTH:
             continue
+        whole[column] = of_read
         if index < 0:
-            upper[column] = (0, 0, mapq)
-            lower[column] = (strand, support, DIFFERS_DELETION)
+            bases[column] = (0, 0, mapq)
+            alleles[column] = (strand, support, DIFFERS_DELETION)
             continue
         base = read.bases[index]
-        quality = min(read.qualities[index], BASE_QUALITY_CAP) * MAX_PIXEL // BASE_QUALITY_CAP
+        quality = quality_pixel(read.qualities[index], NEUTRAL_BASE_QUALITY, BASE_QUALITY_CAP)
         same = reference.covers(position) and reference.base(position) == base
-        upper[column] = (_BASE_PIXELS[base], quality, mapq)
-        lower[column] = (strand, support, DIFFERS_NOT if same else DIFFERS_MISMATCH)
+        bases[column] = (_BASE_PIXELS[base], quality, mapq)
+        alleles[column] = (strand, support, DIFFERS_NOT if same else DIFFERS_MISMATCH)
     for letter, length, position, _ in read.blocks():
         anchor = position - 1 - left
         # An insertion before the first aligned base has no anchor inside the read.
         if letter == "I" and position > read.start and 0 <= anchor < WIDTH:
-            lower[anchor, 2] = DIFFERS_INSERTION + DIFFERS_INSERTION_STEP * min(
+            alleles[anchor, 2] = DIFFERS_INSERTION + DIFFERS_INSERTION_STEP * min(
                 length, DIFFERS_INSERTION_CAP
             )

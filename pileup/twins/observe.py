@@ -11,13 +11,17 @@ from pileup.twins.scan import Event
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What one read shows at one site; `counts` is false for the lesser of two mates."""
+    """What one read shows at one site; `counts` is false for the lesser of two mates.
+
+    `haplotype` is 1 or 2 where the read's other alleles tell, else 0.
+    """
 
     read: int
     allele: int
     quality: int
     delta: int = NOT_SPANNING
     counts: bool = True
+    haplotype: int = 0
 
 
 def observe(

@@ -8,7 +8,7 @@ import pytest
 from benchmarks import hidden
 from models.prompt import CONTEXT_COLUMNS, PROMPT_LENGTH, UNKNOWN_TOKEN
 from models.training.batch import Batch
-from pileup.spec import HEADER_ROWS, HEIGHT, PANEL_HEIGHT, READ_ROWS, WIDTH
+from pileup.spec import HEADER_ROWS, HEIGHT, PANELS, READ_ROWS, WIDTH, panel_top
 from varcall.evidence.features import FEATURES
 
 
@@ -57,28 +57,31 @@ def test_only_what_is_named_changes(
 
 def test_channel_of_one_panel_is_black(batch: Batch) -> None:
     images = hidden.channel(1, 2)(batch).images
-    assert (images[:, PANEL_HEIGHT:, :, 2] == 0).all()
-    assert images[:, :PANEL_HEIGHT].all()
+    first, end = panel_top(1), panel_top(2)
+    assert (images[:, first:end, :, 2] == 0).all()
+    assert images[:, :first].all()
+    assert images[:, end:].all()
     assert images[..., :2].all()
 
 
 def test_panel_is_black(batch: Batch) -> None:
     images = hidden.panel(0)(batch).images
-    assert (images[:, :PANEL_HEIGHT] == 0).all()
-    assert images[:, PANEL_HEIGHT:].all()
+    assert (images[:, HEADER_ROWS : panel_top(1)] == 0).all()
+    assert images[:, :HEADER_ROWS].all()
+    assert images[:, panel_top(1) :].all()
 
 
 def test_rows_move_together_and_the_header_stays(batch: Batch) -> None:
     images = hidden.row_order(batch).images
     for old, new in zip(batch.images, images, strict=True):
-        upper, lower = HEADER_ROWS, PANEL_HEIGHT + HEADER_ROWS
-        assert np.array_equal(old[:upper], new[:upper])
-        moved = [
-            (new[upper + row].tobytes(), new[lower + row].tobytes()) for row in range(READ_ROWS)
-        ]
-        there = [
-            (old[upper + row].tobytes(), old[lower + row].tobytes()) for row in range(READ_ROWS)
-        ]
+        assert np.array_equal(old[:HEADER_ROWS], new[:HEADER_ROWS])
+        moved, there = (
+            [
+                tuple(image[panel_top(panel) + row].tobytes() for panel in range(len(PANELS)))
+                for row in range(READ_ROWS)
+            ]
+            for image in (new, old)
+        )
         assert moved != there
         assert sorted(moved) == sorted(there)
 

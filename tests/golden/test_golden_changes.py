@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from models import prompt
 from models.context import PAIRINGS, QUALITY_BINS, SLIPPAGE_RUNS, PromptContext
-from pileup.spec import LOWER_CHANNELS, PANEL_HEIGHT, UPPER_CHANNELS
+from pileup.spec import PANELS, READ_ROWS, panel_top
 from tests.builders import DUPLICATE, PROPER, QC_FAIL, REVERSE, SECONDARY, SUPPLEMENTARY
 from tests.golden.calling import SliceWorkers
 from tests.golden.slices import MadeSlice
@@ -90,15 +90,17 @@ def test_two_features_exchanged(
     assert changes_records(workers, monkeypatch, window, "measure", exchanged)
 
 
-CHANNELS = dict.fromkeys([*UPPER_CHANNELS, *LOWER_CHANNELS])
+CHANNELS = {
+    name: (panel_top(panel), channel)
+    for panel, names in enumerate(PANELS)
+    for channel, name in enumerate(names)
+}
 
 
-def panel(images: NDArray[np.uint8], channel: str) -> NDArray[np.uint8]:
-    """View the pixels of one of the six channels."""
-    upper, lower = images[:, :PANEL_HEIGHT], images[:, PANEL_HEIGHT:]
-    if channel in UPPER_CHANNELS:
-        return upper[..., UPPER_CHANNELS.index(channel)]
-    return lower[..., LOWER_CHANNELS.index(channel)]
+def panel(images: NDArray[np.uint8], name: str) -> NDArray[np.uint8]:
+    """View the pixels of one of the nine channels."""
+    top, channel = CHANNELS[name]
+    return images[:, top : top + READ_ROWS, :, channel]
 
 
 @pytest.mark.parametrize(("one", "other"), [*combinations(CHANNELS, 2)])

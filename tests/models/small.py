@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from models.card import ModelCard
+from models.config import HEADER_ROWS, IMAGE_SHAPE, N_PANELS, PANEL_ROWS
 from models.network.caller import VariantCaller, build_caller
 from models.prompt import OtherVariant, PromptContext, write_tokens
 from models.registry import model_config
@@ -42,7 +43,7 @@ def caller(seed: int = 0) -> VariantCaller:
         if isinstance(module, nn.Embedding):
             nn.init.normal_(module.weight)
     for layer in (model.answer.correction, model.answer.scale):
-        nn.init.normal_(layer.weight)
+        nn.init.normal_(layer.weight, std=0.3)
     return model.eval()
 
 
@@ -89,6 +90,11 @@ def rows_of(asked: Asked, rows: slice | np.ndarray) -> Asked:
     return images[rows], tokens[rows], features[rows], counted[rows], task
 
 
+def blank_from(image: np.ndarray, rows: int) -> None:
+    """Blacken the panels of an image (uint8 [224, 224, 3]) from some row on."""
+    image[HEADER_ROWS:].reshape(N_PANELS, PANEL_ROWS, *IMAGE_SHAPE[1:])[:, rows:] = 0
+
+
 @dataclass(frozen=True)
 class ToyBatches:
     """Examples whose label shows in one place only: "image", "features", "counts" or "prompt".
@@ -122,7 +128,7 @@ class ToyBatches:
         if self.where == "image":
             for image, shown in zip(images, marks.T, strict=True):
                 for place, mark in enumerate(shown):
-                    image[112:140, 100 - 40 * place : 124 - 40 * place, 1] = 120 * mark
+                    image[80:120, 100 - 40 * place : 124 - 40 * place, 1] = 120 * mark
         elif self.where == "features":
             for place, mark in enumerate(marks):
                 features[:, 2 + place] = mark - 1 + 0.1 * rng.normal(size=n)

@@ -3,17 +3,25 @@ from dataclasses import replace
 
 import pytest
 
+from models import config
 from models.config import ModelConfig
 from models.errors import ModelError
 from models.registry import SIZES, model_config
+from pileup import spec
 from tests.models import small
 
 
 @pytest.mark.parametrize("size", sorted(SIZES))
 def test_json_round_trip(size: str) -> None:
-    config = model_config(size, 64)
-    assert ModelConfig.from_json(config.to_json()) == config
-    assert config.image_tokens == 30
+    sizes = model_config(size, 64)
+    assert ModelConfig.from_json(sizes.to_json()) == sizes
+    assert sizes.image_tokens == 23
+
+
+def test_the_picture_is_that_which_is_drawn() -> None:
+    assert config.IMAGE_SHAPE == (spec.HEIGHT, spec.WIDTH, spec.CHANNELS)
+    assert (config.HEADER_ROWS, config.PANEL_ROWS) == (spec.HEADER_ROWS, spec.READ_ROWS)
+    assert len(spec.PANELS) == config.N_PANELS
 
 
 @pytest.mark.parametrize(

@@ -28,9 +28,6 @@ from varcall.evidence.candidates import Scan
 from varcall.evidence.likelihood import AskedAlleles
 from varcall.reads.library_profile import LibraryProfile
 
-# Where fewer of a library's pairs are proper, an improper pair is the rule there and no sign of a
-# wrong mapping: some mappers never set the flag, mate pairs point outwards.
-_MIN_PROPER_SHARE = 0.5
 # Counts are those of a site of at most this depth: what more reads add, the likelihoods say.
 DEEP_ENOUGH = 40
 # Mismatches per read that count as none: a ratio of two small numbers says little.
@@ -183,7 +180,7 @@ def _read_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Values]
         "clip_pile_share": _share(raw.extras[:, tally.CLIPPED_HERE], raw.depth),
     }
     mismatches, clipped, starts = [], [], []
-    pairs_tell = float(profile.proper_share >= _MIN_PROPER_SHARE)
+    pairs_tell = float(profile.pairs_tell)
     for number, (who, level) in enumerate((("putative", PUTATIVE), ("ref", REF_LEVEL))):
         sums, stacks = raw.sums[:, level], raw.stacks[:, number]
         count, length = sums[:, tally.COUNT], _share(sums[:, tally.LENGTH], sums[:, tally.COUNT])

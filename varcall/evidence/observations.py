@@ -37,6 +37,7 @@ def observe(
         quality=np.zeros(total, np.uint8),
         delta=np.zeros(total, np.int16),
         counts=np.zeros(total, np.bool_),
+        haplotype=np.zeros(total, np.uint8),
     )
     observe_sites(reads, events, reference, sites, min_base_quality, shown)
     return shown

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import (
+    LibraryNorms,
     QuestionArrays,
     ReadArrays,
     ReferenceArrays,
@@ -121,10 +122,13 @@ class Evidence:
             self, questions=QuestionArrays(questions.site[mine], questions.alleles[mine])
         )
 
-    def images(self, chosen: Chosen = slice(None)) -> NDArray[np.uint8]:
+    def images(self, profile: LibraryProfile, chosen: Chosen = slice(None)) -> NDArray[np.uint8]:
         """Draw the images of the chosen questions: uint8 [q, 224, 224, 3]."""
-        asked = self.about(chosen).questions
-        return encode(asked, self.scan.reference, self.reads, self.sites, self.observations)
+        asked, scan = self.about(chosen).questions, self.scan
+        norms = LibraryNorms(profile.pairs_tell, profile.usual_divergence)
+        return encode(
+            asked, scan.reference, self.reads, scan.counts, self.sites, self.observations, norms
+        )
 
     def measured(self, profile: LibraryProfile) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return every question's features, float32 [q, N_FEATURES], and likelihoods, [q, 3].

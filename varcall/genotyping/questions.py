@@ -46,6 +46,8 @@ class Questions:
         Whose `questions` these are.
     context
         What the prompt says of the sample.
+    profile
+        The sample's library, which pictures are drawn against.
     features
         float32 [q, N_FEATURES], in the order of `varcall.evidence.features.FEATURES`.
     likelihoods
@@ -55,6 +57,7 @@ class Questions:
 
     evidence: Evidence
     context: PromptContext
+    profile: LibraryProfile
     features: NDArray[np.float32]
     likelihoods: NDArray[np.float32]
 
@@ -118,7 +121,7 @@ class Questions:
 
     def images(self, chosen: Chosen = slice(None)) -> NDArray[np.uint8]:
         """Draw the pictures of the chosen questions: uint8 [n, 224, 224, 3]."""
-        return self.evidence.images(chosen)
+        return self.evidence.images(self.profile, chosen)
 
 
 def questions_about(evidence: Evidence, profile: LibraryProfile, ploidy: int = 2) -> Questions:
@@ -132,4 +135,4 @@ def questions_about(evidence: Evidence, profile: LibraryProfile, ploidy: int = 2
         Of the contig that the evidence is of, in this sample.
     """
     context = PromptContext.from_profile(profile, ploidy=ploidy)
-    return Questions(evidence, context, *evidence.measured(profile))
+    return Questions(evidence, context, profile, *evidence.measured(profile))

@@ -77,6 +77,9 @@ RUN_FLANK = 5
 MIN_RUN_DEPTH = 6
 HET_SHARE = 0.25
 _MAX_CHANGE = 10
+_MIN_PROPER_SHARE = 0.5
+# Of a human genome, about (1000 Genomes, doi:10.1038/nature15393: 4.1 to 5.0 million sites).
+_VARIANTS_BY_BASE = 0.0015
 # Where few reads span runs of a length, these rates (typical of Illumina data with PCR) count as
 # so many reads.
 PRIOR_SLIPPAGE = (0.004, 0.015, 0.05, 0.14)
@@ -188,6 +191,20 @@ class LibraryProfile:
         if fields["low_fraction_share"] is None:
             fields["low_fraction_share"] = nan
         return cls(**fields)
+
+    @property
+    def pairs_tell(self) -> bool:
+        """Whether an improper pair is a sign of a wrong mapping.
+
+        Where fewer pairs are proper, an improper one is the rule: some mappers never set the flag,
+        mate pairs point outwards.
+        """
+        return self.proper_share >= _MIN_PROPER_SHARE
+
+    @property
+    def usual_divergence(self) -> float:
+        """Differences from the reference by aligned base: of the library's own, and variants."""
+        return self.error_rate + _VARIANTS_BY_BASE
 
     def to_json(self) -> str:
         """Spell it as a JSON object."""

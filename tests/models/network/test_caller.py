@@ -44,13 +44,26 @@ def test_folding_the_normalisation_changes_nothing() -> None:
     torch.testing.assert_close(encoder(images), before, rtol=1e-4, atol=1e-4)
 
 
-def test_both_panels_and_the_whole_width_are_seen(caller: VariantCaller) -> None:
+def test_header_panels_and_the_whole_width_are_seen(caller: VariantCaller) -> None:
     blank = torch.zeros(1, 224, 224, 3, dtype=torch.uint8)
     before = caller.image_encoder(blank)
-    for row, column in ((0, 0), (111, 223), (112, 0), (223, 223)):
+    for row, column in ((0, 0), (7, 223), (8, 0), (79, 223), (80, 0), (151, 9), (223, 223)):
         image = blank.clone()
         image[0, row, column] = 255
         assert not torch.equal(caller.image_encoder(image), before)
+
+
+def test_patches_of_the_panels_lie_on_each_other(caller: VariantCaller) -> None:
+    """The header's two rows of patches on top, then eighteen of the three panels together."""
+    stem = caller.image_encoder.stem
+    blank = torch.zeros(1, 224, 224, 3, dtype=torch.uint8)
+    before = stem(blank)
+    assert before.shape == (1, small.CONFIG.image_channels[0], 20, 56)
+    for row, patch in ((3, 0), (4, 1), (8, 2), (80, 2), (152, 2), (91, 4), (223, 19)):
+        image = blank.clone()
+        image[0, row, 41] = 255
+        changed = (stem(image) != before).any(1)[0].nonzero()
+        assert changed.tolist() == [[patch, 10]]
 
 
 def test_padding_changes_nothing(caller: VariantCaller) -> None:

@@ -9,6 +9,7 @@ from matplotlib.image import imread
 from pileup.image.annotated import Label, render
 from pileup.spec import HEIGHT, WIDTH
 from tests.varcall.evidence.loci import Locus, sequence_with
+from varcall.reads.library_profile import LibraryProfile
 
 SEQUENCE = sequence_with("C" + "A" * 10 + "G")
 LABEL = Label("chr1", 300, "CA", ("C",), "NA00001", "Question\nAnother line", (0.1, 0.7, 0.2))
@@ -18,14 +19,14 @@ LABEL = Label("chr1", 300, "CA", ("C",), "NA00001", "Question\nAnother line", (0
 def images(tmp_path_factory: pytest.TempPathFactory) -> np.ndarray:
     locus = Locus(tmp_path_factory.mktemp("show"), SEQUENCE)
     locus.show(60, 260, "41M2D40M").show(60, 262, "80M").show(9, 261, "40M1I40M", inserted="A")
-    return locus.evidence().images()
+    return locus.evidence().images(LibraryProfile())
 
 
 def test_a_png_of_a_size_to_read(images: np.ndarray) -> None:
     before = images[0].copy()
     content = render(images[0], LABEL)
     picture = imread(BytesIO(content))
-    assert picture.shape == (1320, 2160, 4)
+    assert picture.shape == (1680, 2160, 4)
     assert picture.min() < 0.2
     assert picture.max() == 1
     np.testing.assert_array_equal(images[0], before)
@@ -34,7 +35,7 @@ def test_a_png_of_a_size_to_read(images: np.ndarray) -> None:
 
 def test_two_alleles_without_answer_or_prompt(images: np.ndarray) -> None:
     label = Label("chr1", 300, "CAA", ("C", "CAAA"))
-    assert imread(BytesIO(render(images[-1], label))).shape == (1320, 2160, 4)
+    assert imread(BytesIO(render(images[-1], label))).shape == (1680, 2160, 4)
 
 
 def test_an_empty_image() -> None:

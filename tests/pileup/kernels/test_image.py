@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pileup.arrays import QuestionArrays
+from pileup.arrays import LibraryNorms, QuestionArrays, ShownArrays
 from pileup.image.encode import encode
 from pileup.kernels.image.draw import mix
 from pileup.spec import READ_ROWS
@@ -14,22 +14,39 @@ from pileup.twins import (
     draw,
 )
 from pileup.twins.alignment import unpack_reads, unpack_sites
+from pileup.twins.observe import Observation
 from tests.pileup.windows import counts, random_window, repeatable, seeds, twin_observations
+
+
+def with_haplotypes(
+    observations: list[list[Observation]], shown: ShownArrays
+) -> list[list[Observation]]:
+    """Return the twin's observations with the haplotypes of the kernels' ones."""
+    known = iter(shown.haplotype.tolist())
+    return [[replace(one, haplotype=next(known)) for one in of_site] for of_site in observations]
 
 
 @given(seeds, counts)
 @repeatable
 def test_draw(seed: int, count: int) -> None:
     window = random_window(seed, count)
-    chosen = np.random.default_rng(seed).permutation(len(window.questions.site))[:6]
+    random = np.random.default_rng(seed)
+    chosen = random.permutation(len(window.questions.site))[:6]
     asked = QuestionArrays(window.questions.site[chosen], window.questions.alleles[chosen])
-    images = encode(asked, window.reference, window.reads, window.sites, window.observations)
-    reads, sites = unpack_reads(window.reads), unpack_sites(window.sites)
-    shown = twin_observations(window)
+    counts, observations = window.scan.counts, window.observations
+    observations.haplotype[:] = random.integers(0, 3, len(observations.read))
+    norms = LibraryNorms(bool(seed % 2), float(random.choice([0.0, 0.002, 0.03])))
+    reads, sites = window.reads, window.sites
+    images = encode(asked, window.reference, reads, counts, sites, observations, norms)
+    differences = (counts.mismatches + counts.clipped).tolist()
+    shown = with_haplotypes(twin_observations(window), observations)
+    slow_reads, slow_sites = unpack_reads(reads), unpack_sites(sites)
     for image, question in zip(images, chosen, strict=True):
         site = window.questions.site[question]
         mask = int(window.questions.alleles[question])
-        slow = draw.draw(sites[site], mask, reads, shown[site], window.stretch)
+        slow = draw.draw(
+            slow_sites[site], mask, slow_reads, shown[site], window.stretch, differences, norms
+        )
         np.testing.assert_array_equal(image, slow)
 
 

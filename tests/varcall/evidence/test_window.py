@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pileup.spec import BASE_OTHER, HEADER_ROWS, PANEL_HEIGHT
+from pileup.spec import BASE_OTHER, HEADER_ROWS
 from tests.builders import random_sequence
 from tests.varcall.evidence.loci import Locus, gather_window
 from varcall.evidence.window import Evidence
@@ -62,7 +62,7 @@ def other(base: str) -> str:
 
 def described(evidence: Evidence) -> dict[tuple[int, str, tuple[str, ...], int], list[bytes]]:
     """Map every question to its observations, picture and features, as bytes."""
-    images, features = evidence.images(), evidence.features(PROFILE)
+    images, features = evidence.images(PROFILE), evidence.features(PROFILE)
     described = {}
     for index, site in enumerate(evidence.questions.site.tolist()):
         shown = evidence.observations
@@ -104,7 +104,7 @@ def test_windows_of_one_base(awkward: Locus) -> None:
 def test_no_reads(tmp_path: Path) -> None:
     evidence = Locus(tmp_path, random_sequence(400)).evidence()
     assert len(evidence.questions.site) == 0
-    assert evidence.images().shape == (0, 224, 224, 3)
+    assert evidence.images(PROFILE).shape == (0, 224, 224, 3)
     assert evidence.features(PROFILE).shape[0] == 0
 
 
@@ -122,16 +122,16 @@ def test_contig_ends(tmp_path: Path) -> None:
     locus.show(8, 100, "60M", {159: other(sequence[159])})
     evidence = locus.evidence()
     assert evidence.sites.start.tolist() == [0, 159]
-    images = evidence.images()
+    images = evidence.images(PROFILE)
     # Beyond the contig the reference is an unknown base, and no read is there.
     assert (images[0, 0, :112, 0] == BASE_OTHER).all()
     assert (images[1, 0, 113:, 0] == BASE_OTHER).all()
-    assert not images[0, HEADER_ROWS:PANEL_HEIGHT, :112].any()
-    assert not images[1, HEADER_ROWS:PANEL_HEIGHT, 113:].any()
+    assert not images[0, HEADER_ROWS:, :112].any()
+    assert not images[1, HEADER_ROWS:, 113:].any()
     assert np.isfinite(evidence.features(PROFILE)).all()
 
 
 def test_chosen_questions_are_drawn_alone(awkward: Locus) -> None:
     (whole,) = windows(awkward, [START, END])
     chosen = np.array([3, 1])
-    np.testing.assert_array_equal(whole.images(chosen), whole.images()[chosen])
+    np.testing.assert_array_equal(whole.images(PROFILE, chosen), whole.images(PROFILE)[chosen])

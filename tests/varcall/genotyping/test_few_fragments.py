@@ -65,6 +65,7 @@ def evidence_of(sites: Sequence[Site], fragments: Fragments) -> Evidence:
         quality=np.full(reads * columns, 37, np.uint8),
         delta=np.full(reads * columns, NOT_SPANNING, np.int16),
         counts=np.ones(reads * columns, np.bool_),
+        haplotype=np.zeros(reads * columns, np.uint8),
     )
     nothing = {name: np.zeros(0) for name in ReadArrays._fields}
     numbers = {"fragment": np.arange(reads), "flag": np.zeros(reads, np.uint16)}
