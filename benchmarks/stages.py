@@ -25,7 +25,7 @@ class Budget:
 
 BUDGETS = (
     Budget("read BAM into arrays", ("read",), 20),
-    Budget("candidates and features", ("candidates", "features"), 15),
+    Budget("candidates, haplotypes, features", ("candidates", "haplotypes", "features"), 15),
     Budget("local reassembly", ("realign",), 40),
     Budget("triage", ("triage",), 3),
     Budget("images (prompts too)", ("prompts", "images"), 3),

@@ -263,6 +263,51 @@ class ShownArrays(NamedTuple):
     haplotype: NDArray[np.uint8]
 
 
+class PhasingRules(NamedTuple):
+    """When a position counts as a heterozygous SNV that reads are phased by.
+
+    Attributes
+    ----------
+    min_fragments
+        Least fragments of each of the two bases.
+    min_percent
+        Least percentage that the rarer base has of both, of reads and of fragments.
+    max_other_percent
+        Most percentage of the reads there that show neither: other bases, deletions.
+    min_mapq
+        Least mean MAPQ of the reads that show either.
+    min_base_quality
+        Of bases that count.
+    """
+
+    min_fragments: int
+    min_percent: int
+    max_other_percent: int
+    min_mapq: int
+    min_base_quality: int
+
+
+class HetArrays(NamedTuple):
+    """Heterozygous SNVs of a window, h in number, by position, and what fragments show there.
+
+    Attributes
+    ----------
+    position
+        int64 [h].
+    offset
+        int64 [h + 1], the votes of each.
+    fragment
+        int32, as in `ReadArrays`; a fragment has at most one vote at a position.
+    allele
+        uint8, 0 for the smaller of the two bases, 1 for the larger.
+    """
+
+    position: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    fragment: NDArray[np.int32]
+    allele: NDArray[np.uint8]
+
+
 class LibraryNorms(NamedTuple):
     """What is usual in a library, which its reads are drawn against.
 

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from models.registry import weights_path
 from varcall.evidence.candidates import CandidateThresholds
+from varcall.evidence.haplotypes import reach_of
 from varcall.evidence.realign import RealignOptions
 from varcall.evidence.window import EvidenceOptions
 from varcall.genotyping.genotype import GenotypeOptions
@@ -178,6 +179,7 @@ def plan_worker(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -
                 indel_min_count=options.min_alt_count_indel,
                 indel_min_fraction=options.min_alt_fraction_indel,
             ),
+            phase_reach=reach_of(profile.read_length),
         ),
         profile=profile,
         model=options.model,

@@ -19,15 +19,20 @@ from pileup.codes import (
     N_LEVELS,
     PUTATIVE,
     REF_LEVEL,
+    UNINFORMATIVE,
     UNKNOWN_BASE,
     A,
     G,
 )
 from pileup.kernels.candidates import copies, lengths, surroundings, tally
+from pileup.kernels.phasing.tags import tally_haplotypes
 from varcall.evidence.candidates import Scan
 from varcall.evidence.likelihood import AskedAlleles
 from varcall.reads.library_profile import LibraryProfile
 
+# Share of tagged fragments that show another allele than their haplotype has: tags are right in 99
+# of 100 on the HG002 slices, what a read shows of an indel in a repeat is not.
+_HAPLOTYPE_ERROR = 0.05
 # Counts are those of a site of at most this depth: what more reads add, the likelihoods say.
 DEEP_ENOUGH = 40
 # Mismatches per read that count as none: a ratio of two small numbers says little.
@@ -116,6 +121,7 @@ def measure(
         **_allele_features(raw, questions, scan.reference, sites),
         **_length_features(raw),
         **_context_features(raw, profile),
+        **_haplotype_features(questions, shown),
     }
     return np.stack([columns[name] for name in FEATURES], axis=1).astype(np.float32)
 
@@ -318,6 +324,39 @@ def _context_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Valu
     }
 
 
+def _haplotype_features(questions: QuestionArrays, shown: ShownArrays) -> dict[str, Values]:
+    """Whether the allele lies on the haplotypes that other SNVs tell; neutral where none does.
+
+    Shares are of the haplotype that shows the allele more, and of the other. A tagged fragment is
+    taken to show what its haplotype does not have with `_HAPLOTYPE_ERROR`.
+    """
+    tally = np.zeros((len(questions.site), 2, 2))
+    tally_haplotypes(questions, shown, tally)
+    of_each = [_share(tally[:, h, 1], tally[:, h].sum(1), 0.5) for h in range(2)]
+    shares = np.sort(of_each, axis=0)
+    seen, wrong = np.log(1 - _HAPLOTYPE_ERROR), np.log(_HAPLOTYPE_ERROR)
+    # By haplotype: log-likelihood if it lacks the allele, and if it has it.
+    tagged = tally.sum((1, 2))
+    counted = tally * np.minimum(1.0, DEEP_ENOUGH / np.maximum(tagged, 1.0))[:, None, None]
+    lacks, has = counted @ (seen, wrong), counted @ (wrong, seen)
+    none, both = lacks.sum(1), has.sum(1)
+    one = np.logaddexp(lacks[:, 0] + has[:, 1], has[:, 0] + lacks[:, 1]) - np.log(2)
+    return {
+        "haplotype_larger_share": shares[1],
+        "haplotype_smaller_share": shares[0],
+        "haplotype_tagged_share": _share(tagged, _informative_fragments(questions, shown)),
+        "haplotype_one_over_zero": _signed_log(np.where(tagged > 0, one - none, 0.0)),
+        "haplotype_two_over_one": _signed_log(np.where(tagged > 0, both - one, 0.0)),
+    }
+
+
+def _informative_fragments(questions: QuestionArrays, shown: ShownArrays) -> Values:
+    """Return how many fragments show any allele at each question's site, float64 [q]."""
+    informative = np.append(0, np.cumsum(shown.counts & (shown.allele != UNINFORMATIVE)))
+    by_site = np.diff(informative[shown.offset])
+    return by_site[questions.site].astype(np.float64)
+
+
 class Feature(NamedTuple):
     """What a feature is.
 
@@ -345,6 +384,8 @@ _FRACTION = "share of informative fragments"
 _Z = "z / 2"
 _RATIO = "log ratio / 2"
 _EXCESS = "difference of shares"
+_OF_HAPLOTYPE = "putative share of a haplotype's fragments"
+_OF_TAGGED = "signed log(1 + log-likelihood ratio) / 5"
 
 # The order is part of the weights.
 FEATURE_TABLE = (
@@ -423,6 +464,11 @@ FEATURE_TABLE = (
     Feature("sample_error_rate_log10", "log10 of a rate / 5", -0.6, "mismatches of good bases"),
     Feature("sample_low_fraction_share", "share", 0.1, "candidates with under 25 % of reads"),
     Feature("sample_slippage_12_14_sqrt", "root of a share", 0.224, "of homopolymers of 12 to 14"),
+    Feature("haplotype_larger_share", _OF_HAPLOTYPE, 0.5, "that shows the allele more"),
+    Feature("haplotype_smaller_share", _OF_HAPLOTYPE, 0.5, "that shows the allele less"),
+    Feature("haplotype_tagged_share", _FRACTION, 0, "whose haplotype other SNVs tell"),
+    Feature("haplotype_one_over_zero", _OF_TAGGED, 0, "one copy over none"),
+    Feature("haplotype_two_over_one", _OF_TAGGED, 0, "two copies over one"),
 )
 FEATURES = tuple(feature.name for feature in FEATURE_TABLE)
 N_FEATURES = len(FEATURES)

@@ -31,6 +31,7 @@ from varcall.evidence.candidates import (
     spell_alleles,
 )
 from varcall.evidence.features import measure
+from varcall.evidence.haplotypes import SHORT_REACH, tag_haplotypes
 from varcall.evidence.likelihood import AskedAlleles, copy_likelihoods, weigh_witnesses
 from varcall.evidence.observations import observe, pose_questions
 from varcall.evidence.realign import REACH, RealignOptions, realign
@@ -65,11 +66,19 @@ class EvidenceOptions:
         When reads are reassembled; None takes them as the mapper aligned them.
     thresholds
         What makes a candidate.
+    phase_reach
+        How far from a site SNVs are phased with it, bases: `varcall.evidence.haplotypes.reach_of`.
     """
 
     read_filter: ReadFilter = field(default_factory=ReadFilter)
     realign: RealignOptions | None = field(default_factory=RealignOptions)
     thresholds: CandidateThresholds = field(default_factory=CandidateThresholds)
+    phase_reach: int = SHORT_REACH
+
+    @property
+    def margin(self) -> int:
+        """How far beyond a window reads are needed."""
+        return max(WINDOW_MARGIN, KNOWN_BEYOND + self.phase_reach + REACH)
 
 
 DEFAULT_EVIDENCE = EvidenceOptions()
@@ -84,7 +93,7 @@ class WindowReads:
     start, end
         The window, 0-based half-open.
     reads
-        All that overlap [start - WINDOW_MARGIN, end + WINDOW_MARGIN).
+        All that overlap the window and `EvidenceOptions.margin` on both sides.
     reference
         Reaches beyond all reads.
     """
@@ -179,7 +188,7 @@ def gather(
     Parameters
     ----------
     clock
-        Times the stages "realign" and "candidates".
+        Times the stages "realign", "candidates" and "haplotypes".
     """
     start, end, reference, thresholds = (
         window.start, window.end, window.reference, options.thresholds,
@@ -194,6 +203,8 @@ def gather(
         beyond = KNOWN_BEYOND + FAR
         sites = find_candidates(reads, scan, start - beyond, end + beyond, thresholds)
         shown = observe(reads, scan.events, reference, sites, thresholds.min_base_quality)
+    with clock("haplotypes"):
+        tag_haplotypes(reads, scan, sites, shown, options.phase_reach)
         nothing = QuestionArrays(np.zeros(0, np.int32), np.zeros(0, np.uint8))
         owned = (sites.start >= start) & (sites.start < end)
         return Evidence(reads, scan, sites, shown, nothing).asking(owned)
@@ -230,11 +241,12 @@ class EvidenceReader:
         return self._with_reference(window, self.load_reads(window))
 
     def load_reads(self, window: Region) -> ReadBatch:
-        """Load the reads of a window and of WINDOW_MARGIN on both sides; counts are its own.
+        """Load the reads of a window and of its margin on both sides; counts are its own.
 
         Most windows of a genome of which few regions were sequenced have none, and need no more.
         """
-        low, high = max(0, window.start - WINDOW_MARGIN), window.end + WINDOW_MARGIN
+        margin = self._options.margin
+        low, high = max(0, window.start - margin), window.end + margin
         own = window.start, window.end
         read_filter = self._options.read_filter
         return self._source.load(window.contig, low, high, read_filter, self._read_groups, own)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from models.feature_model.triage import Triage
 from models.tasks import COPIES, TASK_NAMES
 from models.training.batch import Batch
+from varcall.evidence.haplotypes import reach_of
 from varcall.evidence.window import DEFAULT_EVIDENCE, EvidenceOptions, gather
 from varcall.genotyping.questions import Questions, questions_about
 from varcall.training.labels import label_questions
@@ -55,7 +56,8 @@ def make_examples(
         kept = (rng.random(n_fragments) < kept_share)[fragment]
         window = replace(window, reads=reads.subset(kept))
         profile = replace(profile, depth=profile.depth * kept_share)
-    evidence = gather(window, options)
+    reach = reach_of(profile.read_length)
+    evidence = gather(window, replace(options, phase_reach=reach))
     labels = label_questions(evidence.sites, evidence.questions, span.truth, window.reference)
     starts = evidence.sites.start[evidence.questions.site]
     inside = np.zeros(len(starts), bool)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from varcall.errors import InputError, UsageError
-from varcall.evidence.window import EvidenceReader
+from varcall.evidence.haplotypes import reach_of
+from varcall.evidence.window import EvidenceOptions, EvidenceReader
 from varcall.inputs.open import open_inputs
 from varcall.inputs.regions import Region, merge_regions, read_bed, windows
 from varcall.output.checks import (
@@ -144,7 +145,8 @@ class _Cutter:
             confident = merge_regions(known, inputs.contigs)
         profile = measure_profile(inputs)
         written = 0
-        with EvidenceReader(inputs) as reader:
+        evidence = EvidenceOptions(phase_reach=reach_of(profile.read_length))
+        with EvidenceReader(inputs, evidence) as reader:
             for window in windows(inputs.regions, options.span):
                 inside = _clip(confident, window)
                 if not inside:

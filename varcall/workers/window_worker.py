@@ -36,7 +36,8 @@ from varcall.reads.library_profile import LibraryProfile
 from varcall.workers.shared_engine import EngineAddress
 
 STAGES = (
-    "read", "realign", "candidates", "features", "triage", "prompts", "images", "model", "genotype",
+    "read", "realign", "candidates", "haplotypes", "features", "triage", "prompts", "images",
+    "model", "genotype",
 )  # fmt: skip
 
 

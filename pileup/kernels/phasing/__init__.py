@@ -1,0 +1,1 @@
+"""Which haplotype each read is of."""
