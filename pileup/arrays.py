@@ -275,7 +275,7 @@ class PhasingRules(NamedTuple):
     max_other_percent
         Most percentage of the reads there that show neither: other bases, deletions.
     min_mapq
-        Least mean MAPQ of the reads that show either.
+        Least mean MAPQ of the fragments that show either base, of each.
     min_base_quality
         Of bases that count.
     """

@@ -80,7 +80,7 @@ def find_hets(
             and read.qualities[at] >= rules.min_base_quality
         ]
         votes = _settled(witnesses)
-        if _is_confirmed([read for read, _ in witnesses], votes, rules):
+        if _is_confirmed(votes, rules):
             by_fragment = {read.fragment: allele for read, allele in votes}
             hets.append(Het(position, by_fragment))
     return hets
@@ -94,16 +94,15 @@ def _settled(witnesses: Sequence[tuple[Read, int]]) -> list[tuple[Read, int]]:
     return [of[0] for of in by_fragment.values() if len({allele for _, allele in of}) == 1]
 
 
-def _is_confirmed(
-    reads: Sequence[Read], votes: Sequence[tuple[Read, int]], rules: PhasingRules
-) -> bool:
+def _is_confirmed(votes: Sequence[tuple[Read, int]], rules: PhasingRules) -> bool:
     shown = [[read for read, allele in votes if allele == number] for number in (0, 1)]
     rarer = min(map(len, shown))
     if rarer < rules.min_fragments or 100 * rarer < rules.min_percent * len(votes):
         return False
-    mapqs = [_NEUTRAL_MAPQ if read.mapq == _ABSENT_MAPQ else read.mapq for read in reads]
-    if sum(mapqs) < rules.min_mapq * len(mapqs):
-        return False
+    for of in shown:
+        mapqs = [_NEUTRAL_MAPQ if read.mapq == _ABSENT_MAPQ else read.mapq for read in of]
+        if sum(mapqs) < rules.min_mapq * len(mapqs):
+            return False
     reverse = [[bool(read.flag & FREVERSE) for read in of] for of in shown]
     if min(sum(map(sum, reverse)), len(votes) - sum(map(sum, reverse))) < _BOTH_STRANDS:
         return True

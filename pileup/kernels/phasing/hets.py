@@ -135,20 +135,22 @@ def _is_confirmed(reads, voters, alleles, rules):
     """Return whether the reads of one position still say that it is heterozygous."""
     fragments = np.zeros(2, np.int64)
     strands = np.zeros((2, 2), np.int64)
-    mapq = 0
+    mapq = np.zeros(2, np.int64)
     for index in range(len(voters)):
-        read = voters[index]
-        value = np.int64(reads.mapq[read])
-        mapq += _NEUTRAL_MAPQ if value == _ABSENT_MAPQ else value
-        if alleles[index] != _NO_VOTE:
-            fragments[alleles[index]] += 1
-            strands[alleles[index], 1 if reads.flag[read] & FREVERSE else 0] += 1
+        allele = alleles[index]
+        if allele != _NO_VOTE:
+            read = voters[index]
+            value = np.int64(reads.mapq[read])
+            mapq[allele] += _NEUTRAL_MAPQ if value == _ABSENT_MAPQ else value
+            fragments[allele] += 1
+            strands[allele, 1 if reads.flag[read] & FREVERSE else 0] += 1
     rarer = min(fragments[0], fragments[1])
     both = fragments[0] + fragments[1]
     if rarer < rules.min_fragments or 100 * rarer < rules.min_percent * both:
         return False
-    if mapq < rules.min_mapq * len(voters):
-        return False
+    for allele in range(2):
+        if mapq[allele] < rules.min_mapq * fragments[allele]:
+            return False
     for strand in range(2):
         other = strands[0, 1 - strand] + strands[1, 1 - strand]
         shown = strands[0, strand] + strands[1, strand]

@@ -95,6 +95,21 @@ def het_deletion(case: Case) -> Case:
     return case.ref(10, start=250).deletion(count=10)
 
 
+MARKER = {SNV + 30: other(SEQUENCE[SNV + 30])}
+"""Another SNV, which tells one haplotype from the other."""
+
+
+def on_one_haplotype(case: Case) -> Case:
+    return case.ref(10).alt(10, changes=MARKER)
+
+
+def few_on_both(case: Case, count: int) -> Case:
+    """Of ten reads of either haplotype some show the ALT."""
+    case.alt(count).alt(count, changes=MARKER)
+    case.locus.show(10 - count, 100, "100M", MARKER)
+    return case.ref(10 - count)
+
+
 # name: a locus with less of the feature, and one with more of it.
 STORIES: dict[str, tuple[Story, Story]] = {
     "depth_log": (het, lambda c: het(c).ref(5)),
@@ -219,6 +234,11 @@ STORIES: dict[str, tuple[Story, Story]] = {
         het,
         lambda c: het(c).with_profile(slippage=(0.01, 0.03, 0.3, 0.4)),
     ),
+    "haplotype_larger_share": (lambda c: few_on_both(c, 5), on_one_haplotype),
+    "haplotype_smaller_share": (on_one_haplotype, lambda c: few_on_both(c, 5)),
+    "haplotype_tagged_share": (het, on_one_haplotype),
+    "haplotype_one_over_zero": (lambda c: few_on_both(c, 2), on_one_haplotype),
+    "haplotype_two_over_one": (on_one_haplotype, lambda c: few_on_both(c, 10)),
 }
 
 

@@ -67,7 +67,7 @@ def described(evidence: Evidence) -> dict[tuple[int, str, tuple[str, ...], int],
     for index, site in enumerate(evidence.questions.site.tolist()):
         shown = evidence.observations
         at = slice(shown.offset[site], shown.offset[site + 1])
-        columns = (shown.allele, shown.quality, shown.delta, shown.counts)
+        columns = (shown.allele, shown.quality, shown.delta, shown.counts, shown.haplotype)
         hashes = evidence.reads.name_hash[shown.read[at]]
         parts = [column[at].tobytes() for column in columns] + [hashes.tobytes()]
         parts += [images[index].tobytes(), features[index].tobytes()]
