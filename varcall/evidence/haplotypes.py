@@ -27,8 +27,8 @@ from varcall.evidence.candidates import Scan
 from varcall.reads.library_profile import SHORT_READ
 
 # Mates of most short-read libraries lie within the first. Long reads reach further than the second,
-# but each base of it is read twice for each window. Reads tagged at 2,500, 5,000 and 10,000 bases:
-# 84, 92 and 97 % (HG003 HiFi), 62, 87 and 99 % (HG002 ONT R10).
+# but each base of it is read twice for each window. Observations of HG003's HiFi reads that are
+# tagged at 2,500, 5,000, 8,000 and 10,000 bases: 84.2, 91.8, 96.5 and 97.0 %.
 SHORT_REACH = 600
 LONG_REACH = 8000
 
