@@ -86,11 +86,6 @@ class Questions:
         _, short_ref, alts = trim(0, ref, site_alts)
         return AskedAlleles(site, int(evidence.sites.start[site]), short_ref, alts, site_alts)
 
-    @property
-    def likelihoods(self) -> NDArray[np.float32]:
-        """Natural logarithms of the likelihoods of 0, 1, 2 copies, float32 [q, 3]: unknown yet."""
-        return np.zeros((len(self), 3), np.float32)
-
     def tokens(
         self,
         chosen: Chosen = slice(None),
