@@ -9,7 +9,7 @@ import numpy as np
 import pysam
 from numpy.typing import NDArray
 
-from pileup.arrays import QuestionArrays, ReferenceArrays, SiteArrays, asked_alts
+from pileup.arrays import QuestionArrays, ReferenceArrays, SiteArrays
 from varcall.errors import InputError
 from varcall.evidence.alleles import Allele, decompose, left_align, split
 from varcall.evidence.candidates import spell, spell_alleles
@@ -35,6 +35,8 @@ class TruthRecord:
         Whether the order of the haplotypes means anything.
     known
         False where truth has a variant but does not say which: a missing or symbolic allele.
+    phase_set
+        PS: the order of haplotypes is the same within one set only. Empty where there is none.
     """
 
     start: int
@@ -43,12 +45,23 @@ class TruthRecord:
     second: tuple[Allele, ...]
     phased: bool
     known: bool
+    phase_set: str = ""
+
+    @property
+    def is_het(self) -> bool:
+        """Whether the two haplotypes differ."""
+        return self.first != self.second
 
 
 def read_truth(
-    path: Path, contig: str, start: int, end: int, fetch: Callable[[int, int], str]
+    path: Path,
+    contig: str,
+    start: int,
+    end: int,
+    fetch: Callable[[int, int], str],
+    sample: int | str = 0,
 ) -> list[TruthRecord]:
-    """Read the truth records of a span (0-based half-open) of the VCF's first sample.
+    """Read the truth records of a span (0-based half-open) of one of the VCF's samples.
 
     `fetch(start, end)` gives reference bases.
 
@@ -61,7 +74,8 @@ def read_truth(
         with pysam.VariantFile(str(path)) as truth:
             if not len(truth.header.samples):
                 raise InputError(f"truth {path} has no sample column; give a VCF with genotypes")
-            return [_truth_record(record, fetch) for record in truth.fetch(contig, start, end)]
+            records = truth.fetch(contig, start, end)
+            return [_truth_record(record, fetch, sample) for record in records]
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"cannot read truth {path} at {contig}:{start + 1}-{end} ({error}); it must have GT "
@@ -69,8 +83,19 @@ def read_truth(
         ) from None
 
 
-def _truth_record(record: pysam.VariantRecord, fetch: Callable[[int, int], str]) -> TruthRecord:
-    call = record.samples[0]
+def has_sample(path: Path, name: str) -> bool:
+    """Tell whether a VCF has a sample of this name; a file that is no VCF has none."""
+    try:
+        with pysam.VariantFile(str(path)) as truth:
+            return name in truth.header.samples
+    except (OSError, ValueError):
+        return False
+
+
+def _truth_record(
+    record: pysam.VariantRecord, fetch: Callable[[int, int], str], sample: int | str
+) -> TruthRecord:
+    call = record.samples[sample]
     genotype = call["GT"]
     alleles = record.alleles or ()
     start, end = record.start, record.start + len(alleles[0])
@@ -81,7 +106,11 @@ def _truth_record(record: pysam.VariantRecord, fetch: Callable[[int, int], str])
         # The deletion that `*` stands for has a record of its own.
         is_plain = index == 0 or alleles[index] == "*"
         sides.append(() if is_plain else _primitives(start, alleles[0], alleles[index], fetch))
-    return TruthRecord(start, end, sides[0], sides[1], phased=call.phased, known=True)
+    phase_set = call.get("PS")
+    return TruthRecord(
+        start, end, sides[0], sides[1], phased=call.phased, known=True,
+        phase_set="" if phase_set is None else str(phase_set),
+    )  # fmt: skip
 
 
 def _primitives(
@@ -97,10 +126,23 @@ def _primitives(
 
 @dataclass(frozen=True, slots=True)
 class Labels:
-    """Copies (int64 [q], 0 to 2) of each question's allele(s), and whether truth is sure of it."""
+    """What truth says of the q questions about sites with a ALTs.
+
+    Attributes
+    ----------
+    copies, certain
+        int64 [q], 0 to 2, of each question's allele(s), and bool [q], whether truth is sure of it.
+    present
+        bool [2, a], which haplotype has which ALT.
+    """
 
     copies: NDArray[np.int64]
     certain: NDArray[np.bool_]
+    present: NDArray[np.bool_]
+
+    def about(self, chosen: NDArray[np.int64]) -> "Labels":
+        """Return the labels of the chosen questions only."""
+        return Labels(self.copies[chosen], self.certain[chosen], self.present)
 
 
 def label_questions(
@@ -115,16 +157,16 @@ def label_questions(
     unexplained truth are combined until they spell the truth's haplotype; where no combination
     does, those candidates are not certain.
     """
-    labeller = _Labeller(sites, reference)
-    present, certain = labeller.label(truth)
+    present, sure = _Labeller(sites, reference).label(truth)
+    held = present.sum(0)
     copies = np.zeros(len(questions.site), np.int64)
-    sure = np.ones(len(questions.site), bool)
-    for index in range(len(questions.site)):
-        first = int(sites.alt_offset[questions.site[index]])
-        asked = [first + alt for alt in asked_alts(int(questions.alleles[index]))]
-        copies[index] = min(2, int(present[:, asked].sum()))
-        sure[index] = bool(certain[asked].all())
-    return Labels(copies, sure)
+    certain = np.ones(len(questions.site), bool)
+    first = sites.alt_offset[questions.site]
+    for bit in range(int(np.diff(sites.alt_offset).max(initial=0))):
+        asked = np.flatnonzero(questions.alleles >> bit & 1)
+        copies[asked] += held[first[asked] + bit]
+        certain[asked] &= sure[first[asked] + bit]
+    return Labels(np.minimum(copies, 2), certain, present)
 
 
 class _Labeller:
@@ -214,7 +256,7 @@ class _Labeller:
             for record in truth
             if any(low <= a.start and a.end <= high for a in (*record.first, *record.second))
         ]
-        free = [record for record in inside if not record.phased and record.first != record.second]
+        free = [record for record in inside if not record.phased and record.is_het]
         if len(free) > _MAX_UNPHASED:
             return None
         answers = []

@@ -21,7 +21,7 @@ from varcall.output.checks import (
     vcf_inputs,
 )
 from varcall.reads.library_profile import measure_profile
-from varcall.training.spans import SPAN_SUFFIX, cut_span, save_span, span_name
+from varcall.training.spans import SPAN_SUFFIX, SampleFiles, cut_span, save_span, span_name
 from varcall.workers.pool import run_in_order
 
 _log = logging.getLogger(__name__)
@@ -144,6 +144,7 @@ class _Cutter:
             known = read_bed(sample.confident, inputs.contigs)
             confident = merge_regions(known, inputs.contigs)
         profile = measure_profile(inputs)
+        files = SampleFiles(sample.reads, options.reference, sample.truth)
         written = 0
         evidence = EvidenceOptions(phase_reach=reach_of(profile.read_length))
         with EvidenceReader(inputs, evidence) as reader:
@@ -151,7 +152,7 @@ class _Cutter:
                 inside = _clip(confident, window)
                 if not inside:
                     continue
-                span = cut_span(reader, sample.truth, profile, window, inside)
+                span = cut_span(reader, files, profile, window, inside)
                 if len(span.window.reads):
                     save_span(span, options.output / span_name(sample.reads, window))
                     written += 1

@@ -23,12 +23,15 @@ from varcall.inputs.regions import Region
 from varcall.output.atomic import AtomicOutput
 from varcall.reads.batch import ReadBatch
 from varcall.reads.library_profile import LibraryProfile
-from varcall.training.labels import TruthRecord, read_truth
+from varcall.training.labels import TruthRecord, has_sample, read_truth
+from varcall.training.origins import UNKNOWN_MOLECULE, Origins, read_origins
 
 FORMAT_VERSION = 2
 SPAN_SUFFIX = ".safetensors"
+# Sample of a simulated truth VCF: the person whose fragments contaminate the library.
+CONTAMINANT_SAMPLE = "contaminant"
 _KEY = "varcall_span"
-_ARRAYS = (*ReadArrays._fields, "reference")
+_ARRAYS = (*ReadArrays._fields, "reference", *Origins._fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,17 +40,44 @@ class Span:
 
     Candidates that start in one of `confident` (0-based half-open, inside the window) become
     examples.
+
+    Attributes
+    ----------
+    origins
+        Where each of the window's reads comes from, in their order.
+    contaminant
+        Truth of the person whose fragments contaminate the library; None where it is not known.
+    contamination
+        Share of that person's molecules; None where it is not known.
     """
 
     window: WindowReads
     profile: LibraryProfile
     truth: tuple[TruthRecord, ...]
     confident: tuple[tuple[int, int], ...]
+    origins: Origins
+    contaminant: tuple[TruthRecord, ...] | None = None
+    contamination: float | None = None
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether most of its reads say where they come from."""
+        molecule = self.origins.molecule
+        return bool((molecule != UNKNOWN_MOLECULE).mean() > 0.5)
+
+
+@dataclass(frozen=True, slots=True)
+class SampleFiles:
+    """Alignments, their reference, and the truth VCF of one sample."""
+
+    reads: Path
+    reference: Path
+    truth: Path
 
 
 def cut_span(
     reader: EvidenceReader,
-    truth: Path,
+    sample: SampleFiles,
     profile: LibraryProfile,
     window: Region,
     confident: Sequence[tuple[int, int]],
@@ -60,12 +90,30 @@ def cut_span(
     def fetch(start: int, end: int) -> str:
         return reference.fetch_string(contig, max(0, start), min(end, length))
 
+    def truth_of(sample_name: int | str) -> tuple[TruthRecord, ...]:
+        return tuple(read_truth(sample.truth, contig, low, high, fetch, sample_name))
+
+    loaded = reader.load(window)
+    has_contaminant = has_sample(sample.truth, CONTAMINANT_SAMPLE)
     return Span(
-        window=reader.load(window),
+        window=loaded,
         profile=profile,
-        truth=tuple(read_truth(truth, contig, low, high, fetch)),
+        truth=truth_of(0),
         confident=tuple(confident),
+        origins=read_origins(sample.reads, sample.reference, loaded.reads),
+        contaminant=truth_of(CONTAMINANT_SAMPLE) if has_contaminant else None,
+        contamination=_contamination(sample.reads.with_suffix(".json")),
     )
+
+
+def _contamination(description: Path) -> float | None:
+    """Return what a simulated sample's JSON says of it; None where there is no such file."""
+    try:
+        return float(
+            json.loads(description.read_text(encoding="utf-8"))["library"]["contamination"]
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def save_span(span: Span, path: Path) -> None:
@@ -81,8 +129,11 @@ def save_span(span: Span, path: Path) -> None:
         "profile": span.profile.to_mapping(),
         "truth": [asdict(record) for record in span.truth],
         "confident": span.confident,
+        "contaminant": span.contaminant and [asdict(record) for record in span.contaminant],
+        "contamination": span.contamination,
     }
-    arrays = reads.arrays._asdict() | {"reference": window.reference.codes}
+    arrays = reads.arrays._asdict() | span.origins._asdict()
+    arrays["reference"] = window.reference.codes
     with AtomicOutput(path) as output:
         # Not `save_file`: it takes no path that is not UTF-8.
         output.path.write_bytes(save(arrays, metadata={_KEY: json.dumps(about)}))
@@ -111,18 +162,26 @@ def load_span(path: Path) -> Span:
         raise InputError(f"{path} is no file of varcall examples ({error})") from None
     reference = ReferenceArrays(arrays.pop("reference"), about["reference_start"])
     fetched_start, fetched_end = about["fetched"]
+    origins = Origins(*(arrays.pop(name) for name in Origins._fields))
     reads = ReadBatch(about["contig"], fetched_start, fetched_end, ReadArrays(**arrays))
+    contaminant = about["contaminant"]
     return Span(
         window=WindowReads(about["start"], about["end"], reads, reference),
         profile=LibraryProfile.from_mapping(about["profile"]),
-        truth=tuple(_truth_record(record) for record in about["truth"]),
+        truth=_truth_records(about["truth"]),
         confident=tuple((low, high) for low, high in about["confident"]),
+        origins=origins,
+        contaminant=None if contaminant is None else _truth_records(contaminant),
+        contamination=about["contamination"],
     )
 
 
-def _truth_record(about: dict[str, Any]) -> TruthRecord:
-    first, second = (tuple(Allele(**a) for a in about[side]) for side in ("first", "second"))
-    return TruthRecord(**about | {"first": first, "second": second})
+def _truth_records(about: list[dict[str, Any]]) -> tuple[TruthRecord, ...]:
+    records = []
+    for record in about:
+        first, second = (tuple(Allele(**a) for a in record[side]) for side in ("first", "second"))
+        records.append(TruthRecord(**record | {"first": first, "second": second}))
+    return tuple(records)
 
 
 def span_name(reads: Path, window: Region) -> str:
