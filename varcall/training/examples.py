@@ -2,36 +2,60 @@
 
 import os
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.feature_model.triage import Triage
-from models.tasks import COPIES, TASK_NAMES
+from models.tasks import COPIES, HAPLOTYPE, SAME_HAPLOTYPE, TASK_NAMES, TASKS
 from models.training.batch import Batch
+from varcall.errors import InputError
 from varcall.evidence.haplotypes import reach_of
-from varcall.evidence.window import DEFAULT_EVIDENCE, EvidenceOptions, gather
+from varcall.evidence.window import DEFAULT_EVIDENCE, Evidence, EvidenceOptions, gather
 from varcall.genotyping.questions import Questions, questions_about
-from varcall.training.labels import label_questions
+from varcall.training.labels import Labeller, Labels
+from varcall.training.origins import places_before
 from varcall.training.spans import Span, load_span
+from varcall.training.task_labels import Known, TaskExamples, label_tasks
 
 # Shares of its depth at which a held-out span is seen, where honesty is fitted or measured.
 CALIBRATION_SHARES = (1.0, 0.6, 0.35)
+# What truth alone tells: the other tasks need to know where each read comes from.
+_TASKS_OF_REAL_READS = (COPIES.name, SAME_HAPLOTYPE.name, HAPLOTYPE.name)
+# A label this rare, as a share of its task's, or rarer is always kept.
+_RARE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """The labelled questions of a span: `labels` (int64 [q]) are the copies there are."""
+    """The labelled questions of a span.
+
+    Attributes
+    ----------
+    questions
+        q questions whose copies truth is certain of.
+    labels
+        int64 [q], the copies there are.
+    tasks
+        Which of the questions each task can be asked about, and the right answers.
+    """
 
     questions: Questions
     labels: NDArray[np.int64]
+    tasks: Mapping[str, TaskExamples]
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+def tasks_of(span: Span) -> tuple[str, ...]:
+    """Return the tasks whose answers are known of a span."""
+    return TASK_NAMES if span.is_simulated else _TASKS_OF_REAL_READS
 
 
 def make_examples(
@@ -39,6 +63,7 @@ def make_examples(
     kept_share: float,
     seed: int,
     options: EvidenceOptions = DEFAULT_EVIDENCE,
+    tasks: Sequence[str] = (COPIES.name,),
 ) -> Examples:
     """Label the candidates of a span, seen at a share of its depth.
 
@@ -46,25 +71,63 @@ def make_examples(
     ----------
     kept_share
         Share of the fragments to keep, 0 to 1; which ones follows from `seed` alone.
+    tasks
+        What is to be labelled; of a task whose answers are not known of the span, nothing is.
     """
-    profile, window = span.profile, span.window
     if kept_share < 1:
-        rng = np.random.default_rng(seed)
-        reads = window.reads
-        fragment = reads.arrays.fragment
-        n_fragments = int(fragment.max(initial=-1)) + 1
-        kept = (rng.random(n_fragments) < kept_share)[fragment]
-        window = replace(window, reads=reads.subset(kept))
-        profile = replace(profile, depth=profile.depth * kept_share)
-    reach = reach_of(profile.read_length)
-    evidence = gather(window, replace(options, phase_reach=reach))
-    labels = label_questions(evidence.sites, evidence.questions, span.truth, window.reference)
+        span = _thinned(span, kept_share, seed)
+    reach = reach_of(span.profile.read_length)
+    evidence = gather(span.window, replace(options, phase_reach=reach))
+    labeller = Labeller(evidence.sites, evidence.questions, span.window.reference)
+    labels = labeller.label(span.truth)
     starts = evidence.sites.start[evidence.questions.site]
     inside = np.zeros(len(starts), bool)
     for low, high in span.confident:
         inside |= (starts >= low) & (starts < high)
     chosen = np.flatnonzero(labels.certain & inside)
-    return Examples(questions_about(evidence.about(chosen), profile), labels.copies[chosen])
+    asked, labels = evidence.about(chosen), labels.about(chosen)
+    wanted = [task for task in tasks if task in tasks_of(span)]
+    if wanted == [COPIES.name]:
+        everything = np.arange(len(chosen))
+        found = {COPIES.name: TaskExamples(everything, np.full(len(chosen), -1), labels.copies)}
+    else:
+        contaminant = None
+        if span.contaminant is not None:
+            contaminant = labeller.label(span.contaminant).copies[chosen]
+        found = label_tasks(_known(span, asked, labels, contaminant), wanted)
+    return Examples(questions_about(asked, span.profile), labels.copies, found)
+
+
+def _thinned(span: Span, kept_share: float, seed: int) -> Span:
+    """Return a span with a share of its fragments."""
+    reads = span.window.reads
+    fragment = reads.arrays.fragment
+    n_fragments = int(fragment.max(initial=-1)) + 1
+    kept = (np.random.default_rng(seed).random(n_fragments) < kept_share)[fragment]
+    return replace(
+        span,
+        window=replace(span.window, reads=reads.subset(kept)),
+        profile=replace(span.profile, depth=span.profile.depth * kept_share),
+        origins=span.origins.take(np.flatnonzero(kept)),
+    )
+
+
+def _known(
+    span: Span, evidence: Evidence, labels: Labels, contaminant: NDArray[np.int64] | None
+) -> Known:
+    """Put together what is known of the questions of a span's evidence."""
+    before = span.window.reads.arrays
+    places = places_before(before, evidence.reads)
+    return Known(
+        evidence=evidence,
+        labels=labels,
+        truth=span.truth,
+        origins=span.origins.take(places),
+        misplaced=span.origins.misplaced(before.read_start)[places],
+        haplotypes=evidence.observations.haplotype,
+        contaminant=contaminant,
+        contamination=span.contamination,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +148,16 @@ class Sampling:
     easy_share
         Share of the questions kept that the feature model is sure of: the pictures are for the
         others. It depends on what is measured, not on the truth, so it biases no answer.
+        These three are about the task of copies alone.
     buffer_size
         Examples from which a batch is drawn at random.
+    tasks
+        Share of the examples by task, relative to each other.
+    balance
+        In the other tasks, answers that are commoner than _RARE are kept with the probability
+        (_RARE / frequency) ** balance: 0 keeps all, 1 makes all answers as frequent.
+    weights
+        Weight in the loss of the examples of a folder, by its name; 1 of those not named.
     """
 
     min_depth: float = 8.0
@@ -95,6 +166,20 @@ class Sampling:
     pair_share: float = 0.4
     easy_share: float = 1.0
     buffer_size: int = 4096
+    tasks: Mapping[str, float] = field(default_factory=lambda: {COPIES.name: 1.0})
+    balance: float = 0.5
+    weights: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse tasks that there are not, and shares that are none."""
+        if unknown := set(self.tasks) - set(TASK_NAMES):
+            raise InputError(
+                f"the recipe has unknown tasks: {', '.join(sorted(unknown))}; "
+                f"there are {', '.join(TASK_NAMES)}"
+            )
+        values = self.tasks.values()
+        if not values or min(values) < 0 or max(values) <= 0:
+            raise InputError("the recipe's shares of tasks must be at least 0, and one above")
 
 
 def half_of(path: Path) -> int:
@@ -103,22 +188,75 @@ def half_of(path: Path) -> int:
 
 
 def draw_examples(
-    path: Path,
+    span: Span,
     rng: np.random.Generator,
     sampling: Sampling,
     options: EvidenceOptions = DEFAULT_EVIDENCE,
+    tasks: Sequence[str] = (COPIES.name,),
 ) -> tuple[Examples, NDArray[np.int64]]:
-    """Make the examples of a span at a depth drawn for it; return them and which to keep."""
-    span = load_span(path)
+    """Make the examples of a span at a depth drawn for it.
+
+    Returns
+    -------
+    examples, kept
+        `kept` says which of them to ask about copies.
+    """
     depth = max(span.profile.depth, sampling.min_depth)
     wanted = float(np.exp(rng.uniform(np.log(sampling.min_depth), np.log(depth))))
     share = 1.0 if rng.random() < sampling.full_depth_share else wanted / depth
-    examples = make_examples(span, share, int(rng.integers(1 << 62)), options)
+    examples = make_examples(span, share, int(rng.integers(1 << 62)), options, tasks)
     masks = examples.questions.evidence.questions.alleles
     is_pair = (masks & (masks - 1)) != 0
     kept = rng.random(len(examples)) < np.where(is_pair, sampling.pair_share, 1.0)
     kept &= (examples.labels == 0) | (rng.random(len(examples)) < sampling.variant_share)
     return examples, np.flatnonzero(kept)
+
+
+class _Supply:
+    """Takes of each span as many examples of each task as keep the tasks' shares."""
+
+    def __init__(self, sampling: Sampling) -> None:
+        self._sampling = sampling
+        self._shares = {task: share for task, share in sampling.tasks.items() if share > 0}
+        self._leading = max(self._shares, key=lambda task: self._shares[task])
+        self._owed = dict.fromkeys(self._shares, 0.0)
+        # One of each label from the start: no frequency is 0.
+        self._seen: dict[str, NDArray[np.int64]] = {}
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that examples are taken of."""
+        return tuple(self._shares)
+
+    def take(
+        self, examples: Examples, copies: NDArray[np.int64], rng: np.random.Generator
+    ) -> Iterator[tuple[str, NDArray[np.int64]]]:
+        """Yield task and rows; `copies` are the rows to choose from of the task of copies."""
+        rows = {
+            task: copies if task == COPIES.name else self._balanced(task, found.labels, rng)
+            for task, found in examples.tasks.items()
+        }
+        leading = len(rows.get(self._leading, ()))
+        for task, share in self._shares.items():
+            # What one span cannot give, others do: up to what a buffer would hold of the task.
+            most = self._sampling.buffer_size * share / sum(self._shares.values())
+            wanted = self._owed[task] + leading * share / self._shares[self._leading]
+            available = rows.get(task, np.zeros(0, np.int64))
+            taken = min(round(wanted), len(available))
+            self._owed[task] = min(wanted - taken, most)
+            yield task, rng.choice(available, taken, replace=False)
+
+    def _balanced(
+        self, task: str, labels: NDArray[np.int64], rng: np.random.Generator
+    ) -> NDArray[np.int64]:
+        """Draw rows so that rare answers are less rare."""
+        n = int(labels.max(initial=0)) + 1
+        seen = self._seen.get(task, np.zeros(0, np.int64))
+        seen = np.append(seen, np.ones(max(0, n - len(seen)), np.int64))
+        self._seen[task] = seen + np.bincount(labels, minlength=len(seen))
+        frequency = self._seen[task] / self._seen[task].sum()
+        kept = (_RARE / np.maximum(frequency, _RARE)) ** self._sampling.balance
+        return np.flatnonzero(rng.random(len(labels)) < kept[labels])
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +276,8 @@ class ExampleStream:
         saw it. None where every question counts as hard.
     shares
         Shares of its depth at which an ordered pass sees each span, one after another.
+    tasks
+        What an ordered pass asks about each span, one task after another.
     """
 
     paths: tuple[Path, ...]
@@ -146,12 +286,18 @@ class ExampleStream:
     triage: tuple[Triage, Triage] | None = None
     shares: tuple[float, ...] = (1.0,)
     evidence: EvidenceOptions = field(default_factory=EvidenceOptions)
+    tasks: tuple[str, ...] = (COPIES.name,)
 
     def __call__(self, rank: int, world_size: int, seed: int, skip: int) -> Iterator[Batch]:
         """Yield batches; worker `rank` of `world_size` sees its own order.
 
         `skip` batches already used before an interruption change the random stream instead of
         being made and thrown away.
+
+        Raises
+        ------
+        InputError
+            Where no span has an example to draw.
         """
         if self.sampling is not None:
             yield from self._shuffled(np.random.default_rng([seed, rank, skip]), self.sampling)
@@ -160,38 +306,42 @@ class ExampleStream:
                 yield from self._ordered(path, share)
 
     def _ordered(self, path: Path, share: float) -> Iterator[Batch]:
-        examples = make_examples(load_span(path), share, 0, self.evidence)
-        questions = examples.questions
-        for first in range(0, len(examples), self.batch_size):
-            chosen = np.arange(first, min(first + self.batch_size, len(examples)))
-            yield Batch(
-                images=questions.images(chosen),
-                tokens=questions.tokens(chosen),
-                features=questions.features[chosen],
-                likelihoods=questions.likelihoods[chosen],
-                task=np.full(len(chosen), TASK_NAMES.index(COPIES.name)),
-                labels=examples.labels[chosen],
-                weights=np.ones(len(chosen), np.float32),
-            )
+        examples = make_examples(load_span(path), share, 0, self.evidence, self.tasks)
+        for task, found in examples.tasks.items():
+            for first in range(0, len(found.labels), self.batch_size):
+                rows = np.arange(first, min(first + self.batch_size, len(found.labels)))
+                yield make_batch(examples, task, rows)
 
     def _shuffled(self, rng: np.random.Generator, sampling: Sampling) -> Iterator[Batch]:
-        pool: list[tuple[Examples, int]] = []
-        order: list[int] = []
-        while True:
-            while len(pool) < max(sampling.buffer_size, self.batch_size):
-                if not order:
-                    order = list(rng.permutation(len(self.paths)))
-                path = self.paths[order.pop()]
-                examples, kept = draw_examples(path, rng, sampling, self.evidence)
+        pool = _Pool(max(sampling.buffer_size, self.batch_size))
+        for batch in self._supply(rng, sampling):
+            put = 0
+            while put < len(batch):
+                put += pool.put(batch, put)
+                if pool.is_full:
+                    yield pool.take(rng, self.batch_size)
+
+    def _supply(self, rng: np.random.Generator, sampling: Sampling) -> Iterator[Batch]:
+        """Yield what is drawn from one span after another, in a new order each time round."""
+        supply = _Supply(sampling)
+        is_dry = False
+        while not is_dry:
+            is_dry = True
+            for number in rng.permutation(len(self.paths)).tolist():
+                path = self.paths[number]
+                examples, kept = draw_examples(
+                    load_span(path), rng, sampling, self.evidence, supply.tasks
+                )
                 kept = kept[self._is_wanted(path, examples.questions.about(kept), rng, sampling)]
-                pool += [(examples, int(index)) for index in kept]
-            # Swap-and-pop keeps the draw O(1); the pool holds reads, so it stays small.
-            batch = []
-            for _ in range(self.batch_size):
-                index = int(rng.integers(len(pool)))
-                pool[index], pool[-1] = pool[-1], pool[index]
-                batch.append(pool.pop())
-            yield _stack(batch)
+                weight = float(sampling.weights.get(path.parent.name, 1.0))
+                for task, rows in supply.take(examples, kept, rng):
+                    is_dry &= not len(rows)
+                    if len(rows):
+                        yield make_batch(examples, task, rows, weight, rng)
+        raise InputError(
+            f"the {len(self.paths)} files of examples have no question of the recipe's tasks "
+            f"({', '.join(supply.tasks)}); make more of them with varcall examples"
+        )
 
     def _is_wanted(
         self,
@@ -208,13 +358,56 @@ class ExampleStream:
         return is_hard | (rng.random(len(questions)) < sampling.easy_share)
 
 
-def _stack(batch: Sequence[tuple[Examples, int]]) -> Batch:
+def make_batch(
+    examples: Examples,
+    task: str,
+    rows: NDArray[np.int64],
+    weight: float = 1.0,
+    rng: np.random.Generator | None = None,
+) -> Batch:
+    """Draw the pictures and write the prompts of some rows of a task.
+
+    `rng` draws the words, as `models.prompt.write_tokens` says; None writes the plain prompts.
+    """
+    found, questions = examples.tasks[task], examples.questions
+    asked = found.question[rows]
+    others = found.other[rows].tolist() if TASKS[task].names_other_variant else None
     return Batch(
-        images=np.concatenate([e.questions.images(np.array([i])) for e, i in batch]),
-        tokens=np.concatenate([e.questions.tokens(np.array([i])) for e, i in batch]),
-        features=np.stack([e.questions.features[i] for e, i in batch]),
-        likelihoods=np.stack([e.questions.likelihoods[i] for e, i in batch]),
-        task=np.full(len(batch), TASK_NAMES.index(COPIES.name)),
-        labels=np.array([e.labels[i] for e, i in batch], np.int64),
-        weights=np.ones(len(batch), np.float32),
+        images=questions.images(asked),
+        tokens=questions.tokens(asked, task, others, rng),
+        features=questions.features[asked],
+        likelihoods=questions.likelihoods[asked],
+        task=np.full(len(rows), TASK_NAMES.index(task)),
+        labels=found.labels[rows],
+        weights=np.full(len(rows), weight, np.float32),
     )
+
+
+class _Pool:
+    """Examples in random order: pictures and words, so that no span stays in memory for them."""
+
+    def __init__(self, capacity: int) -> None:
+        self._free = np.arange(capacity)
+        self._capacity = capacity
+        self._columns: dict[str, NDArray[Any]] = {}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there is no room for more."""
+        return len(self._free) == 0
+
+    def put(self, batch: Batch, first: int) -> int:
+        """Copy the examples of a batch from `first` on, as far as there is room; count them."""
+        n = min(len(batch) - first, len(self._free))
+        for name in Batch.__slots__:
+            values = getattr(batch, name)
+            if name not in self._columns:
+                self._columns[name] = np.empty((self._capacity, *values.shape[1:]), values.dtype)
+            self._columns[name][self._free[:n]] = values[first : first + n]
+        self._free = self._free[n:]
+        return n
+
+    def take(self, rng: np.random.Generator, n: int) -> Batch:
+        """Take n examples at random out of a full pool."""
+        self._free = rng.choice(self._capacity, n, replace=False)
+        return Batch(**{name: column[self._free] for name, column in self._columns.items()})

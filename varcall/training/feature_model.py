@@ -17,6 +17,7 @@ from varcall.errors import InputError
 from varcall.evidence.features import FEATURES
 from varcall.output.atomic import AtomicOutput
 from varcall.training.examples import Sampling, draw_examples, half_of
+from varcall.training.spans import load_span
 from varcall.workers.pool import run_in_order
 
 _log = logging.getLogger(__name__)
@@ -57,9 +58,10 @@ class _Measurer:
 
     def call(self, path: Path) -> FeatureTable:
         parts = []
+        span = load_span(path)
         for draw in range(DRAWS):
             rng = np.random.default_rng([self._plan.seed, zlib.crc32(os.fsencode(path.name)), draw])
-            examples, kept = draw_examples(path, rng, self._plan.sampling)
+            examples, kept = draw_examples(span, rng, self._plan.sampling)
             asked = examples.questions
             columns = asked.features, asked.likelihoods, examples.labels
             parts.append(tuple(column[kept] for column in columns))

@@ -1,6 +1,6 @@
 """How many copies of each candidate allele the truth holds, whatever way truth spells it."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from pathlib import Path
@@ -157,31 +157,40 @@ def label_questions(
     unexplained truth are combined until they spell the truth's haplotype; where no combination
     does, those candidates are not certain.
     """
-    present, sure = _Labeller(sites, reference).label(truth)
-    held = present.sum(0)
-    copies = np.zeros(len(questions.site), np.int64)
-    certain = np.ones(len(questions.site), bool)
-    first = sites.alt_offset[questions.site]
-    for bit in range(int(np.diff(sites.alt_offset).max(initial=0))):
-        asked = np.flatnonzero(questions.alleles >> bit & 1)
-        copies[asked] += held[first[asked] + bit]
-        certain[asked] &= sure[first[asked] + bit]
-    return Labels(np.minimum(copies, 2), certain, present)
+    return Labeller(sites, questions, reference).label(truth)
 
 
-class _Labeller:
-    def __init__(self, sites: SiteArrays, reference: ReferenceArrays) -> None:
+class Labeller:
+    """Labels the questions of some sites by the truth of one person or of several."""
+
+    def __init__(
+        self, sites: SiteArrays, questions: QuestionArrays, reference: ReferenceArrays
+    ) -> None:
         self._reference = reference
-        self._alleles: list[Allele] = []
-        self._span: list[tuple[int, int]] = []
-        for site in range(len(sites.start)):
-            ref, alts = spell_alleles(sites, site, reference)
-            start = int(sites.start[site])
-            for part in split(start, ref, alts):
-                self._alleles.append(part)
-                self._span.append((start, int(sites.repeat_end[site])))
+        self._sites, self._questions = sites, questions
+        self._alleles = list(_alleles_of(sites, reference))
+        self._parts = [_parts(allele) for allele in self._alleles]
+        n_alts = np.diff(sites.alt_offset)
+        starts, ends = np.repeat(sites.start, n_alts), np.repeat(sites.repeat_end, n_alts)
+        self._span = list(zip(starts.tolist(), ends.tolist(), strict=True))
 
-    def label(self, truth: Sequence[TruthRecord]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    def label(self, truth: Sequence[TruthRecord]) -> Labels:
+        """Count the copies of each question's allele(s) in a truth, as `label_questions` does."""
+        present, sure = self._label_alts(truth)
+        held = present.sum(0)
+        sites, questions = self._sites, self._questions
+        copies = np.zeros(len(questions.site), np.int64)
+        certain = np.ones(len(questions.site), bool)
+        first = sites.alt_offset[questions.site]
+        for bit in range(int(np.diff(sites.alt_offset).max(initial=0))):
+            asked = np.flatnonzero(questions.alleles >> bit & 1)
+            copies[asked] += held[first[asked] + bit]
+            certain[asked] &= sure[first[asked] + bit]
+        return Labels(np.minimum(copies, 2), certain, present)
+
+    def _label_alts(
+        self, truth: Sequence[TruthRecord]
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Return which haplotype has which ALT (bool [2, a]) and which ALTs are certain."""
         haplotypes = [
             [allele for record in truth for allele in record.first],
@@ -190,8 +199,7 @@ class _Labeller:
         known = [set(haplotype) for haplotype in haplotypes]
         present = np.zeros((2, len(self._alleles)), bool)
         explained: set[Allele] = set()
-        for index, allele in enumerate(self._alleles):
-            parts = decompose(allele)
+        for index, parts in enumerate(self._parts):
             for side in (0, 1):
                 present[side, index] = all(part in known[side] for part in parts)
             if present[:, index].any():
@@ -315,6 +323,23 @@ class _Labeller:
     def _bases(self, start: int, end: int) -> str:
         codes, origin = self._reference
         return spell(codes[max(0, start - origin) : max(0, end - origin)])
+
+
+def _alleles_of(sites: SiteArrays, reference: ReferenceArrays) -> Iterator[Allele]:
+    """Yield the alleles of all sites' ALTs, trimmed."""
+    for site in range(len(sites.start)):
+        ref, alts = spell_alleles(sites, site, reference)
+        start = int(sites.start[site])
+        if len(ref) == 1 and max(map(len, alts)) == 1:
+            # By far the most, and with nothing to trim.
+            yield from (Allele(start, ref, alt) for alt in alts)
+        else:
+            yield from split(start, ref, alts)
+
+
+def _parts(allele: Allele) -> tuple[Allele, ...]:
+    """Take a trimmed allele apart into what truth may hold one by one."""
+    return decompose(allele) if len(allele.ref) == len(allele.alt) > 1 else (allele,)
 
 
 def _without_anchor(allele: Allele) -> tuple[int, int, str]:

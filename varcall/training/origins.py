@@ -10,17 +10,14 @@ from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays
 from varcall.errors import InputError
+from varcall.formats.simulated_origin import ARTEFACT_TAG, MOLECULE_TAG, START_TAG
 from varcall.reads.batch import ReadBatch
 
-# Values of the tag `mo`: the person's two haplotypes, another person, hidden copies from there on.
 UNKNOWN_MOLECULE = -1
-CONTAMINANT = 2
-FIRST_HIDDEN_COPY = 3
-# Bits of the tag `ak`.
-CHIMERA, ADAPTER, DUPLICATE = 1, 2, 4
-# A read placed further than this from where it belongs is wrongly mapped; clipped bases at its
-# beginning move a short read's start by less.
-MISPLACED_BY = 300
+_TAGS = MOLECULE_TAG, START_TAG, ARTEFACT_TAG
+# A read placed further than this from where its first aligned base belongs is wrongly mapped;
+# within it, an indel is spelled otherwise.
+MISPLACED_BY = 30
 
 
 class Origins(NamedTuple):
@@ -29,12 +26,12 @@ class Origins(NamedTuple):
     Attributes
     ----------
     molecule
-        int32 [n]: 0 or 1, the person's haplotypes; CONTAMINANT; hidden copies from
-        FIRST_HIDDEN_COPY on; UNKNOWN_MOLECULE of a real read.
+        int32 [n], what `varcall.formats.simulated_origin.MOLECULE_TAG` says; UNKNOWN_MOLECULE of a
+        real read.
     true_start
-        int32 [n], true start of the alignment (0-based), -1 where it is not known.
+        int32 [n], where the first aligned base comes from (0-based), -1 where it is not known.
     artefact
-        uint8 [n], bits CHIMERA, ADAPTER and DUPLICATE.
+        uint8 [n], the bits of ARTEFACT_TAG.
     """
 
     molecule: NDArray[np.int32]
@@ -73,17 +70,15 @@ def read_origins(path: Path, reference: Path, batch: ReadBatch) -> Origins:
     try:
         with pysam.AlignmentFile(str(path), reference_filename=str(reference)) as file:
             for read in file.fetch(batch.contig, batch.start, batch.end):
-                if read.has_tag("mo"):
+                if read.has_tag(MOLECULE_TAG):
                     name_hash = zlib.crc32((read.query_name or "").encode())
-                    molecule, true_start, artefact = (
-                        int(read.get_tag(tag)) for tag in ("mo", "tp", "ak")
-                    )
+                    molecule, true_start, artefact = (int(read.get_tag(tag)) for tag in _TAGS)
                     key = name_hash, read.flag, read.reference_start
                     tags[key] = molecule, true_start, artefact
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
-            f"cannot read the tags mo, tp, ak of {path} at {batch.contig}:{batch.start + 1}-"
-            f"{batch.end} ({error}); make the sample again with varcall simulate"
+            f"cannot read the tags {', '.join(_TAGS)} of {path} near {batch.contig}:"
+            f"{batch.start + 1} ({error}); make the sample again with varcall simulate"
         ) from None
     columns = batch.arrays.name_hash, batch.arrays.flag, batch.arrays.read_start
     keys = zip(*(column.tolist() for column in columns), strict=True)
@@ -92,13 +87,14 @@ def read_origins(path: Path, reference: Path, batch: ReadBatch) -> Origins:
     return Origins(found[:, 0].copy(), found[:, 1].copy(), found[:, 2].astype(np.uint8))
 
 
-def follow(origins: Origins, before: ReadArrays, after: ReadArrays) -> Origins:
-    """Return the origins of the same reads after they were realigned, which changes their order."""
-    moved = np.empty(len(before.flag), np.int64)
-    moved[_by_name(after)] = _by_name(before)
-    return origins.take(moved)
+def places_before(before: ReadArrays, after: ReadArrays) -> NDArray[np.int64]:
+    """Return where each read was before realignment put the same reads in another order.
 
-
-def _by_name(reads: ReadArrays) -> NDArray[np.int64]:
-    """Return an order of reads that their places have no part in: int64 [n]."""
-    return np.lexsort((reads.flag, reads.fragment))
+    Returns
+    -------
+    int64 [n]: read i of `after` is read number [i] of `before`.
+    """
+    # Their places are no help: realignment changes these.
+    places = np.empty(len(before.flag), np.int64)
+    places[np.lexsort((after.flag, after.fragment))] = np.lexsort((before.flag, before.fragment))
+    return places

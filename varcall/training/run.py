@@ -5,6 +5,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TypeVar
 
+from models.tasks import COPIES, TASK_NAMES
 from models.training.feature_model import TriageRecipe, attach
 from models.training.recipe import Recipe
 from models.training.train import FILES, WEIGHTS, TrainJob
@@ -66,8 +67,11 @@ def run_train(options: TrainOptions) -> Path:
     sampling = recipe_table(options.recipe, "examples", Sampling)
     data = tuple(path for folder in options.data for path in example_files(folder))
     _check_files(options)
+    asked = tuple(task for task in TASK_NAMES if sampling.tasks.get(task) or task == COPIES.name)
     evaluations = {
-        folder.name: ExampleStream(example_files(folder), recipe.batch_size, sampling=None)
+        folder.name: ExampleStream(
+            example_files(folder), recipe.batch_size, sampling=None, tasks=asked
+        )
         for folder in options.held_out
     }
     triage, halves = feature_models(

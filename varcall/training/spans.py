@@ -8,7 +8,7 @@ import json
 import os
 import zlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from pileup.arrays import ReadArrays, ReferenceArrays
 from varcall.errors import InputError
 from varcall.evidence.alleles import Allele
 from varcall.evidence.window import WINDOW_MARGIN, EvidenceReader, WindowReads
+from varcall.formats.simulated_origin import CONTAMINANT_SAMPLE
 from varcall.inputs.regions import Region
 from varcall.output.atomic import AtomicOutput
 from varcall.reads.batch import ReadBatch
@@ -28,9 +29,8 @@ from varcall.training.origins import UNKNOWN_MOLECULE, Origins, read_origins
 
 FORMAT_VERSION = 2
 SPAN_SUFFIX = ".safetensors"
-# Sample of a simulated truth VCF: the person whose fragments contaminate the library.
-CONTAMINANT_SAMPLE = "contaminant"
 _KEY = "varcall_span"
+_SIDES = ("first", "second")
 _ARRAYS = (*ReadArrays._fields, "reference", *Origins._fields)
 
 
@@ -91,7 +91,9 @@ def cut_span(
         return reference.fetch_string(contig, max(0, start), min(end, length))
 
     def truth_of(sample_name: int | str) -> tuple[TruthRecord, ...]:
-        return tuple(read_truth(sample.truth, contig, low, high, fetch, sample_name))
+        records = read_truth(sample.truth, contig, low, high, fetch, sample_name)
+        # Of two samples' records most are of one of them only.
+        return tuple(r for r in records if r.first or r.second or not r.known)
 
     loaded = reader.load(window)
     has_contaminant = has_sample(sample.truth, CONTAMINANT_SAMPLE)
@@ -127,9 +129,9 @@ def save_span(span: Span, path: Path) -> None:
         "end": window.end,
         "reference_start": window.reference.start,
         "profile": span.profile.to_mapping(),
-        "truth": [asdict(record) for record in span.truth],
+        "truth": _spell_records(span.truth),
         "confident": span.confident,
-        "contaminant": span.contaminant and [asdict(record) for record in span.contaminant],
+        "contaminant": None if span.contaminant is None else _spell_records(span.contaminant),
         "contamination": span.contamination,
     }
     arrays = reads.arrays._asdict() | span.origins._asdict()
@@ -176,12 +178,20 @@ def load_span(path: Path) -> Span:
     )
 
 
-def _truth_records(about: list[dict[str, Any]]) -> tuple[TruthRecord, ...]:
-    records = []
-    for record in about:
-        first, second = (tuple(Allele(**a) for a in record[side]) for side in ("first", "second"))
-        records.append(TruthRecord(**record | {"first": first, "second": second}))
-    return tuple(records)
+def _spell_records(records: Sequence[TruthRecord]) -> list[dict[str, Any]]:
+    """Write truth as JSON has it: tuples, since it is read again for each draw of the span."""
+    return [
+        {name: getattr(record, name) for name in TruthRecord.__slots__}
+        | {side: [astuple(allele) for allele in getattr(record, side)] for side in _SIDES}
+        for record in records
+    ]
+
+
+def _truth_records(about: Sequence[dict[str, Any]]) -> tuple[TruthRecord, ...]:
+    return tuple(
+        TruthRecord(**record | {side: tuple(Allele(*a) for a in record[side]) for side in _SIDES})
+        for record in about
+    )
 
 
 def span_name(reads: Path, window: Region) -> str:
