@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.feature_model.triage import Triage
+from models.prompt import Exemplar
 from models.tasks import COPIES, HAPLOTYPE, SAME_HAPLOTYPE, TASK_NAMES, TASKS
 from models.training.batch import Batch
 from varcall.errors import InputError
@@ -27,7 +28,8 @@ from varcall.training.task_labels import Known, TaskExamples, label_tasks
 CALIBRATION_SHARES = (1.0, 0.6, 0.35)
 # What truth alone tells: the other tasks need to know where each read comes from.
 _TASKS_OF_REAL_READS = (COPIES.name, SAME_HAPLOTYPE.name, HAPLOTYPE.name)
-# A label this rare, as a share of its task's, or rarer is always kept.
+# Rarer labels, by their share of their task's, are drawn as if they were as frequent as this: the
+# commoner ones would be left out for their sake.
 _RARE = 0.02
 
 
@@ -93,7 +95,10 @@ def make_examples(
     else:
         contaminant = None
         if span.contaminant is not None:
-            contaminant = labeller.label(span.contaminant).copies[chosen]
+            # Most libraries are clean.
+            contaminant = np.zeros(len(chosen), np.int64)
+            if span.contaminant:
+                contaminant = labeller.label(span.contaminant).copies[chosen]
         found = label_tasks(_known(span, asked, labels, contaminant), wanted)
     return Examples(questions_about(asked, span.profile), labels.copies, found)
 
@@ -154,10 +159,13 @@ class Sampling:
     tasks
         Share of the examples by task, relative to each other.
     balance
-        In the other tasks, answers that are commoner than _RARE are kept with the probability
-        (_RARE / frequency) ** balance: 0 keeps all, 1 makes all answers as frequent.
+        In the other tasks an answer is kept with the probability (frequency of the rarest one /
+        its own) ** balance: 0 keeps all, 1 makes all answers as frequent.
     weights
         Weight in the loss of the examples of a folder, by its name; 1 of those not named.
+    exemplar_share
+        Share of the draws of a task whose prompts show an example of it first, in words: another
+        question of the same span.
     """
 
     min_depth: float = 8.0
@@ -169,6 +177,7 @@ class Sampling:
     tasks: Mapping[str, float] = field(default_factory=lambda: {COPIES.name: 1.0})
     balance: float = 0.5
     weights: Mapping[str, float] = field(default_factory=dict)
+    exemplar_share: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse tasks that there are not, and shares that are none."""
@@ -255,7 +264,8 @@ class _Supply:
         seen = np.append(seen, np.ones(max(0, n - len(seen)), np.int64))
         self._seen[task] = seen + np.bincount(labels, minlength=len(seen))
         frequency = self._seen[task] / self._seen[task].sum()
-        kept = (_RARE / np.maximum(frequency, _RARE)) ** self._sampling.balance
+        rarest = max(_RARE, float(frequency.min()))
+        kept = (rarest / np.maximum(frequency, rarest)) ** self._sampling.balance
         return np.flatnonzero(rng.random(len(labels)) < kept[labels])
 
 
@@ -334,10 +344,13 @@ class ExampleStream:
                 )
                 kept = kept[self._is_wanted(path, examples.questions.about(kept), rng, sampling)]
                 weight = float(sampling.weights.get(path.parent.name, 1.0))
+                is_dry &= not any(len(found.labels) for found in examples.tasks.values())
                 for task, rows in supply.take(examples, kept, rng):
-                    is_dry &= not len(rows)
+                    exemplar = None
+                    if len(rows) > 1 and rng.random() < sampling.exemplar_share:
+                        exemplar, rows = exemplar_of(examples, task, int(rows[0])), rows[1:]
                     if len(rows):
-                        yield make_batch(examples, task, rows, weight, rng)
+                        yield make_batch(examples, task, rows, weight, rng, exemplar)
         raise InputError(
             f"the {len(self.paths)} files of examples have no question of the recipe's tasks "
             f"({', '.join(supply.tasks)}); make more of them with varcall examples"
@@ -364,23 +377,32 @@ def make_batch(
     rows: NDArray[np.int64],
     weight: float = 1.0,
     rng: np.random.Generator | None = None,
+    exemplar: Exemplar | None = None,
 ) -> Batch:
     """Draw the pictures and write the prompts of some rows of a task.
 
-    `rng` draws the words, as `models.prompt.write_tokens` says; None writes the plain prompts.
+    `rng` and `exemplar` are for the words, as `models.prompt.write_tokens` says; without them
+    prompts are plain.
     """
     found, questions = examples.tasks[task], examples.questions
     asked = found.question[rows]
     others = found.other[rows].tolist() if TASKS[task].names_other_variant else None
     return Batch(
         images=questions.images(asked),
-        tokens=questions.tokens(asked, task, others, rng),
+        tokens=questions.tokens(asked, task, others, rng, exemplar),
         features=questions.features[asked],
         likelihoods=questions.likelihoods[asked],
         task=np.full(len(rows), TASK_NAMES.index(task)),
         labels=found.labels[rows],
         weights=np.full(len(rows), weight, np.float32),
     )
+
+
+def exemplar_of(examples: Examples, task: str, row: int) -> Exemplar:
+    """Return a row of a task as an example in words."""
+    found = examples.tasks[task]
+    asked = examples.questions.alleles(int(found.question[row]))
+    return Exemplar(asked.ref, asked.alts, int(found.labels[row]))
 
 
 class _Pool:

@@ -202,10 +202,11 @@ class Labeller:
         for index, parts in enumerate(self._parts):
             for side in (0, 1):
                 present[side, index] = all(part in known[side] for part in parts)
-            if present[:, index].any():
-                explained.update(parts)
+        has_any = present.any(0)
+        for index in np.flatnonzero(has_any).tolist():
+            explained.update(self._parts[index])
         certain = self._certain_at_first(truth)
-        unmatched = [index for index in range(len(self._alleles)) if not present[:, index].any()]
+        unmatched = np.flatnonzero(~has_any).tolist()
         missed = sorted({a for side in haplotypes for a in side} - explained)
         for candidates, span in self._clusters(unmatched, missed):
             answer = self._respell(candidates, span, truth, present)

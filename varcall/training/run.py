@@ -65,6 +65,7 @@ def run_train(options: TrainOptions) -> Path:
     recipe = Recipe.from_file(options.recipe).on(options.device)
     kept = _kept_weights(recipe, options)
     sampling = recipe_table(options.recipe, "examples", Sampling)
+    _check_weights(sampling, options)
     data = tuple(path for folder in options.data for path in example_files(folder))
     _check_files(options)
     asked = tuple(task for task in TASK_NAMES if sampling.tasks.get(task) or task == COPIES.name)
@@ -102,6 +103,15 @@ def run_train(options: TrainOptions) -> Path:
         attach(triage, weights, held_out, options.device)
     export(weights)
     return weights
+
+
+def _check_weights(sampling: Sampling, options: TrainOptions) -> None:
+    """See that every folder that counts more or less is there."""
+    if unknown := set(sampling.weights) - {folder.name for folder in options.data}:
+        raise InputError(
+            f"{options.recipe} has weights of folders that no --data names: "
+            f"{', '.join(sorted(unknown))}"
+        )
 
 
 def _check_files(options: TrainOptions) -> None:

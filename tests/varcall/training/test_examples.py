@@ -1,14 +1,27 @@
+from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from models.prompt import decode
+from models.tasks import TASK_NAMES, TASKS
+from models.training.batch import Batch
 from varcall.errors import InputError, UsageError
 from varcall.evidence.features import N_FEATURES
 from varcall.simulate import SimulatedSample
-from varcall.training.examples import ExampleStream, Sampling, make_examples
+from varcall.training.examples import (
+    ExampleStream,
+    Sampling,
+    exemplar_of,
+    make_batch,
+    make_examples,
+)
 from varcall.training.make_examples import ExamplesOptions, run_examples
-from varcall.training.spans import load_span
+from varcall.training.origins import unknown_origins
+from varcall.training.spans import load_span, save_span
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +99,117 @@ def test_one_pass_sees_each_span_at_several_depths(spans: list[Path]) -> None:
         for share in shares
     ]
     np.testing.assert_array_equal(seen, np.concatenate(expected))
+
+
+def shares_of(tasks: NDArray[np.int64]) -> dict[str, float]:
+    counts = np.bincount(tasks, minlength=len(TASK_NAMES)) / len(tasks)
+    return dict(zip(TASK_NAMES, counts.tolist(), strict=True))
+
+
+def drawn(stream: ExampleStream, count: int) -> list[Batch]:
+    return list(islice(stream(0, 1, 7, 0), count))
+
+
+def test_one_pass_asks_every_task_in_turn(spans: list[Path]) -> None:
+    stream = ExampleStream(tuple(spans[:2]), 5, None, tasks=TASK_NAMES)
+    batches = list(stream(0, 1, 0, 0))
+    assert all(len(set(batch.task.tolist())) == 1 for batch in batches)
+    found = np.concatenate([batch.task for batch in batches])
+    labelled = [make_examples(load_span(p), 1.0, 0, tasks=TASK_NAMES).tasks for p in spans[:2]]
+    for number, task in enumerate(TASK_NAMES):
+        expected = sum(len(tasks[task].labels) for tasks in labelled)
+        assert (found == number).sum() == expected > 0
+    for batch in batches:
+        assert batch.labels.max() < len(TASKS[TASK_NAMES[batch.task[0]]].options)
+
+
+def test_examples_keep_the_shares_of_the_tasks(spans: list[Path]) -> None:
+    shares = {"copies": 0.5, "cause": 0.2, "share": 0.2, "haplotype": 0.1}
+    stream = ExampleStream(tuple(spans), 8, Sampling(buffer_size=16, tasks=shares))
+    found = shares_of(np.concatenate([batch.task for batch in drawn(stream, 40)]))
+    for task, share in (shares | {"same_haplotype": 0.0}).items():
+        assert found[task] == pytest.approx(share, abs=0.07)
+
+
+def test_a_task_can_be_trained_on_alone(spans: list[Path]) -> None:
+    stream = ExampleStream(tuple(spans), 8, Sampling(buffer_size=16, tasks={"haplotype": 1.0}))
+    assert shares_of(np.concatenate([b.task for b in drawn(stream, 4)]))["haplotype"] == 1
+
+
+def test_rare_answers_are_drawn_more_often(spans: list[Path]) -> None:
+    """Most candidates of the sample are real."""
+    real = []
+    for balance in (0.0, 1.0):
+        sampling = Sampling(buffer_size=16, tasks={"cause": 1.0}, balance=balance)
+        batches = drawn(ExampleStream(tuple(spans), 8, sampling), 30)
+        real.append(np.mean(np.concatenate([batch.labels for batch in batches]) == 0))
+    assert real[1] < real[0] - 0.15
+
+
+def test_a_folder_can_count_more(spans: list[Path]) -> None:
+    sampling = Sampling(buffer_size=8, weights={spans[0].parent.name: 2.5, "other": 9.0})
+    assert set(drawn(ExampleStream(tuple(spans), 8, sampling), 1)[0].weights) == {2.5}
+    sampling = Sampling(buffer_size=8, weights={"other": 9.0})
+    assert set(drawn(ExampleStream(tuple(spans), 8, sampling), 1)[0].weights) == {1.0}
+
+
+def test_training_draws_words_and_evaluation_does_not(spans: list[Path]) -> None:
+    """Of one question, so that only the words can differ."""
+    examples = make_examples(load_span(spans[0]), 1.0, 0)
+    once = np.zeros(8, np.int64)
+    plain = examples.questions.tokens(once)
+    np.testing.assert_array_equal(make_batch(examples, "copies", once).tokens, plain)
+    varied = make_batch(examples, "copies", once, rng=np.random.default_rng(1)).tokens
+    assert len({row.tobytes() for row in varied}) > 4
+    batches = drawn(ExampleStream(tuple(spans[:1]), 8, Sampling(buffer_size=8)), 4)
+    written = np.concatenate([batch.tokens for batch in batches])
+    known = {row.tobytes() for row in examples.questions.tokens()}
+    assert any(row.tobytes() not in known for row in written)
+
+
+def test_some_prompts_show_an_example_first(spans: list[Path]) -> None:
+    texts = {}
+    for share in (0.0, 1.0):
+        stream = ExampleStream(tuple(spans), 8, Sampling(buffer_size=8, exemplar_share=share))
+        texts[share] = [decode(row) for batch in drawn(stream, 4) for row in batch.tokens]
+    examples = make_examples(load_span(spans[0]), 1.0, 0)
+    start = exemplar_of(examples, "copies", 0).text("copies").split()[0]
+    assert not any(start in text for text in texts[0.0])
+    assert np.mean([start in text for text in texts[1.0]]) > 0.5
+
+
+def test_real_reads_cannot_be_asked_for_causes(spans: list[Path], tmp_path: Path) -> None:
+    span = load_span(spans[0])
+    real = replace(span, origins=unknown_origins(len(span.window.reads)))
+    path = tmp_path / "real.safetensors"
+    save_span(real, path)
+    stream = ExampleStream((path,), 8, Sampling(buffer_size=8, tasks={"cause": 1.0}))
+    with pytest.raises(InputError, match=r"no question.*cause.*varcall examples"):
+        next(stream(0, 1, 7, 0))
+    mixed = Sampling(buffer_size=8, tasks={"copies": 0.5, "cause": 0.5}, balance=0.0)
+    batches = drawn(ExampleStream((path, spans[1]), 8, mixed), 20)
+    # What the real span cannot give, the simulated one does as far as it has it.
+    assert shares_of(np.concatenate([b.task for b in batches]))["cause"] > 0.25
+
+
+def test_a_recipe_of_unknown_tasks_is_refused() -> None:
+    with pytest.raises(InputError, match=r"unknown tasks: colour"):
+        Sampling(tasks={"copies": 1.0, "colour": 1.0})
+    with pytest.raises(InputError, match="at least 0"):
+        Sampling(tasks={"copies": 0.0})
+
+
+def test_spans_come_back_as_they_were(spans: list[Path], tmp_path: Path) -> None:
+    span = load_span(spans[0])
+    phased = [replace(record, phase_set="12") for record in span.truth]
+    changed = replace(span, truth=tuple(phased), contaminant=span.truth[:1], contamination=None)
+    save_span(changed, tmp_path / "x.safetensors")
+    again = load_span(tmp_path / "x.safetensors")
+    assert again.truth == changed.truth
+    assert again.contaminant == changed.contaminant
+    assert again.contamination is None
+    for before, after in zip(span.origins, again.origins, strict=True):
+        np.testing.assert_array_equal(before, after)
 
 
 def test_other_files_are_refused(tmp_path: Path) -> None:

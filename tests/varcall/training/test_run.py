@@ -28,6 +28,14 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_weights_of_absent_folders_are_refused(tmp_path: Path) -> None:
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[train]\nsteps = 1\n[examples.weights]\nreal = 2.0\n")
+    options = TrainOptions(recipe=recipe, data=(tmp_path,), output=tmp_path / "out")
+    with pytest.raises(InputError, match=r"folders that no --data names: real"):
+        run_train(options)
+
+
 def test_without_steps_weights_are_kept_and_the_rest_is_fitted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
