@@ -154,12 +154,12 @@ def load_span(path: Path) -> Span:
         tensors = load(content)
         header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
         about = json.loads(header["__metadata__"][_KEY])
-        arrays = {name: tensors[name] for name in _ARRAYS}
         if about["version"] != FORMAT_VERSION:
             raise InputError(
                 f"{path} has examples of format {about['version']}, not {FORMAT_VERSION}; "
                 f"make them again with varcall examples"
             )
+        arrays = {name: tensors[name] for name in _ARRAYS}
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise InputError(f"{path} is no file of varcall examples ({error})") from None
     reference = ReferenceArrays(arrays.pop("reference"), about["reference_start"])

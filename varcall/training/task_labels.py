@@ -108,7 +108,7 @@ class Known:
     origins, misplaced
         Of the evidence's reads, in their order; `misplaced` bool [n].
     haplotypes
-        int8 [observations]: 1 or 2, the haplotype that the caller gives the read; 0 none.
+        uint8 [observations]: 1 or 2, the haplotype that the caller gives the read; 0 none.
     contaminant
         int64 [q], copies that the contaminating person has; None where nobody knows.
     contamination

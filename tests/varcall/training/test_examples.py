@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from safetensors.numpy import save
 
 from models.prompt import decode
 from models.tasks import TASK_NAMES, TASKS
@@ -216,6 +217,14 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(b"\x00" * 64)
     with pytest.raises(InputError, match="no file of varcall examples"):
+        load_span(path)
+
+
+def test_examples_of_an_earlier_version_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.safetensors"
+    about = {"varcall_span": '{"version": 1}'}
+    path.write_bytes(save({"bases": np.zeros(1, np.uint8)}, metadata=about))
+    with pytest.raises(InputError, match=r"format 1, not \d; make them again"):
         load_span(path)
 
 
