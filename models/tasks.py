@@ -155,6 +155,19 @@ ANSWERS: tuple[str, ...] = tuple(
 """The answers of all tasks, in the order of the network's logits; tasks may share some."""
 
 
+def find_task(question: str) -> Task | None:
+    """Return the task that a question in words is of; None where it is none of the grammar's.
+
+    Case, spacing and a missing question mark do not matter.
+    """
+    wanted = _plain(question)
+    return next((task for task in TASKS.values() if wanted in map(_plain, task.questions)), None)
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.lower().split()).rstrip("?. ")
+
+
 def answer_columns(task: str) -> tuple[int, ...]:
     """Return where the options of a task stand among `ANSWERS`."""
     return tuple(ANSWERS.index(option) for option in TASKS[task].options)

@@ -46,6 +46,11 @@ OPTIONS = {
         "output": "output",
         "neither": "position alt kind sample haploid_contigs",
     },
+    "ask": {
+        "input": "reads reference index model",
+        "output": "",
+        "neither": "question position alt task other sample haploid_contigs",
+    },
     "merge": {"input": "inputs", "output": "output", "neither": "output_type"},
     "eval": {
         "input": "truth query reference confident bed_regions stratification sdf",

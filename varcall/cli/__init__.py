@@ -14,6 +14,7 @@ import typer
 
 from models.errors import ModelError
 from varcall import __version__
+from varcall.cli.ask import ask
 from varcall.cli.call import call
 from varcall.cli.check import check
 from varcall.cli.demo import demo
@@ -67,7 +68,9 @@ def _root(
 
 
 # In the order of a user's needs, which is the order of `varcall --help`.
-COMMANDS = (call, check, profile, show, merge, eval_, simulate, spike, examples, train, demo)
+COMMANDS = (
+    call, check, profile, show, ask, merge, eval_, simulate, spike, examples, train, demo,
+)  # fmt: skip
 for _command in COMMANDS:
     app.command(_command.__name__.rstrip("_"))(_command)
 

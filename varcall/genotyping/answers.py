@@ -1,5 +1,6 @@
 """The answers to a window's questions: the feature model's where it is sure, else with pictures."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,7 +12,7 @@ from models.feature_model.triage import Triage
 from models.inference.engine import Engine, load_engine
 from models.inference.rounding import rounded
 from models.quality_map import QualityMap
-from models.tasks import COPIES
+from models.tasks import COPIES, TASKS
 from models.weights.weights_file import load_triage
 from pileup.spec import SPEC
 from varcall.clock import Clock, no_clock
@@ -62,30 +63,48 @@ class CallingModel:
         """
         everything = np.arange(len(questions))
         if self.triage is None:
-            pictured = self._ask(questions, everything, clock)
+            pictured = self.ask(questions, everything, COPIES.name, clock=clock)
             return Answers(self.quality_map.apply(pictured), everything)
         with clock("triage"):
             answers = self.triage.predict(questions.features, questions.likelihoods)
             unsure = everything if self.every_picture else everything[~self.triage.is_sure(answers)]
-        pictured = self._ask(questions, unsure, clock)
+        pictured = self.ask(questions, unsure, COPIES.name, clock=clock)
         answers[unsure] = self.triage.pool(pictured, answers[unsure])
         return Answers(self.quality_map.apply(answers), unsure)
 
-    def _ask(
-        self, questions: Questions, asked: NDArray[np.int64], clock: Clock
+    def ask(
+        self,
+        questions: Questions,
+        asked: NDArray[np.int64],
+        task: str,
+        others: Sequence[int] | None = None,
+        clock: Clock = no_clock,
     ) -> NDArray[np.float32]:
-        answers = np.empty((len(asked), 3), np.float32)
+        """Ask the network alone, with a picture: float32 [n, options of the task].
+
+        Parameters
+        ----------
+        asked
+            Which questions, n of them.
+        task
+            Name of the task.
+        others
+            Where the task names a second variant: the question about it, one for each.
+        clock
+            Times the stages "prompts", "images" and "model".
+        """
+        answers = np.empty((len(asked), len(TASKS[task].options)), np.float32)
         for first in range(0, len(asked), self.batch_size):
             batch = slice(first, first + self.batch_size)
             chosen = asked[batch]
             with clock("prompts"):
-                tokens = questions.tokens(chosen)
+                tokens = questions.tokens(chosen, task, others and others[batch])
             with clock("images"):
                 images = questions.images(chosen)
             with clock("model"):
                 features, counted = questions.features[chosen], questions.likelihoods[chosen]
                 answers[batch] = rounded(
-                    self.engine.predict(images, tokens, features, counted, COPIES.name)
+                    self.engine.predict(images, tokens, features, counted, task)
                 )
         return answers
 

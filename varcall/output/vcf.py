@@ -42,6 +42,8 @@ _FIXED_HEADER = """\
 ##FILTER=<ID=RefCall,Description="Genotype is homozygous reference">
 ##FILTER=<ID=LowQual,Description="QUAL is below the threshold">
 ##FILTER=<ID=NoCall,Description="No genotype can be called">
+##INFO=<ID=CAUSE,Number=1,Type=String,Description="Why reads show ALT, where FILTER is not PASS">
+##INFO=<ID=CAUSEP,Number=1,Type=Float,Description="Probability of CAUSE">
 ##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">
 ##FORMAT=<ID=GQ,Number=1,Type=Integer,Description="Phred probability that GT is wrong">
 ##FORMAT=<ID=DP,Number=1,Type=Integer,Description="Fragments that cover POS, scaled where capped">
@@ -106,6 +108,8 @@ class VariantRecord(NamedTuple):
     phase_set
         0-based start of the first site that `gt` is phased with, its alleles then in the order of
         the haplotypes; None where it is not phased.
+    cause
+        Why reads show ALT, in words, and the probability of that; None where it was not asked.
     """
 
     contig: str
@@ -123,6 +127,7 @@ class VariantRecord(NamedTuple):
     pl: tuple[int, ...]
     gl: tuple[float, ...] | None = None
     phase_set: int | None = None
+    cause: tuple[str, float] | None = None
 
     @property
     def vaf(self) -> tuple[float, ...]:
@@ -151,12 +156,18 @@ def format_record(record: VariantRecord) -> str:
     if record.phase_set is not None:
         names += ":PS"
         likelihoods += f":{vcf_pos(record.phase_set)}"
+    info = "." if record.cause is None else _cause_text(*record.cause)
     return (
         f"{record.contig}\t{vcf_pos(record.start)}\t.\t{record.ref}\t{','.join(record.alts)}\t"
-        f"{record.qual:g}\t{record.filter}\t.\t{names}\t{gt}:{record.gq}:{record.dp}:"
+        f"{record.qual:g}\t{record.filter}\t{info}\t{names}\t{gt}:{record.gq}:{record.dp}:"
         f"{_integers(record.ad)}:{_integers(record.adf)}:{_integers(record.adr)}:{vaf}:"
         f"{likelihoods}\n"
     )
+
+
+def _cause_text(cause: str, probability: float) -> str:
+    # An INFO value has no spaces (VCF 4.3, section 1.6.1.8).
+    return f"CAUSE={cause.strip().replace(' ', '_')};CAUSEP={round(probability, 3):g}"
 
 
 def line_key(line: str) -> tuple[str, LineKey]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.prompt import decode
+from models.tasks import COPIES
 from varcall.evidence.window import Evidence, EvidenceReader
 from varcall.genotyping.answers import CallingModel
 from varcall.genotyping.questions import AskedAlleles, Questions, questions_about
@@ -35,7 +36,8 @@ class Asked:
     features
         float32 [N_FEATURES], in the order of `varcall.evidence.features.FEATURES`.
     answer
-        P of 0, 1 and 2 copies.
+        P of each option of the task; of "copies", as a call takes it: the feature model's where it
+        is sure.
     """
 
     alleles: AskedAlleles
@@ -71,16 +73,38 @@ class Viewer:
         evidence = self._reader.read(window)
         return questions_about(evidence, plan.profile, plan.ploidy_of(window.contig))
 
-    def ask(self, questions: Questions, chosen: NDArray[np.int64]) -> list[Asked]:
-        """Put the chosen questions to the model."""
-        asked = questions.about(chosen)
-        if not len(asked):
+    def ask(
+        self,
+        questions: Questions,
+        chosen: NDArray[np.int64],
+        task: str = COPIES.name,
+        other: int | None = None,
+    ) -> list[Asked]:
+        """Put the chosen questions to the model.
+
+        Parameters
+        ----------
+        task
+            Name of the task, of `models.tasks.TASKS`.
+        other
+            Where the task names a second variant: the question that is about it.
+        """
+        if not len(chosen):
             return []
-        answers = self._model.answer(asked).probabilities.tolist()
-        columns = zip(asked.images(), asked.tokens(), asked.features, answers, strict=True)
+        others = None if other is None else [other] * len(chosen)
+        if task == COPIES.name:
+            answers = self._model.answer(questions.about(chosen)).probabilities
+        else:
+            answers = self._model.ask(questions, chosen, task, others)
+        tokens = questions.tokens(chosen, task, others)
+        columns = zip(
+            chosen.tolist(), questions.images(chosen), tokens, answers.tolist(), strict=True
+        )
         return [
-            Asked(asked.alleles(row), image, decode(tokens), features, tuple(answer))
-            for row, (image, tokens, features, answer) in enumerate(columns)
+            Asked(
+                questions.alleles(row), image, decode(words), questions.features[row], tuple(answer)
+            )
+            for row, image, words, answer in columns
         ]
 
 

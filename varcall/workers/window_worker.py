@@ -14,6 +14,7 @@ from models.inference.deferred import DeferredEngine
 from models.inference.engine import Engine, load_engine
 from models.network.memory import keep_freed_memory
 from models.registry import BUNDLED_SHA256, weights_path
+from models.tasks import CAUSE
 from pileup.kernels.candidates.count import count_alleles
 from varcall.evidence.candidates import spell_alts
 from varcall.evidence.observations import count_covering
@@ -27,10 +28,10 @@ from varcall.genotyping.genotype import (
     site_record,
 )
 from varcall.genotyping.overlaps import CalledSite, JointCall, genotype_overlaps
-from varcall.genotyping.questions import questions_about
+from varcall.genotyping.questions import Questions, questions_about
 from varcall.inputs.open import Inputs
 from varcall.inputs.regions import Region
-from varcall.output.vcf import format_record
+from varcall.output.vcf import PASS, VariantRecord, format_record
 from varcall.reads.batch import ReadBatch
 from varcall.reads.library_profile import LibraryProfile
 from varcall.workers.shared_engine import EngineAddress
@@ -39,6 +40,11 @@ STAGES = (
     "read", "realign", "candidates", "haplotypes", "features", "triage", "prompts", "images",
     "model", "genotype",
 )  # fmt: skip
+
+
+MIN_CAUSE_VAF = 0.15
+"""Where at least this share of the reads shows ALT a refused variant is plain in a viewer, and so
+worth a picture: the model is asked why it was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +147,10 @@ class Worker:
             called = sorted([*called, *beyond], key=lambda site: site.number)
         with result.timed("genotype"):
             joint = genotype_overlaps(evidence, called, ploidy)
-            result.lines = list(self._records(reads, evidence, answered, joint, ploidy))
+            records = list(self._records(reads, evidence, answered, joint, ploidy))
+        records = self._with_causes(records, answered, result)
+        with result.timed("genotype"):
+            result.lines = list(map(format_record, records))
         result.sites = len(result.lines)
         result.questions = len(evidence.questions.site)
         return result
@@ -156,7 +165,32 @@ class Worker:
             n_alts = np.diff(evidence.sites.alt_offset)[sites]
             calls = call_all_genotypes(answers.probabilities, firsts, n_alts, ploidy=ploidy)
             shown = np.split(answers.probabilities, firsts[1:])
-        return _Answered(sites.tolist(), calls, shown, len(answers.pictured))
+        return _Answered(
+            questions, sites.tolist(), firsts.tolist(), calls, shown, len(answers.pictured)
+        )
+
+    def _with_causes(
+        self, records: Sequence[VariantRecord], answered: "_Answered", result: WindowResult
+    ) -> list[VariantRecord]:
+        """Say of refused variants that are plain to see why their reads differ."""
+        plain = [
+            number
+            for number, record in enumerate(records)
+            if record.filter != PASS and max(record.vaf) >= MIN_CAUSE_VAF
+        ]
+        if not plain:
+            return list(records)
+        # Of several ALTs, the one that most reads show.
+        asked = np.array(
+            [answered.firsts[number] + _commonest_alt(answered, number) for number in plain]
+        )
+        answers = self._model.ask(answered.questions, asked, CAUSE.name, clock=result.timed)
+        told = list(records)
+        for number, answer in zip(plain, answers, strict=True):
+            best = int(answer.argmax())
+            told[number] = told[number]._replace(cause=(CAUSE.options[best], float(answer[best])))
+        result.pictures += len(plain)
+        return told
 
     def _around(
         self, evidence: Evidence, window: Region, called: Sequence[CalledSite]
@@ -179,7 +213,7 @@ class Worker:
         answered: "_Answered",
         joint: Mapping[int, JointCall],
         ploidy: int,
-    ) -> Iterator[str]:
+    ) -> Iterator[VariantRecord]:
         sites = evidence.sites
         starts = sites.start.tolist()
         low, high = min(starts), int((sites.start + sites.ref_length).max())
@@ -205,13 +239,18 @@ class Worker:
             if site in joint:
                 factor = batch.depth_factor(start)
                 shows, call = joint[site].applied(shows, call, depth_factor=factor, ploidy=ploidy)
-            yield format_record(site_record(shows, call, self._plan.genotype))
+            yield site_record(shows, call, self._plan.genotype)
 
 
 class _Answered(NamedTuple):
-    """Sites by number, each with its call, its answers (float32 [questions, 3]); pictures drawn."""
+    """Questions, and sites by number, each with its call, its answers (float32 [questions, 3]).
 
+    `firsts` is the first question of each site, `pictures` how many were drawn.
+    """
+
+    questions: Questions
     sites: list[int]
+    firsts: list[int]
     calls: list[GenotypeCall]
     answers: list[NDArray[np.float32]]
     pictures: int
@@ -223,6 +262,14 @@ class _Answered(NamedTuple):
             for site, call, answers in zip(self.sites, self.calls, self.answers, strict=True)
             if any(call.alleles)
         ]
+
+
+def _commonest_alt(answered: _Answered, number: int) -> int:
+    """Return which ALT of a site, counted from 0, most reads show; the questions have its mask."""
+    evidence = answered.questions.evidence
+    site = answered.sites[number]
+    first, last = evidence.sites.alt_offset[site : site + 2]
+    return int(evidence.sites.alt_count[first:last].argmax())
 
 
 def model_of(plan: WorkerPlan) -> CallingModel:
