@@ -25,7 +25,7 @@ from varcall.output.atomic import AtomicOutput
 from varcall.reads.batch import ReadBatch
 from varcall.reads.library_profile import LibraryProfile
 from varcall.training.labels import TruthRecord, has_sample, read_truth
-from varcall.training.origins import UNKNOWN_MOLECULE, Origins, read_origins
+from varcall.training.origins import Origins, read_origins
 
 FORMAT_VERSION = 2
 SPAN_SUFFIX = ".safetensors"
