@@ -67,13 +67,19 @@ def read_origins(path: Path, reference: Path, batch: ReadBatch) -> Origins:
         Where the file cannot be read, or a tag holds no number.
     """
     tags: dict[tuple[int, int, int], tuple[int, int, int]] = {}
+    unknown = UNKNOWN_MOLECULE, -1, 0
     try:
         with pysam.AlignmentFile(str(path), reference_filename=str(reference)) as file:
             for read in file.fetch(batch.contig, batch.start, batch.end):
                 if read.has_tag(MOLECULE_TAG):
                     name_hash = zlib.crc32((read.query_name or "").encode())
-                    molecule, true_start, artefact = (int(read.get_tag(tag)) for tag in _TAGS)
                     key = name_hash, read.flag, read.reference_start
+                    # A spiked read has a molecule, but no place of its own.
+                    told = dict(read.get_tags())
+                    molecule, true_start, artefact = (
+                        int(told.get(tag, default))
+                        for tag, default in zip(_TAGS, unknown, strict=True)
+                    )
                     tags[key] = molecule, true_start, artefact
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
@@ -82,19 +88,22 @@ def read_origins(path: Path, reference: Path, batch: ReadBatch) -> Origins:
         ) from None
     columns = batch.arrays.name_hash, batch.arrays.flag, batch.arrays.read_start
     keys = zip(*(column.tolist() for column in columns), strict=True)
-    unknown = UNKNOWN_MOLECULE, -1, 0
     found = np.array([tags.get(key, unknown) for key in keys], np.int32).reshape(-1, 3)
     return Origins(found[:, 0].copy(), found[:, 1].copy(), found[:, 2].astype(np.uint8))
 
 
 def places_before(before: ReadArrays, after: ReadArrays) -> NDArray[np.int64]:
-    """Return where each read was before realignment put the same reads in another order.
+    """Return where each read was before realignment changed the order of reads, or left some out.
+
+    Reads of one fragment and one flag count as the same: they are of one molecule.
 
     Returns
     -------
     int64 [n]: read i of `after` is read number [i] of `before`.
     """
     # Their places are no help: realignment changes these.
-    places = np.empty(len(before.flag), np.int64)
-    places[np.lexsort((after.flag, after.fragment))] = np.lexsort((before.flag, before.fragment))
-    return places
+    known, wanted = (
+        reads.fragment.astype(np.int64) << 16 | reads.flag for reads in (before, after)
+    )
+    order = np.argsort(known, kind="stable")
+    return np.asarray(order[np.searchsorted(known[order], wanted)], np.int64)
