@@ -162,7 +162,7 @@ class PromptContext:
             assay=_known(f" {assay}", ASSAYS),
             platform=_known(f" {profile.platform.lower()}", PLATFORMS),
             seen_platform=_known(f" {profile.looks_like}", PLATFORMS),
-            basecaller=_basecaller_word(profile.basecaller),
+            basecaller=basecaller_word(profile.basecaller),
             pairing=PAIRINGS[0] if profile.paired else PAIRINGS[1],
             read_length=_nearest(profile.read_length, READ_LENGTHS, READ_LENGTH_WORDS),
             depth=_nearest(profile.depth, DEPTHS, DEPTH_WORDS),
@@ -202,8 +202,8 @@ def _percent_word(rate: float) -> str:
     return _nearest(max(100 * rate, PERCENTS[0]), PERCENTS, PERCENT_WORDS)
 
 
-def _basecaller_word(name: str) -> str:
-    """Return the word of a model's name, such as dna_r10.4.1_e8.2_400bps_sup@v5.0.0."""
+def basecaller_word(name: str) -> str:
+    """Return the word for a basecalling model's name, as dna_r10.4.1_e8.2_400bps_sup@v5.0.0."""
     parts = re.findall("[a-z]+", name.lower())
     return next((word for word in BASECALLERS if word.strip() in parts), UNKNOWN)
 

@@ -42,6 +42,7 @@ from varcall.output.provenance import ModelIdentity, header_lines, normalised_co
 from varcall.output.vcf import HeaderContig, HeaderShard, OutputType, VcfHeader, open_vcf
 from varcall.reads.batch import TILE, ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
+from varcall.reads.seen_libraries import compared_with_training
 from varcall.workers.finished_windows import FILES, Compute, FinishedWindows, fingerprint
 from varcall.workers.schedule import call_windows
 from varcall.workers.timings import Timings
@@ -162,7 +163,8 @@ def _results(
 
 
 def plan_worker(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -> WorkerPlan:
-    """Return what the workers of a run are given."""
+    """Return what the workers of a run are given; warn where the library is unusual."""
+    profile = compared_with_training(profile, options.model, inputs)
     return WorkerPlan(
         inputs=inputs,
         evidence=EvidenceOptions(

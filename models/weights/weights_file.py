@@ -1,15 +1,17 @@
 """A weights file, and the ONNX files beside it, read without torch."""
 
 import hashlib
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
 
 from models.card import ModelCard
 from models.errors import ModelError
@@ -83,6 +85,40 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     """
     with _opened(path) as file:
         return {name: _tensor(file, name) for name in file.keys() if not name.startswith(PREFIX)}
+
+
+def read_training(path_or_name: str | Path) -> dict[str, Any]:
+    """Return what the card of a weights file, or of bundled weights, says of the training.
+
+    Nothing else of the file is looked at, so this takes no time.
+
+    Raises
+    ------
+    ModelError
+        When the file is of another kind or damaged.
+    """
+    path, _ = weights_path(path_or_name)
+    check_suffix(path)
+    with _opened(path) as file:
+        try:
+            return dict(json.loads((file.metadata() or {}).get("training", "{}")))
+        except (TypeError, ValueError) as error:
+            raise ModelError(f"its metadata is broken: {error!r}.") from error
+
+
+def with_training(path: Path, training: Mapping[str, Any]) -> bytes:
+    """Return a weights file whose card says more of the training; the tensors stay as they are.
+
+    Raises
+    ------
+    ModelError
+        As `read_weights` does.
+    """
+    with _opened(path) as file:
+        card = ModelCard.from_metadata(file.metadata() or {})
+        tensors = {name: _tensor(file, name) for name in file.keys()}
+    card = replace(card, training={**card.training, **training})
+    return save(tensors, card.to_metadata())
 
 
 def load_triage(path_or_name: str | Path) -> Triage | None:
@@ -184,6 +220,8 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, "numpy") as file:
             yield file
+    except OSError as error:
+        raise ModelError(f"Cannot read the model weights {path}: {error.strerror}.") from error
     except SafetensorError as error:
         reason = str(error).removeprefix("Error while deserializing header: ")
         damaged = ModelError(f"it is damaged, or no safetensors file ({reason}).")

@@ -1,10 +1,14 @@
 """``varcall check``: are these inputs fit to be called, and if not, how to mend them."""
 
+from functools import partial
+
 import typer
 
+from varcall import options as defaults
 from varcall.cli.arguments import (
     AllowOtherReference,
     Index,
+    Model,
     Reads,
     Reference,
     Regions,
@@ -22,9 +26,14 @@ def check(
     sample: Sample = None,
     regions: Regions = None,
     regions_file: RegionsFile = None,
+    model: Model = defaults.DEFAULT_MODEL,
 ) -> None:
-    """Run all checks of the inputs, print each result, and exit 1 where something is wrong."""
+    """Run all checks of the inputs, print each result, and exit 1 where something is wrong.
+
+    Where nothing is, the library is compared with those that the model was trained on.
+    """
     from varcall.inputs.open import check_inputs
+    from varcall.reads.seen_libraries import check_library
 
     findings = check_inputs(
         reads,
@@ -34,6 +43,7 @@ def check(
         regions=tuple(regions or ()),
         regions_file=regions_file,
         allow_other_reference=allow_other_reference,
+        then=partial(check_library, model),
     )
     for finding in findings:
         message = " ".join(finding.message.split())

@@ -1,15 +1,23 @@
 """The header of a BAM or CRAM: contigs, read groups, sort order; which sample to call."""
 
+import logging
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pysam
 
 from varcall.errors import InputError
+from varcall.formats.basecaller import (
+    basecaller_of,
+    described_basecaller,
+    programs_basecaller,
+)
 from varcall.formats.bgzf import BgzfFile
 from varcall.formats.contig_names import some_names
+
+_log = logging.getLogger(__name__)
 
 UNNAMED_SAMPLE = "SAMPLE"
 MAX_HEADER_BYTES = 1 << 28  # headers with 3 million contigs are below; more is not a genome
@@ -17,11 +25,16 @@ MAX_HEADER_BYTES = 1 << 28  # headers with 3 million contigs are below; more is 
 
 @dataclass(frozen=True, slots=True)
 class ReadGroup:
-    """One @RG line; empty where a tag is missing."""
+    """One @RG line; empty where a tag is missing.
+
+    `basecaller` is the name of the basecalling model that the line or, where it states none, the
+    @PG lines state.
+    """
 
     name: str
     sample: str
     platform: str
+    basecaller: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +51,8 @@ class AlignmentHeader:
         SO of @HD, empty where there is none.
     text
         The header as it stands in the file.
+    basecaller
+        Name of the basecalling model that the @PG lines state; empty where they state none.
     records_start
         Virtual offset of the first record (BAM only, 0 for CRAM).
     """
@@ -47,6 +62,7 @@ class AlignmentHeader:
     read_groups: tuple[ReadGroup, ...]
     sort_order: str
     text: str
+    basecaller: str = ""
     records_start: int = 0
 
 
@@ -103,7 +119,8 @@ def read_cram_header(path: Path, reference: Path) -> AlignmentHeader:
 
 def _parse(text: str, contigs: Mapping[str, int], records_start: int) -> AlignmentHeader:
     md5: dict[str, str] = {}
-    groups: list[ReadGroup] = []
+    groups: list[Mapping[str, str]] = []
+    programs: list[Mapping[str, str]] = []
     sort_order = ""
     for line in text.splitlines():
         kind, *fields = line.split("\t")
@@ -113,17 +130,30 @@ def _parse(text: str, contigs: Mapping[str, int], records_start: int) -> Alignme
         elif kind == "@SQ" and "M5" in tags:
             md5[tags.get("SN", "")] = tags["M5"].lower()
         elif kind == "@RG":
-            groups.append(ReadGroup(tags.get("ID", ""), tags.get("SM", ""), tags.get("PL", "")))
-    return AlignmentHeader(contigs, md5, tuple(groups), sort_order, text, records_start)
+            groups.append(tags)
+        elif kind == "@PG":
+            programs.append(tags)
+    basecaller = programs_basecaller(programs)
+    read_groups = tuple(_read_group(tags, basecaller) for tags in groups)
+    return AlignmentHeader(contigs, md5, read_groups, sort_order, text, basecaller, records_start)
+
+
+def _read_group(tags: Mapping[str, str], by_programs: str) -> ReadGroup:
+    basecaller = basecaller_of(described_basecaller(tags.get("DS", "")), by_programs)
+    return ReadGroup(tags.get("ID", ""), tags.get("SM", ""), tags.get("PL", ""), basecaller)
 
 
 @dataclass(frozen=True, slots=True)
 class SampleChoice:
-    """The sample to call; `read_groups` None means all reads are its reads."""
+    """The sample to call; `read_groups` None means all reads are its reads.
+
+    `platform` and `basecaller` are empty where its read groups state none, or several.
+    """
 
     name: str
     read_groups: frozenset[str] | None = None
     platform: str = ""
+    basecaller: str = ""
     warning: str = ""
 
 
@@ -151,5 +181,19 @@ def choose_sample(header: AlignmentHeader, wanted: str | None, reads: Path) -> S
         name,
         frozenset(group.name for group in groups) if len(samples) > 1 else None,
         platforms.pop() if len(platforms) == 1 else "",
+        _basecaller(header, groups, reads),
         "" if samples else f"{reads} names no sample (@RG SM): it is called {UNNAMED_SAMPLE}",
     )
+
+
+def _basecaller(header: AlignmentHeader, groups: Sequence[ReadGroup], reads: Path) -> str:
+    """Return the basecalling model of a sample's read groups, where those that state one agree."""
+    found = sorted({group.basecaller for group in groups} - {""})
+    if len(found) > 1:
+        _log.debug(
+            "the read groups of %s state several basecalling models (%s): it counts as unknown",
+            reads, some_names(found),
+        )  # fmt: skip
+        return ""
+    # Without read groups all reads are the sample's.
+    return found[0] if found else "" if groups else header.basecaller

@@ -6,7 +6,7 @@ reports them all (`varcall check`).
 
 import logging
 from bisect import bisect_left, bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +45,9 @@ class Inputs:
         @RG IDs of the sample's reads; None where all reads are its reads.
     platform
         PL of the sample's read groups, lower case; empty where it is not stated.
+    basecaller
+        Name of the basecalling model as the header states it; empty where it states none, or
+        several.
     contigs
         Contigs in both files, in the header's order, with the FASTA's lengths.
     md5
@@ -77,6 +80,7 @@ class Inputs:
     regions: tuple[Region, ...]
     header: str
     header_contigs: Mapping[str, int]
+    basecaller: str = ""
     other_contigs: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
@@ -153,14 +157,21 @@ def check_inputs(
     regions: Sequence[str] = (),
     regions_file: Path | None = None,
     allow_other_reference: bool = False,
+    then: Callable[[Inputs, Checks], None] | None = None,
 ) -> tuple[Finding, ...]:
-    """Run all checks of `open_inputs` and report every finding, in order."""
+    """Run all checks of `open_inputs` and report every finding, in order.
+
+    `then` checks further inputs in which nothing is wrong.
+    """
     checks = Checks(strict=False)
     name, index = _reads_and_index(reads, index)
     request = _Request(
         name, Path(reference), index, sample, tuple(regions), regions_file, allow_other_reference
     )
-    _examine(request, checks)
+    inputs = _examine(request, checks)
+    is_right = all(finding.level != "error" for finding in checks.findings)
+    if inputs is not None and is_right and then is not None:
+        then(inputs, checks)
     return tuple(checks.findings)
 
 
@@ -208,6 +219,7 @@ def _examine(request: _Request, checks: Checks) -> Inputs | None:
         sample=sample.name,
         read_groups=sample.read_groups,
         platform=sample.platform,
+        basecaller=sample.basecaller,
         contigs=contigs,
         md5=match.verified,
         mapped={name: mapped.get(name, 0) for name in contigs},

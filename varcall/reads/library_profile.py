@@ -139,7 +139,7 @@ class LibraryProfile:
         Of positions that look like SNVs, the share where under a quarter of the reads differ; NaN
         where fewer than `LEAST_CANDIDATES` were seen.
     basecaller
-        Name of the basecalling model as the file states it; empty where it states none.
+        Name of the basecalling model as the header states it; empty where it states none.
     """
 
     platform: str = UNKNOWN_PLATFORM
@@ -231,7 +231,7 @@ def measure_profile(inputs: Inputs) -> LibraryProfile:
                 break
             if len(batch):
                 tally.add(batch, reference)
-    return tally.profile(inputs.platform)
+    return tally.profile(inputs.platform, inputs.basecaller)
 
 
 def _first_round(inputs: Inputs) -> int:
@@ -374,10 +374,10 @@ class _Tally:
             self._spanning[number] += int(depth[chosen].sum())
             self._slipped[number] += int((depth - ranked[:, -1])[chosen].sum())
 
-    def profile(self, stated_platform: str) -> LibraryProfile:
+    def profile(self, stated_platform: str, basecaller: str) -> LibraryProfile:
         """Sum up."""
         if self.reads == 0:
-            return LibraryProfile(platform=_platform(stated_platform, 0))
+            return LibraryProfile(platform=_platform(stated_platform, 0), basecaller=basecaller)
         levels = int((self._qualities * 10_000 >= self._qualities.sum()).sum())
         self._tell_absent_qualities()
         read_length = int(np.median(np.concatenate(self._lengths)))
@@ -418,6 +418,7 @@ class _Tally:
             low_fraction_share=(
                 round(self._low_fraction / self._candidates, 4) if is_known else nan
             ),
+            basecaller=basecaller,
         )
 
     def _tell_absent_qualities(self) -> None:

@@ -12,13 +12,14 @@ from models.training.train import FILES, WEIGHTS, TrainJob
 from models.training.train import train as train_model
 from models.weights.export import check_exporter, export
 from models.weights.model_weights import write_whole
-from models.weights.weights_file import graph_paths, read_weights
+from models.weights.weights_file import graph_paths, read_weights, with_training
 from pileup.spec import SPEC
 from varcall.errors import InputError, UsageError
 from varcall.evidence.features import FEATURES
 from varcall.output.checks import Output, check_outputs, file_inputs, file_outputs
 from varcall.training.examples import CALIBRATION_SHARES, ExampleStream, Sampling
 from varcall.training.feature_model import TRIAGE_FILES, feature_models
+from varcall.training.seen import seen_in
 from varcall.training.spans import SPAN_SUFFIX
 
 T = TypeVar("T", Sampling, TriageRecipe)
@@ -68,6 +69,7 @@ def run_train(options: TrainOptions) -> Path:
     _check_weights(sampling, options)
     data = tuple(path for folder in options.data for path in example_files(folder))
     _check_files(options)
+    seen = seen_in(data, sampling)
     asked = tuple(task for task in TASK_NAMES if sampling.tasks.get(task) or task == COPIES.name)
     evaluations = {
         folder.name: ExampleStream(
@@ -81,7 +83,7 @@ def run_train(options: TrainOptions) -> Path:
     )  # fmt: skip
     if kept is not None:
         weights = options.output / WEIGHTS
-        write_whole(weights, kept)
+        write_whole(weights, with_training(kept, {"seen": seen}))
     else:
         weights = train_model(
             TrainJob(
@@ -91,6 +93,7 @@ def run_train(options: TrainOptions) -> Path:
                 pileup_spec=SPEC.to_dict(),
                 features=FEATURES,
                 evaluations=evaluations,
+                seen=seen,
                 device=options.device,
                 workers=options.workers,
                 threads=options.threads,
@@ -133,14 +136,14 @@ def _check_files(options: TrainOptions) -> None:
     )
 
 
-def _kept_weights(recipe: Recipe, options: TrainOptions) -> bytes | None:
+def _kept_weights(recipe: Recipe, options: TrainOptions) -> Path | None:
     """Return the weights file that a recipe without steps keeps; None where there is training."""
     if recipe.steps != 0:
         return None
     if options.begin_with is None:
         raise UsageError(f"{options.recipe} has no steps: give the weights to keep, --begin-with")
     read_weights(options.begin_with)
-    return options.begin_with.read_bytes()
+    return options.begin_with
 
 
 def recipe_table(recipe: Path, name: str, kind: type[T]) -> T:

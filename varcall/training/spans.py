@@ -7,7 +7,8 @@ every epoch draws afresh, at another depth.
 import json
 import os
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
@@ -148,19 +149,11 @@ def load_span(path: Path) -> Span:
     InputError
         Where the file is none of ours.
     """
-    try:
+    with _reading(path):
         content = path.read_bytes()
         tensors = load(content)
-        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
-        about = json.loads(header["__metadata__"][_KEY])
-        if about["version"] != FORMAT_VERSION:
-            raise InputError(
-                f"{path} has examples of format {about['version']}, not {FORMAT_VERSION}; "
-                f"make them again with varcall examples"
-            )
+        about = _about(content[8 : 8 + _header_length(content)], path)
         arrays = {name: tensors[name] for name in _ARRAYS}
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise InputError(f"{path} is no file of varcall examples ({error})") from None
     reference = ReferenceArrays(arrays.pop("reference"), about["reference_start"])
     fetched_start, fetched_end = about["fetched"]
     origins = Origins(*(arrays.pop(name) for name in Origins._fields))
@@ -175,6 +168,44 @@ def load_span(path: Path) -> Span:
         contaminant=None if contaminant is None else _truth_records(contaminant),
         contamination=about["contamination"],
     )
+
+
+def read_profile(path: Path) -> LibraryProfile:
+    """Read the profile alone of a file that `save_span` wrote, which takes its header only.
+
+    Raises
+    ------
+    InputError
+        Where the file is none of ours.
+    """
+    with _reading(path), path.open("rb") as file:
+        about = _about(file.read(_header_length(file.read(8))), path)
+        return LibraryProfile.from_mapping(about["profile"])
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Say of a file that cannot be read that it is none of ours."""
+    try:
+        yield
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise InputError(f"{path} is no file of varcall examples ({error})") from None
+
+
+def _header_length(content: bytes) -> int:
+    """Return the length of the header, which safetensors puts into the first 8 bytes."""
+    return int.from_bytes(content[:8], "little")
+
+
+def _about(header: bytes, path: Path) -> dict[str, Any]:
+    """Return what the header says of a span."""
+    about: dict[str, Any] = json.loads(json.loads(header)["__metadata__"][_KEY])
+    if about["version"] != FORMAT_VERSION:
+        raise InputError(
+            f"{path} has examples of format {about['version']}, not {FORMAT_VERSION}; "
+            f"make them again with varcall examples"
+        )
+    return about
 
 
 def _spell_records(records: Sequence[TruthRecord]) -> list[dict[str, Any]]:
