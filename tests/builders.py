@@ -121,10 +121,12 @@ class ReadGroup:
     name: str = "rg1"
     sample: str = "NA00001"
     platform: str = "ILLUMINA"
+    description: str = ""
 
     def line(self) -> str:
         """Spell the header line."""
-        tags = {"ID": self.name, "SM": self.sample, "PL": self.platform}
+        values = (self.name, self.sample, self.platform, self.description)
+        tags = dict(zip(("ID", "SM", "PL", "DS"), values, strict=True))
         return "@RG\t" + "\t".join(f"{key}:{value}" for key, value in tags.items() if value)
 
 
@@ -133,7 +135,7 @@ class ReadsBuilder:
 
     `contigs` overrides names and lengths of the header (for headers that do not fit the FASTA);
     `sq_tags` adds tags to a contig's @SQ line, for instance `{"chr1": "M5:..."}`; `sort_order`
-    None leaves the @HD line out.
+    None leaves the @HD line out; `programs` are the tags of @PG lines.
     """
 
     def __init__(
@@ -144,6 +146,7 @@ class ReadsBuilder:
         read_groups: Sequence[ReadGroup] = (ReadGroup(),),
         sort_order: str | None = "coordinate",
         sq_tags: Mapping[str, str] | None = None,
+        programs: Sequence[str] = (),
     ) -> None:
         self.reference = Path(reference)
         with pysam.FastaFile(str(reference)) as fasta:
@@ -152,6 +155,7 @@ class ReadsBuilder:
         self.read_groups = tuple(read_groups)
         self.sort_order = sort_order
         self.sq_tags = dict(sq_tags or {})
+        self.programs = tuple(programs)
         self.lines: list[str] = []
 
     def header(self) -> str:
@@ -161,6 +165,7 @@ class ReadsBuilder:
             tags = "\t" + self.sq_tags[name] if name in self.sq_tags else ""
             lines.append(f"@SQ\tSN:{name}\tLN:{length}{tags}")
         lines.extend(group.line() for group in self.read_groups)
+        lines.extend(f"@PG\t{program}" for program in self.programs)
         return "\n".join(lines) + "\n"
 
     def add(

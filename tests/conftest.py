@@ -89,7 +89,7 @@ def untrained_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(3)
     config = model_config("tiny", N_FEATURES)
     caller = build_caller(config).eval()
-    torch.nn.init.normal_(caller.answer.weight)
+    torch.nn.init.normal_(caller.answer.correction.weight)
     path = tmp_path_factory.mktemp("model") / "untrained.safetensors"
     save_weights(path, caller, ModelCard(config, SPEC.to_dict(), FEATURES))
     export(path)

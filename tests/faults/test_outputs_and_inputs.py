@@ -36,7 +36,7 @@ OPTIONS = {
         "shard",
     },
     "check": {
-        "input": "reads reference index regions_file",
+        "input": "reads reference index regions_file model",
         "output": "",
         "neither": "sample regions",
     },

@@ -161,7 +161,7 @@ def check_inputs(
 ) -> tuple[Finding, ...]:
     """Run all checks of `open_inputs` and report every finding, in order.
 
-    `then` checks further inputs in which nothing is wrong.
+    `then` checks further inputs that can be read.
     """
     checks = Checks(strict=False)
     name, index = _reads_and_index(reads, index)
@@ -169,8 +169,7 @@ def check_inputs(
         name, Path(reference), index, sample, tuple(regions), regions_file, allow_other_reference
     )
     inputs = _examine(request, checks)
-    is_right = all(finding.level != "error" for finding in checks.findings)
-    if inputs is not None and is_right and then is not None:
+    if inputs is not None and then is not None:
         then(inputs, checks)
     return tuple(checks.findings)
 

@@ -356,6 +356,8 @@ def check_library(model: str, inputs: Inputs, checks: Checks) -> None:
 
 def _measured(inputs: Inputs) -> tuple[LibraryProfile, str]:
     profile = measure_profile(inputs)
+    if not profile.read_length:
+        return profile, "no reads to measure"
     pairing, depth = _PAIRINGS[_pairing(profile)], _depth(profile.depth)
     return profile, f"{pairing}, of {profile.read_length:,} bases, at a depth of {depth}"
 

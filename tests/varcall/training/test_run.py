@@ -1,12 +1,20 @@
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 from models.errors import ModelError
-from models.registry import weights_path
+from models.feature_model.trees import Trees
+from models.feature_model.triage import Triage, TriageSettings
+from models.training.train import TrainJob
+from models.weights.model_weights import save_weights
+from models.weights.weights_file import read_tensors, read_weights
+from tests.models import small
 from varcall.errors import InputError, UsageError
+from varcall.training.examples import Sampling
 from varcall.training.run import TrainOptions, run_train
 
 
@@ -54,6 +62,7 @@ def test_without_steps_weights_are_kept_and_the_rest_is_fitted(
     monkeypatch.setattr("varcall.training.run.export", exported.append)
     span = tmp_path / "span.safetensors"
     span.touch()
+    monkeypatch.setattr("varcall.training.run.seen_in", lambda paths, sampling: {"of": len(paths)})
     recipe = tmp_path / "recipe.toml"
     recipe.write_text("[train]\nsteps = 0\n")
     options = TrainOptions(
@@ -64,12 +73,50 @@ def test_without_steps_weights_are_kept_and_the_rest_is_fitted(
     with pytest.raises(ModelError, match=r"absent\.safetensors"):
         run_train(replace(options, begin_with=tmp_path / "absent.safetensors"))
     assert not options.output.exists()
-    known, _ = weights_path("tiny")
+    known = tmp_path / "known" / "known.safetensors"
+    leaves = np.full(3, -1, np.int32), np.ones(3, np.float32), np.zeros(3, np.int32)
+    triage = Triage(Trees(np.arange(3, dtype=np.int32), *leaves), TriageSettings(sure=0.9))
+    save_weights(known, small.caller(), replace(small.card(), training={"step": 7}), triage=triage)
     weights = run_train(replace(options, begin_with=known))
-    assert weights.read_bytes() == known.read_bytes()
+    kept = read_weights(weights)
+    assert kept.card.training == {"step": 7, "seen": {"of": 1}}
+    before = read_weights(known)
+    assert replace(kept.card, training=before.card.training) == before.card
+    assert kept.triage is not None
+    for name, tensor in read_tensors(known).items():
+        assert np.array_equal(read_tensors(weights)[name], tensor), name
+    assert read_tensors(known)
     assert fitted == [("trees", weights, (span,))]
     # The ONNX files are made last: of the weights as they stay.
     assert exported == [weights]
+
+
+def test_the_card_of_a_training_says_what_it_saw(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = tmp_path / "a", tmp_path / "b"
+    for folder in data:
+        folder.mkdir()
+        (folder / "x.safetensors").touch()
+    jobs: list[TrainJob] = []
+
+    def train(job: TrainJob) -> Path:
+        jobs.append(job)
+        return tmp_path / "weights.safetensors"
+
+    def seen_in(paths: Sequence[Path], sampling: Sampling) -> dict[str, object]:
+        return {"paths": paths, "least": sampling.min_depth}
+
+    monkeypatch.setattr("varcall.training.run.train_model", train)
+    monkeypatch.setattr("varcall.training.run.seen_in", seen_in)
+    monkeypatch.setattr("varcall.training.run.feature_models", lambda *_: ("trees", ()))
+    monkeypatch.setattr("varcall.training.run.export", lambda weights: None)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("[train]\nsteps = 1\n[examples]\nmin_depth = 5.0\n")
+    run_train(TrainOptions(recipe=recipe, data=data, output=tmp_path / "out"))
+    (job,) = jobs
+    paths = tuple(folder / "x.safetensors" for folder in data)
+    assert job.seen == {"paths": paths, "least": 5.0}
 
 
 def test_a_missing_exporter_is_named_before_any_work(
