@@ -1,6 +1,7 @@
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.context import basecaller_word
@@ -8,6 +9,7 @@ from tests.builders import ReadGroup, ReadsBuilder, random_sequence, write_refer
 from varcall.formats.basecaller import described_basecaller, programs_basecaller
 from varcall.inputs.open import open_inputs
 from varcall.reads.library_profile import measure_profile
+from varcall.simulate.long_reads.library import draw_long_library
 
 SUP = "dna_r10.4.1_e8.2_400bps_sup@v4.3.0"
 HAC = "dna_r10.4.1_e8.2_400bps_hac@v4.3.0"
@@ -73,6 +75,15 @@ def test_description_of_a_read_group(description: str, name: str, word: str) -> 
 )
 def test_programs(programs: list[dict[str, str]], name: str) -> None:
     assert programs_basecaller(programs) == name
+
+
+@pytest.mark.parametrize(("platform", "words"), [("ont", {" sup", " hac"}), ("hifi", {" ccs"})])
+def test_simulated_headers_teach_the_words_of_real_ones(platform: str, words: set[str]) -> None:
+    rng = np.random.default_rng(1)
+    libraries = [draw_long_library(platform, rng, (8, 50), 0.5) for _ in range(200)]
+    told = {library.description: described_basecaller(library.description) for library in libraries}
+    assert {basecaller_word(name) for text, name in told.items() if text} == words
+    assert "" in told
 
 
 @pytest.fixture(scope="module")
