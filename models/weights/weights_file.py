@@ -220,8 +220,6 @@ def _opened(path: Path) -> Iterator[Any]:
     try:
         with safe_open(path, "numpy") as file:
             yield file
-    except OSError as error:
-        raise ModelError(f"Cannot read the model weights {path}: {error.strerror}.") from error
     except SafetensorError as error:
         reason = str(error).removeprefix("Error while deserializing header: ")
         damaged = ModelError(f"it is damaged, or no safetensors file ({reason}).")

@@ -286,8 +286,8 @@ def _contradiction(profile: LibraryProfile, kind: SeenKind | None) -> list[str]:
     if kind is not None and stated in kind.stated and looks in kind.looks_like:
         return []
     return [
-        f"@RG PL says {_PLATFORMS[stated]} where the reads look like {_PLATFORMS[looks]} (what the "
-        f"model is told of their errors is wrong: mend PL with samtools reheader)"
+        f"@RG PL says {_PLATFORMS[stated]} where the reads look like {_PLATFORMS[looks]} (the "
+        "prompt misleads the model: mend PL with samtools reheader)"
     ]
 
 

@@ -2,6 +2,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,6 +11,7 @@ from models.card import Calibration
 from models.errors import ModelError
 from models.registry import weights_path
 from models.weights.model_weights import load_weights, save_weights
+from models.weights.weights_file import read_tensors, read_training, with_training
 from tests.models import small
 
 
@@ -141,3 +143,22 @@ def test_pickles_are_refused(tmp_path: Path, name: str) -> None:
 def test_a_missing_model_is_named(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="nowhere"):
         weights_path(tmp_path / "nowhere")
+
+
+def test_what_is_said_of_the_training_is_read_and_written_alone(path: Path) -> None:
+    tensors = read_tensors(path)
+    path.write_bytes(with_training(path, {"step": 3}))
+    path.write_bytes(with_training(path, {"seen": {"folders": {"a": 1}}}))
+    assert read_training(path) == {"step": 3, "seen": {"folders": {"a": 1}}}
+    _, card, _ = load_weights(path)
+    assert card == replace(small.card(), training=read_training(path))
+    assert all(np.array_equal(read_tensors(path)[name], tensors[name]) for name in tensors)
+    # Weights of another version of the prompt are refused later, with the reason.
+    change_header(path, config_with(prompt_version=0))
+    assert read_training(path)["step"] == 3
+    change_header(path, lambda header: header["__metadata__"].update(training="{"))
+    with pytest.raises(ModelError, match=r"mini\.safetensors: its metadata is broken"):
+        read_training(path)
+    path.write_bytes(b"")
+    with pytest.raises(ModelError, match="damaged, or no safetensors"):
+        read_training(path)
