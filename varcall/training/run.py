@@ -102,7 +102,10 @@ def run_train(options: TrainOptions) -> Path:
             )
         )
     if evaluations:
-        held_out = replace(next(iter(evaluations.values())), shares=CALIBRATION_SHARES)
+        # All folders together: what is fitted must hold for every kind of library.
+        files = tuple(path for folder in options.held_out for path in example_files(folder))
+        one = next(iter(evaluations.values()))
+        held_out = replace(one, paths=files, shares=CALIBRATION_SHARES)
         attach(triage, weights, held_out, options.device)
     export(weights)
     return weights
