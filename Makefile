@@ -66,7 +66,7 @@ mutations: $(STAMP)  ## Take each guard of tests/faults out of a copy: does its 
 benchmark: $(STAMP)  ## Measure the speed of each part; compare_callers and scaling take longer
 	$(BIN)/python -m benchmarks.microbenchmarks $(BENCHMARK_ARGS)
 
-model: $(STAMP)  ## Make the model from its recipe: days; SMOKE=1 two minutes, FOLD=k for a fold
+model: $(STAMP)  ## Make the model from its recipe: hours; SMOKE=1 two minutes, FOLD=k for a fold
 	$(BIN)/python -m varcall.make_model --recipe models/training/recipes/$(if $(SMOKE),smoke,tiny).toml \
 		--data $(DATA) --out $(OUT) $(if $(FOLD),--fold $(FOLD)) --workers $(WORKERS) $(MODEL_ARGS)
 
