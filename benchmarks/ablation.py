@@ -78,6 +78,7 @@ def variants() -> tuple[Variant, ...]:
         Variant("rows in no order", hidden.row_order),
         Variant("without image", hidden.picture),
         Variant("without measured features", hidden.features),
+        Variant("without likelihoods of counts", hidden.likelihoods),
         Variant("without context words", hidden.context_words),
         Variant("without library profile", hidden.library_profile),
         Variant("half of the samples", share=0.5),

@@ -1,4 +1,4 @@
-"""Hide from a batch what a model may read: a channel, a panel, the order of rows, words."""
+"""Hide from a batch what a model may read: a channel, the order of rows, one of its modalities."""
 
 import zlib
 from collections.abc import Callable
@@ -6,7 +6,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from models.prompt import CONTEXT_COLUMNS, UNKNOWN_TOKEN
+from models.prompt import (
+    CONTEXT_COLUMNS,
+    FEATURES_TOKEN,
+    IMAGE_TOKEN,
+    PAD_TOKEN,
+    UNKNOWN_TOKEN,
+)
 from models.training.batch import Batch
 from pileup.spec import PANELS, READ_ROWS, panel_top
 from varcall.evidence.features import FEATURES
@@ -60,13 +66,21 @@ def row_order(batch: Batch) -> Batch:
 
 
 def picture(batch: Batch) -> Batch:
-    """Blacken the whole picture."""
-    return replace(batch, images=np.zeros_like(batch.images))
+    """Take the picture's place out of the prompt: the network reads none then.
+
+    So it is withheld in training, too; a black picture would be one that it never saw.
+    """
+    return _without(batch, IMAGE_TOKEN)
 
 
 def features(batch: Batch) -> Batch:
-    """Set all measured features to 0."""
-    return replace(batch, features=np.zeros_like(batch.features))
+    """Take the place of the measured features out of the prompt."""
+    return _without(batch, FEATURES_TOKEN)
+
+
+def likelihoods(batch: Batch) -> Batch:
+    """Say nothing of what the counts of reads tell."""
+    return replace(batch, likelihoods=np.zeros_like(batch.likelihoods))
 
 
 def context_words(batch: Batch) -> Batch:
@@ -76,8 +90,23 @@ def context_words(batch: Batch) -> Batch:
     return replace(batch, tokens=tokens)
 
 
+def together(*changes: Change) -> Change:
+    """Return what hides all that some changes hide."""
+
+    def change(batch: Batch) -> Batch:
+        for one in changes:
+            batch = one(batch)
+        return batch
+
+    return change
+
+
 def library_profile(batch: Batch) -> Batch:
     """Hide the profile from the prompt and from the measured features."""
     hidden = batch.features.copy()
     hidden[:, [FEATURES.index(name) for name in PROFILE_FEATURES]] = 0
     return replace(context_words(batch), features=hidden)
+
+
+def _without(batch: Batch, word: int) -> Batch:
+    return replace(batch, tokens=np.where(batch.tokens == word, np.int32(PAD_TOKEN), batch.tokens))

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from benchmarks import hidden
-from models.prompt import CONTEXT_COLUMNS, PROMPT_LENGTH, UNKNOWN_TOKEN
+from models.prompt import (
+    CONTEXT_COLUMNS,
+    FEATURES_TOKEN,
+    IMAGE_TOKEN,
+    PAD_TOKEN,
+    PROMPT_LENGTH,
+    TEXT_LENGTH,
+    UNKNOWN_TOKEN,
+)
 from models.training.batch import Batch
 from pileup.spec import HEADER_ROWS, HEIGHT, PANELS, READ_ROWS, WIDTH, panel_top
 from varcall.evidence.features import FEATURES
@@ -15,9 +23,11 @@ from varcall.evidence.features import FEATURES
 @pytest.fixture
 def batch() -> Batch:
     rng = np.random.default_rng(3)
+    tokens = np.full((2, PROMPT_LENGTH), UNKNOWN_TOKEN + 1, np.int32)
+    tokens[:, TEXT_LENGTH : TEXT_LENGTH + 2] = FEATURES_TOKEN, IMAGE_TOKEN
     return Batch(
         images=rng.integers(1, 256, (2, HEIGHT, WIDTH, 3), np.uint8),
-        tokens=np.full((2, PROMPT_LENGTH), UNKNOWN_TOKEN + 1, np.int32),
+        tokens=tokens,
         features=rng.uniform(1, 2, (2, len(FEATURES))).astype(np.float32),
         likelihoods=rng.uniform(-9, 0, (2, 3)).astype(np.float32),
         task=np.zeros(2, np.int64),
@@ -40,9 +50,11 @@ def _differences(before: Batch, after: Batch) -> set[str]:
         (hidden.nothing, set()),
         (hidden.channel(1, 2), {"images"}),
         (hidden.panel(0), {"images"}),
-        (hidden.picture, {"images"}),
+        (hidden.picture, {"tokens"}),
         (hidden.row_order, {"images"}),
-        (hidden.features, {"features"}),
+        (hidden.features, {"tokens"}),
+        (hidden.likelihoods, {"likelihoods"}),
+        (hidden.together(hidden.picture, hidden.likelihoods), {"tokens", "likelihoods"}),
         (hidden.context_words, {"tokens"}),
         (hidden.library_profile, {"tokens", "features"}),
     ],
@@ -90,6 +102,17 @@ def test_context_words_leave_the_question(batch: Batch) -> None:
     tokens = hidden.context_words(batch).tokens
     assert (tokens[:, CONTEXT_COLUMNS] == UNKNOWN_TOKEN).all()
     assert (tokens == UNKNOWN_TOKEN).sum() == 2 * len(CONTEXT_COLUMNS)
+
+
+@pytest.mark.parametrize(
+    ("change", "word"), [(hidden.picture, IMAGE_TOKEN), (hidden.features, FEATURES_TOKEN)]
+)
+def test_a_modality_is_withheld_as_training_withholds_it(
+    batch: Batch, change: Callable[[Batch], Batch], word: int
+) -> None:
+    tokens = change(batch).tokens
+    assert (tokens != word).all()
+    assert (tokens == PAD_TOKEN).sum() == len(batch)
 
 
 def test_library_profile_leaves_the_other_features(batch: Batch) -> None:
