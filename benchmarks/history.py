@@ -147,9 +147,12 @@ def slug(text: str) -> str:
 
 
 def _command() -> str:
-    """Return the command line of this process; of absolute paths only the last part."""
+    """Return the command line of this process; of absolute paths only the last part.
+
+    Also of those that stand behind a name, as in cause=/a/b.
+    """
     module = Path(sys.argv[0]).stem
-    words = [Path(word).name if word.startswith("/") else word for word in sys.argv[1:]]
+    words = [re.sub(r"^([^/=]*=)?/.*/", r"\1", word.rstrip("/")) for word in sys.argv[1:]]
     return shlex.join(["python", "-m", f"benchmarks.{module}", *words])
 
 

@@ -64,7 +64,8 @@ after
 
 BENCHMARKS = (
     "ablation", "accuracy", "calibration", "ceiling", "compare_callers", "indel_strata",
-    "libraries", "microbenchmarks", "peers", "profile_effect", "scaling", "simulated",
+    "libraries", "microbenchmarks", "modalities", "peers", "profile_effect", "scaling", "simulated",
+    "tasks",
 )  # fmt: skip
 
 
@@ -88,7 +89,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(module, "HISTORY", root / "benchmarks" / "history")
     (root / "benchmarks" / "history" / "a.json").unlink()
     monkeypatch.setattr(results, "PAGES", (root / "README.md",))
-    monkeypatch.setattr("sys.argv", ["/anywhere/benchmarks/errors.py", "--work", "/tmp/a/b c"])
+    monkeypatch.setattr(
+        "sys.argv", ["/anywhere/benchmarks/errors.py", "--work", "/tmp/a/b c", "x=/tmp/a/d"]
+    )
     monkeypatch.delenv(results.ENVIRONMENT, raising=False)
     return root
 
@@ -105,7 +108,7 @@ def test_a_file_says_what_was_measured_when_on_what_and_how(project: Path) -> No
     read = Measurement.read(path)
     assert path.name == f"{read.date}-{commit(project)}-errors.json"
     assert (read.name, read.title, read.is_changed) == ("errors", "Errors", False)
-    assert read.command == "python -m benchmarks.errors --work 'b c'"
+    assert read.command == "python -m benchmarks.errors --work 'b c' x=d"
     assert read.tables == [TABLE, OTHER]
     assert "cores" in read.machine
     assert json.loads(path.read_text())["tables"][1]["rows"] == [["1-5 bp", "0"]]

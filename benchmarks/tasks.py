@@ -1,0 +1,432 @@
+"""All tasks on all assays: one score sheet, causes, prompts, and other models beside this one.
+
+Usage: python -m benchmarks.tasks [--held-out EXAMPLES ...] [--files N] [-m MODEL]
+           [--specialist TASK=WEIGHTS ...] [--zero-shot ASSAY=WEIGHTS ...]
+           [--history DIR] [--no-record]
+
+The network alone answers every labelled question of every task, of the real slices (truth tells
+three tasks there) and of folders of `varcall examples` that training never saw; an assay is a
+folder, or a group of slices, by its name. Tables: the score sheet (after MultiMedBench: data, size,
+metrics, chance); the confusion of causes, and how often the cause of a refused candidate is right;
+what another wording or wrong words about the sample cost; how many pictures are read rightly by all
+questions about them. `--specialist` compares with weights trained on a task alone, `--zero-shot`
+with weights that never saw an assay. `benchmarks.results` says where the tables are written.
+"""
+
+import argparse
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks import hidden
+from benchmarks.history import Table
+from benchmarks.modalities import trees_of
+from benchmarks.network import Network
+from benchmarks.results import add_options, report
+from benchmarks.sources import Source, all_sources, batches_of
+from models.context import PLATFORMS
+from models.feature_model.triage import Triage
+from models.prompt import CONTEXT_COLUMNS, encode
+from models.tasks import CAUSE, COPIES, TASK_NAMES, TASKS
+from models.training.batch import Batch
+from varcall.evidence.features import FEATURES
+from varcall.options import DEFAULT_MODEL
+from varcall.training.examples import Examples, exemplar_of, make_examples
+from varcall.training.spans import load_span
+from varcall.workers.window_worker import MIN_CAUSE_VAF
+
+PLAIN = "plain"
+WORDED = (COPIES.name, CAUSE.name)
+"""The tasks that are asked in other words, too."""
+
+MOST_QUESTIONS = 6
+"""Pictures with as many questions or more are counted together."""
+
+_OTHER_MODEL = "weights "
+_STATED, _SEEN = (CONTEXT_COLUMNS[slot] for slot in (1, 2))
+_PLATFORMS = np.array([token for word in PLATFORMS for token in encode(word)], np.int32)
+_ILLUMINA, _ONT = (encode(f" {name}")[0] for name in ("illumina", "ont"))
+
+Options = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The answers to n questions of one task about one assay.
+
+    Attributes
+    ----------
+    labels
+        int64 [n], the right option.
+    picture
+        int64 [n], which picture each question is about: the same number means the same one.
+    given
+        float32 [n, options], probabilities by the way that they were asked for.
+    """
+
+    labels: NDArray[np.int64]
+    picture: NDArray[np.int64]
+    given: Mapping[str, Options]
+
+    @property
+    def right(self) -> NDArray[np.bool_]:
+        """Which plain questions are answered rightly, bool [n]."""
+        return self.is_right(PLAIN)
+
+    def is_right(self, way: str) -> NDArray[np.bool_]:
+        """Return which questions are answered rightly in a way, bool [n]."""
+        return np.asarray(self.given[way].argmax(axis=1) == self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class Assay:
+    """All answers about one assay.
+
+    Attributes
+    ----------
+    tasks
+        By task; those without a labelled question are left out.
+    refused
+        bool [pictures]: where `varcall call` answers 0 copies.
+    is_plain
+        bool [pictures]: where so many reads show the allele that a record states its cause.
+    """
+
+    tasks: Mapping[str, Answers]
+    refused: NDArray[np.bool_]
+    is_plain: NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class OtherModel:
+    """Another model, and what it is compared on: a task (specialist) or an assay (zero-shot)."""
+
+    name: str
+    network: Network
+    task: str | None = None
+    assay: str | None = None
+
+
+def told_wrongly(*columns: int) -> hidden.Change:
+    """Return what names another platform in some columns of the context: ONT is named Illumina.
+
+    What is not ONT is named ONT; where nothing is stated, the reads' looks tell which it is.
+    """
+
+    def change(batch: Batch) -> Batch:
+        tokens = batch.tokens.copy()
+        stated, seen = tokens[:, _STATED], tokens[:, _SEEN]
+        is_ont = np.where(np.isin(stated, _PLATFORMS), stated, seen) == _ONT
+        for column in columns:
+            tokens[:, column] = np.where(is_ont, _ILLUMINA, _ONT)
+        return replace(batch, tokens=tokens)
+
+    return change
+
+
+def prompt_ways(
+    examples: Examples, task: str, rows: NDArray[np.int64], rng: np.random.Generator
+) -> dict[str, hidden.Change]:
+    """Return the ways to ask some questions of a task, by name."""
+    ways: dict[str, hidden.Change] = {PLAIN: hidden.nothing}
+    if task not in WORDED:
+        return ways
+    questions, asked = examples.questions, examples.tasks[task].question[rows]
+
+    def paraphrased(batch: Batch) -> Batch:
+        tokens = questions.tokens(asked, task, rng=rng)
+        # Training's other words about the sample are ways of their own.
+        tokens[:, CONTEXT_COLUMNS] = batch.tokens[:, CONTEXT_COLUMNS]
+        return replace(batch, tokens=tokens)
+
+    def with_exemplar(batch: Batch) -> Batch:
+        n = len(examples.tasks[task].labels)
+        if n == 1:  # it would be its own example
+            return batch
+        tokens = [
+            questions.tokens(asked[[i]], task, exemplar=exemplar_of(examples, task, (row + 1) % n))
+            for i, row in enumerate(rows.tolist())
+        ]
+        return replace(batch, tokens=np.concatenate(tokens))
+
+    return ways | {
+        "other words for instruction and question": paraphrased,
+        "an example first": with_exemplar,
+        "nothing said of the sample": hidden.context_words,
+        "stated platform wrong": told_wrongly(_STATED),
+        "platform wrong, stated and seen": told_wrongly(_STATED, _SEEN),
+    }
+
+
+def answer_source(
+    source: Source, network: Network, triage: Triage, others: Sequence[OtherModel] = ()
+) -> Assay:
+    """Ask everything that is labelled of a source."""
+    others = [other for other in others if other.assay in (None, source.name)]
+    answers: dict[str, list[Answers]] = {task: [] for task in TASK_NAMES}
+    refused: list[NDArray[np.bool_]] = []
+    is_plain: list[NDArray[np.bool_]] = []
+    n_pictures = 0
+    for number, path in enumerate(source.files):
+        examples = make_examples(load_span(path), 1.0, 0, tasks=TASK_NAMES)
+        rng = np.random.default_rng(number)
+        for task in examples.tasks:
+            asked = ask(examples, task, network, [r for r in others if r.task in (None, task)], rng)
+            if asked is not None:
+                answers[task].append(replace(asked, picture=asked.picture + n_pictures))
+                if task == COPIES.name:  # of which every question has a label
+                    refused.append(is_refused(examples, asked, triage))
+        fraction = examples.questions.features[:, FEATURES.index("putative_fraction")]
+        is_plain.append(fraction >= MIN_CAUSE_VAF)
+        n_pictures += len(examples)
+    tasks = {task: joined(parts) for task, parts in answers.items() if parts}
+    return Assay(tasks, np.concatenate(refused), np.concatenate(is_plain))
+
+
+def ask(
+    examples: Examples,
+    task: str,
+    network: Network,
+    others: Sequence[OtherModel],
+    rng: np.random.Generator,
+) -> Answers | None:
+    """Ask the labelled questions of a task about a span, in all ways; None where there is none.
+
+    `rng` draws other words; pictures are numbered as the span's questions are.
+    """
+    parts = []
+    for rows, batch in batches_of(examples, task):
+        given = network.answer(batch, prompt_ways(examples, task, rows, rng))
+        for other in others:
+            given |= other.network.answer(batch, {other.name: hidden.nothing})
+        parts.append(Answers(batch.labels, examples.tasks[task].question[rows], given))
+    return joined(parts) if parts else None
+
+
+def joined(parts: Sequence[Answers]) -> Answers:
+    """Put answers of one task together."""
+    return Answers(
+        np.concatenate([part.labels for part in parts]),
+        np.concatenate([part.picture for part in parts]),
+        {way: np.concatenate([part.given[way] for part in parts]) for way in parts[0].given},
+    )
+
+
+def is_refused(examples: Examples, copies: Answers, triage: Triage) -> NDArray[np.bool_]:
+    """Return which questions of a span `varcall call` would answer with 0 copies, bool [q]."""
+    questions = examples.questions
+    answers = triage.answer(questions.features, questions.likelihoods, copies.given[PLAIN])
+    return np.asarray(answers.argmax(axis=1) == 0)
+
+
+def percent(share: float) -> str:
+    """Spell a share in percent; NaN is no share."""
+    return "-" if np.isnan(share) else f"{100 * share:.1f}"
+
+
+def balanced_accuracy(answers: Answers) -> float:
+    """Return the mean over the labels that occur of how many of each are answered rightly."""
+    right, labels = answers.right, answers.labels
+    return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
+
+
+def log_loss(answers: Answers, way: str = PLAIN) -> float:
+    """Return the mean over questions of -log P of the right option, nats."""
+    given = answers.given[way].astype(np.float64)
+    return float(-np.log(np.maximum(given[np.arange(len(given)), answers.labels], 1e-30)).mean())
+
+
+def score_sheet(assays: Mapping[str, Assay]) -> Table:
+    """Return the table of all tasks by all assays."""
+    titles = ["task", "assay", "questions", "accuracy", "balanced", "commonest label", "uniform"]
+    titles += ["log loss", "log loss of the labels' shares"]
+    rows = []
+    for task, assay, answers in _by_task(assays):
+        n, k = answers.given[PLAIN].shape
+        shares = np.bincount(answers.labels, minlength=k) / n
+        entropy = -float((shares[shares > 0] * np.log(shares[shares > 0])).sum())
+        each = (answers.right.mean(), balanced_accuracy(answers), shares.max(), 1 / k)
+        cells = [task, assay, str(n), *map(percent, map(float, each))]
+        rows.append([*cells, f"{log_loss(answers):.3f}", f"{entropy:.3f}"])
+    notes = [
+        "Percent of the answers of the network alone, with a picture of each; \"balanced\": the "
+        "mean of the labels' own accuracies; chance: always the commonest label, or any; log loss "
+        "in nats."
+    ]  # fmt: skip
+    return Table("score-sheet", titles, rows, notes)
+
+
+def _by_task(assays: Mapping[str, Assay]) -> Iterator[tuple[str, str, Answers]]:
+    for task in TASK_NAMES:
+        for name, assay in assays.items():
+            if task in assay.tasks:
+                yield task, name, assay.tasks[task]
+
+
+def cause_table(assays: Mapping[str, Assay]) -> Table:
+    """Return how often each cause is taken for which, all assays together."""
+    names = [option.strip() for option in CAUSE.options]
+    counts = np.zeros((len(names), len(names)), np.int64)
+    for assay in assays.values():
+        if (answers := assay.tasks.get(CAUSE.name)) is not None:
+            np.add.at(counts, (answers.labels, answers.given[PLAIN].argmax(axis=1)), 1)
+    rows = []
+    for name, row in zip(names, counts, strict=True):
+        right = row[names.index(name)] / row.sum() if row.sum() else float("nan")
+        rows.append([name, *map(str, row), percent(right)])
+    return Table("causes", ["cause", *(f"said: {name}" for name in names), "right, %"], rows)
+
+
+def refused_table(assays: Mapping[str, Assay]) -> Table:
+    """Return how often the cause is right: of all candidates, and of those that are refused."""
+    rows = []
+    for name, assay in assays.items():
+        answers = assay.tasks.get(CAUSE.name)
+        if answers is None:
+            continue
+        refused = assay.refused[answers.picture]
+        stated = refused & assay.is_plain[answers.picture]
+        for what, chosen in (
+            ("all", np.ones(len(refused), bool)),
+            ("refused", refused),
+            (f"refused, in {MIN_CAUSE_VAF:.0%} of the reads or more", stated),
+        ):
+            n, right = int(chosen.sum()), int(answers.right[chosen].sum())
+            rows.append([name, what, str(n), percent(right / n if n else float("nan"))])
+    notes = ["A VCF states the cause of the last kind. Refused: answered with 0 copies."]
+    return Table("refused", ["assay", "candidates", "questions", "cause right, %"], rows, notes)
+
+
+def prompt_table(assays: Mapping[str, Assay]) -> Table:
+    """Return what other words cost: accuracy, and how many answers are others than plain ones."""
+    rows = []
+    for task, assay, answers in _by_task(assays):
+        if task not in WORDED:
+            continue
+        plain = answers.given[PLAIN].argmax(axis=1)
+        for way in _worded_ways(answers):
+            changed = int((answers.given[way].argmax(axis=1) != plain).sum())
+            share = float(answers.is_right(way).mean())
+            points = 100 * (share - float(answers.right.mean()))
+            cells = [task, assay, way, str(len(plain)), percent(share), f"{points:+.1f}"]
+            rows.append([*cells, str(changed), f"{log_loss(answers, way):.3f}"])
+    titles = ["task", "assay", "prompt", "questions", "accuracy", "against plain", "other answers"]
+    return Table("prompts", [*titles, "log loss"], rows)
+
+
+def _worded_ways(answers: Answers) -> list[str]:
+    return [way for way in answers.given if not way.startswith(_OTHER_MODEL)]
+
+
+def together_table(assays: Mapping[str, Assay]) -> Table:
+    """Return how many pictures are read rightly by all questions, by how many these are."""
+    rows = []
+    for name, assay in assays.items():
+        n = len(assay.refused)
+        asked, right = np.zeros(n, np.int64), np.zeros(n, np.int64)
+        for answers in assay.tasks.values():
+            asked += np.bincount(answers.picture, minlength=n)
+            right += np.bincount(answers.picture[answers.right], minlength=n)
+        for number in range(2, MOST_QUESTIONS + 1):
+            is_last = number == MOST_QUESTIONS
+            chosen = asked >= number if is_last else asked == number
+            if chosen.any():
+                all_right = int((right == asked)[chosen].sum())
+                share = percent(all_right / int(chosen.sum()))
+                label = f"{number} or more" if is_last else str(number)
+                rows.append([name, label, str(int(chosen.sum())), str(all_right), share])
+    notes = [
+        "Questions about one candidate's picture, of all tasks that it is labelled for; each other "
+        "variant that \"same haplotype\" is asked about is a question of its own."
+    ]  # fmt: skip
+    titles = ["assay", "questions a picture", "pictures", "all right", "all right, %"]
+    return Table("together", titles, rows, notes)
+
+
+def comparison_table(name: str, assays: Mapping[str, Assay], others: Sequence[OtherModel]) -> Table:
+    """Return the table of this model beside others, on what each of them is compared on."""
+    rows = []
+    for task, assay, answers in _by_task(assays):
+        for other in others:
+            if other.name not in answers.given:
+                continue
+            ours, theirs = answers.right, answers.is_right(other.name)
+            shares = percent(float(ours.mean())), percent(float(theirs.mean()))
+            only = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+            losses = (f"{log_loss(answers, way):.3f}" for way in (PLAIN, other.name))
+            cells = [task, assay, str(len(ours)), *shares, *map(str, only), *losses]
+            rows.append(cells)
+    titles = ["task", "assay", "questions", "this model", "the other", "only this right"]
+    titles += ["only the other right", "log loss", "the other's"]
+    return Table(name, titles, rows)
+
+
+def models_of(named: Sequence[str], *, of_task: bool) -> list[OtherModel]:
+    """Load the models of NAME=WEIGHTS options.
+
+    Raises
+    ------
+    SystemExit
+        Where one is not so spelled, or names no task.
+    """
+    others = []
+    for text in named:
+        name, found, weights = text.partition("=")
+        if not found or (of_task and name not in TASKS):
+            known = f"; tasks are {', '.join(TASKS)}" if of_task else ""
+            raise SystemExit(f"{text!r} is not NAME=WEIGHTS{known}")
+        network = Network.load(weights)
+        label = f"{_OTHER_MODEL}{text}"
+        task, assay = (name, None) if of_task else (None, name)
+        others.append(OtherModel(label, network, task, assay))
+    return others
+
+
+def tables_of(
+    assays: Mapping[str, Assay], specialists: Sequence[OtherModel], unseen: Sequence[OtherModel]
+) -> list[Table]:
+    """Return all tables."""
+    tables = [
+        score_sheet(assays), cause_table(assays), refused_table(assays), prompt_table(assays),
+        together_table(assays),
+    ]  # fmt: skip
+    if specialists:
+        tables.append(comparison_table("specialists", assays, specialists))
+    if unseen:
+        tables.append(comparison_table("zero-shot", assays, unseen))
+    return tables
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--held-out", type=Path, nargs="+", default=[], help="varcall examples")
+    parser.add_argument("--files", type=int, help="of each folder, at most; all by default")
+    parser.add_argument("-m", "--model", default=DEFAULT_MODEL)
+    parser.add_argument("--specialist", nargs="+", default=[], metavar="TASK=WEIGHTS")
+    parser.add_argument("--zero-shot", nargs="+", default=[], metavar="ASSAY=WEIGHTS")
+    add_options(parser)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Run the benchmark."""
+    arguments = _arguments()
+    network, triage = Network.load(arguments.model), trees_of(arguments.model)
+    specialists = models_of(arguments.specialist, of_task=True)
+    unseen = models_of(arguments.zero_shot, of_task=False)
+    with tempfile.TemporaryDirectory(prefix="varcall-tasks-") as temporary:
+        sources = all_sources(arguments.held_out, arguments.files, Path(temporary))
+        others = [*specialists, *unseen]
+        assays = {item.name: answer_source(item, network, triage, others) for item in sources}
+    if not assays:
+        raise SystemExit("there is nothing to ask: give folders of varcall examples, --held-out")
+    tables = tables_of(assays, specialists, unseen)
+    report(arguments, "tasks", "All tasks on all assays", tables)
+
+
+if __name__ == "__main__":
+    main()

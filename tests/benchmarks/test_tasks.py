@@ -1,0 +1,165 @@
+"""The score sheet of tasks by assays."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks.modalities import trees_of
+from benchmarks.network import Network
+from benchmarks.sources import Source, batches_of
+from benchmarks.tasks import (
+    PLAIN,
+    Answers,
+    Assay,
+    OtherModel,
+    answer_source,
+    balanced_accuracy,
+    cause_table,
+    comparison_table,
+    log_loss,
+    models_of,
+    prompt_table,
+    prompt_ways,
+    refused_table,
+    score_sheet,
+    together_table,
+    told_wrongly,
+)
+from models.prompt import CONTEXT_COLUMNS, UNKNOWN_TOKEN, decode
+from models.tasks import CAUSE, COPIES, SHARE, TASK_NAMES, TASKS
+from varcall.training.examples import Examples, make_examples
+from varcall.training.run import example_files
+from varcall.training.spans import load_span
+
+STATED, SEEN = CONTEXT_COLUMNS[1], CONTEXT_COLUMNS[2]
+
+
+@pytest.fixture(scope="module")
+def examples(example_folder: Path) -> Examples:
+    return make_examples(load_span(example_files(example_folder)[0]), 1.0, 0, tasks=TASK_NAMES)
+
+
+def said(task: str, labels: list[int], answers: list[int], picture: list[int]) -> Answers:
+    n = len(TASKS[task].options)
+    given = np.full((len(labels), n), 0.1 / (n - 1), np.float32)
+    given[np.arange(len(labels)), answers] = 0.9
+    return Answers(np.array(labels), np.array(picture), {PLAIN: given})
+
+
+def assay(**tasks: Answers) -> Assay:
+    n = 1 + max(int(answers.picture.max()) for answers in tasks.values())
+    return Assay(tasks, np.arange(n) % 2 == 0, np.arange(n) < 3)
+
+
+MADE = {
+    "short": assay(
+        copies=said(COPIES.name, [0, 0, 0, 1], [0, 0, 1, 1], [0, 1, 2, 3]),
+        cause=said(CAUSE.name, [2, 2, 0, 4, 4], [2, 1, 0, 4, 4], [0, 1, 2, 3, 4]),
+        share=said(SHARE.name, [0, 2], [0, 2], [0, 3]),
+    )
+}
+
+
+def test_accuracies_and_losses_are_those_of_the_answers() -> None:
+    copies = MADE["short"].tasks["copies"]
+    assert balanced_accuracy(copies) == pytest.approx((2 / 3 + 1) / 2)
+    assert log_loss(copies) == pytest.approx(-(3 * np.log(0.9) + np.log(0.05)) / 4, rel=1e-5)
+    (row, *_) = score_sheet(MADE).rows
+    assert row[:7] == ["copies", "short", "4", "75.0", "83.3", "75.0", "33.3"]
+    assert [row[0] for row in score_sheet(MADE).rows] == ["copies", "cause", "share"]
+
+
+def test_causes_are_counted_by_what_was_said() -> None:
+    rows = {row[0]: row[1:] for row in cause_table(MADE).rows}
+    assert rows["base errors"] == ["0", "1", "1", "0", "0", "0", "50.0"]
+    assert rows["contamination"] == ["0"] * 6 + ["-"]
+
+
+def test_causes_of_refused_candidates_are_counted_apart() -> None:
+    rows = [row[2:] for row in refused_table(MADE).rows]
+    # Pictures 0, 2 and 4 are refused; of these 0 and 2 are plain to see.
+    assert rows == [["5", "80.0"], ["3", "100.0"], ["2", "100.0"]]
+
+
+def test_pictures_are_counted_by_the_questions_about_them() -> None:
+    # Picture 0: three right; 1: cause wrong; 2: copies wrong; 3: three right; 4: one question.
+    assert together_table(MADE).rows == [
+        ["short", "2", "2", "0", "0.0"],
+        ["short", "3", "2", "2", "100.0"],
+    ]
+
+
+def test_another_model_is_compared_answer_by_answer() -> None:
+    ours = MADE["short"].tasks["copies"]
+    theirs = said(COPIES.name, [0, 0, 0, 1], [0, 0, 0, 0], [0, 1, 2, 3]).given[PLAIN]
+    both = Answers(ours.labels, ours.picture, {PLAIN: ours.given[PLAIN], "other": theirs})
+    table = comparison_table(
+        "specialists", {"short": assay(copies=both)}, [OtherModel("other", None)]
+    )
+    assert table.rows == [["copies", "short", "4", "75.0", "75.0", "1", "1", "0.828", "0.828"]]
+
+
+def test_another_platform_is_told_and_nothing_else(examples: Examples) -> None:
+    _, batch = next(batches_of(examples, COPIES.name))
+    assert "platform illumina looks illumina" in decode(batch.tokens[0])
+    both = told_wrongly(STATED, SEEN)(batch)
+    assert "platform ont looks ont" in decode(both.tokens[0])
+    stated = told_wrongly(STATED)(batch)
+    assert "platform ont looks illumina" in decode(stated.tokens[0])
+    assert (stated.tokens != batch.tokens).sum() == len(batch)
+    back = told_wrongly(STATED, SEEN)(both)
+    np.testing.assert_array_equal(back.tokens, batch.tokens)
+
+
+def test_prompts_are_worded_in_other_ways(examples: Examples) -> None:
+    rows, batch = next(batches_of(examples, CAUSE.name))
+    ways = prompt_ways(examples, CAUSE.name, rows, np.random.default_rng(1))
+    texts = {name: [decode(row) for row in way(batch).tokens] for name, way in ways.items()}
+    others = texts["other words for instruction and question"]
+    assert others != texts[PLAIN]
+    assert all(any(q in text for q in TASKS["cause"].questions) for text in others)
+    tokens = ways["other words for instruction and question"](batch).tokens
+    np.testing.assert_array_equal(tokens[:, CONTEXT_COLUMNS], batch.tokens[:, CONTEXT_COLUMNS])
+    shown = texts["an example first"]
+    assert all("Example:" in text for text in shown)
+    for text, plain in zip(shown, texts[PLAIN], strict=True):
+        head, _, tail = text.partition("\nExample:")
+        assert plain == head + tail[tail.index("\nVariant:") :]
+    bare = ways["nothing said of the sample"](batch).tokens
+    assert (bare[:, CONTEXT_COLUMNS] == UNKNOWN_TOKEN).all()
+
+
+def test_a_task_of_two_variants_is_asked_plainly(examples: Examples) -> None:
+    rng = np.random.default_rng(1)
+    assert list(prompt_ways(examples, "same_haplotype", np.arange(1), rng)) == [PLAIN]
+
+
+def test_everything_labelled_is_asked(example_folder: Path, weights: Path) -> None:
+    network = Network.load(str(weights))
+    source = Source("small", example_files(example_folder))
+    others = models_of([f"cause={weights}"], of_task=True)
+    others += models_of([f"elsewhere={weights}"], of_task=False)
+    found = answer_source(source, network, trees_of(str(weights)), others)
+    labelled = [make_examples(load_span(p), 1.0, 0, tasks=TASK_NAMES) for p in source.files]
+    for task in TASK_NAMES:
+        labels = np.concatenate([examples.tasks[task].labels for examples in labelled])
+        np.testing.assert_array_equal(found.tasks[task].labels, labels)
+    n = sum(map(len, labelled))
+    assert len(found.refused) == len(found.is_plain) == n
+    assert found.tasks["copies"].picture.tolist() == list(range(n))
+    specialist, unseen = (other.name for other in others)
+    cause = found.tasks["cause"].given
+    np.testing.assert_allclose(cause[specialist], cause[PLAIN], atol=1e-6)
+    assert not any(unseen in answers.given for answers in found.tasks.values())
+    assert specialist not in found.tasks["copies"].given
+    tables = prompt_table({"small": found})
+    assert {row[0] for row in tables.rows} == {"copies", "cause"}
+    assert len(tables.rows) == 12
+    assert [row[5:7] for row in tables.rows if row[2] == PLAIN] == [["+0.0", "0"]] * 2
+
+
+@pytest.mark.parametrize("text", ["cause", "colour=a.safetensors"])
+def test_a_specialist_names_a_task(text: str) -> None:
+    with pytest.raises(SystemExit, match="is not NAME=WEIGHTS; tasks are copies"):
+        models_of([text], of_task=True)
