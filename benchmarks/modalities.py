@@ -6,7 +6,8 @@ Usage: python -m benchmarks.modalities [--held-out EXAMPLES ...] [--files N] [-m
 Every labelled question of how many copies there are, of the real slices and of folders of
 `varcall examples` that training never saw, is answered by the whole model, by its parts, and by the
 network with something withheld: no picture, no measured features, nothing said of the sample, or
-likelihoods of counts that favour no answer. One table has the wrong answers of each way; one how
+likelihoods of counts that favour no answer. One table has the wrong answers of each way, one its
+log loss, which moves before answers do; one how
 many of the final answers change, and are wrong, where something is withheld from all that answers;
 one the variants that `varcall call` finds, with triage and without. `--differences` writes every
 question of the real slices that trees, network or the pool of both answer wrongly.
@@ -28,7 +29,7 @@ from benchmarks.accuracy import EMPTY, score_slice
 from benchmarks.agreement import ALL_PICTURES
 from benchmarks.callers import VARCALL
 from benchmarks.history import Table
-from benchmarks.network import Network
+from benchmarks.network import Network, log_loss
 from benchmarks.results import add_options, report
 from benchmarks.sources import Source, all_sources, batches_of
 from models.feature_model.triage import Triage, anchored, softmax
@@ -146,18 +147,23 @@ def joined(parts: Sequence[Answered]) -> Answered:
     )
 
 
-def answers_table(groups: Mapping[str, Answered]) -> Table:
-    """Return the table of wrong answers, a row for each way."""
-    ways = [CALLED, POOLED, TREES, *NETWORK_WAYS, COUNTS]
-    rows = [["questions", *(str(len(answered.labels)) for answered in groups.values())]]
-    for way in ways:
-        wrong = [int(answered.wrong(answered.given[way]).sum()) for answered in groups.values()]
-        rows.append([way, *map(str, wrong)])
-    notes = [
-        "Wrong answers of the labelled candidates; \"words\" are those about the sample: the "
-        "alleles are always named."
-    ]  # fmt: skip
-    return Table("answers", ["answered by", *groups], rows, notes)
+def answers_tables(groups: Mapping[str, Answered]) -> list[Table]:
+    """Return the tables of wrong answers and of log losses, a row for each way."""
+    questions = ["questions", *(str(len(answered.labels)) for answered in groups.values())]
+    wrong, losses = [questions], [questions]
+    for way in (CALLED, POOLED, TREES, *NETWORK_WAYS, COUNTS):
+        given = [(answered, answered.given[way]) for answered in groups.values()]
+        wrong.append([way, *(str(int(answered.wrong(p).sum())) for answered, p in given)])
+        losses.append([way, *(f"{log_loss(p, answered.labels):.4f}" for answered, p in given)])
+    titles = ["answered by", *groups]
+    note = (
+        'Wrong answers of the labelled candidates; "words" are those about the sample: the alleles '
+        "are always named."
+    )
+    return [
+        Table("answers", titles, wrong, [note]),
+        Table("log-losses", titles, losses, ["Mean of -log P of the right answer, in nats."]),
+    ]
 
 
 def withheld_table(groups: Mapping[str, Answered]) -> Table:
@@ -266,7 +272,7 @@ def main() -> None:
         raise SystemExit("there is nothing to ask: give folders of varcall examples, --held-out")
     if arguments.differences:
         arguments.differences.write_text("".join(chain([DIFFERENCES_HEADER, "\n"], lines)))
-    tables = [answers_table(groups), withheld_table(groups)]
+    tables = [*answers_tables(groups), withheld_table(groups)]
     if calls:
         tables.append(Table("calls", ["slices", "model", "SNP", "indel"], calls))
     report(arguments, "modalities", "What each modality is worth", tables)

@@ -20,6 +20,8 @@ from varcall.genotyping.answers import check_model
 BATCH = 64
 """Questions asked at a time."""
 
+_LEAST_PROBABILITY = 1e-30
+
 
 @dataclass(frozen=True, slots=True)
 class Network:
@@ -69,3 +71,13 @@ class Network:
                 calibration = self.card.calibration_of(task)
                 answers[name] = calibration.probabilities(logits[:, columns].numpy())
         return answers
+
+
+def log_loss(probabilities: NDArray[np.float32], labels: NDArray[np.int64]) -> float:
+    """Return the mean over n questions of -log P of the right option, nats.
+
+    `probabilities` is float32 [n, options], `labels` int64 [n]; nothing counts as impossible.
+    """
+    right = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    # Not -0.0 where every answer is certain and right.
+    return float(0.0 - np.log(np.maximum(right, _LEAST_PROBABILITY)).mean())

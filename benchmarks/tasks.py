@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from benchmarks import hidden
 from benchmarks.history import Table
 from benchmarks.modalities import trees_of
-from benchmarks.network import Network
+from benchmarks.network import Network, log_loss
 from benchmarks.results import add_options, report
 from benchmarks.sources import Source, all_sources, batches_of
 from models.context import PLATFORMS
@@ -40,13 +40,25 @@ from varcall.training.spans import load_span
 from varcall.workers.window_worker import MIN_CAUSE_VAF
 
 PLAIN = "plain"
+PAIRS = "copies of two alleles"
+SHEET = (COPIES.name, PAIRS, *(task for task in TASK_NAMES if task != COPIES.name))
+"""Rows of the score sheet: the tasks, that of copies by how many ALTs are asked about."""
+
 WORDED = (COPIES.name, CAUSE.name)
 """The tasks that are asked in other words, too."""
+
+OTHER_WORDS = (
+    "paraphrased",
+    "an example first",
+    "nothing said of the sample",
+    "stated platform wrong",
+    "platform wrong, stated and seen",
+)
+"""The ways in which these tasks are asked."""
 
 MOST_QUESTIONS = 6
 """Pictures with as many questions or more are counted together."""
 
-_OTHER_MODEL = "weights "
 _STATED, _SEEN = (CONTEXT_COLUMNS[slot] for slot in (1, 2))
 _PLATFORMS = np.array([token for word in PLATFORMS for token in encode(word)], np.int32)
 _ILLUMINA, _ONT = (encode(f" {name}")[0] for name in ("illumina", "ont"))
@@ -72,6 +84,9 @@ class Answers:
     picture: NDArray[np.int64]
     given: Mapping[str, Options]
 
+    def __len__(self) -> int:
+        return len(self.labels)
+
     @property
     def right(self) -> NDArray[np.bool_]:
         """Which plain questions are answered rightly, bool [n]."""
@@ -81,6 +96,15 @@ class Answers:
         """Return which questions are answered rightly in a way, bool [n]."""
         return np.asarray(self.given[way].argmax(axis=1) == self.labels)
 
+    def loss(self, way: str = PLAIN) -> float:
+        """Return the mean log loss of a way, nats."""
+        return log_loss(self.given[way], self.labels)
+
+    def about(self, chosen: NDArray[np.bool_]) -> "Answers":
+        """Return the answers to the chosen questions only, bool [n]."""
+        given = {way: probabilities[chosen] for way, probabilities in self.given.items()}
+        return Answers(self.labels[chosen], self.picture[chosen], given)
+
 
 @dataclass(frozen=True, slots=True)
 class Assay:
@@ -89,7 +113,7 @@ class Assay:
     Attributes
     ----------
     tasks
-        By task; those without a labelled question are left out.
+        By name in `SHEET`; those without a labelled question are left out.
     refused
         bool [pictures]: where `varcall call` answers 0 copies.
     is_plain
@@ -153,13 +177,11 @@ def prompt_ways(
         ]
         return replace(batch, tokens=np.concatenate(tokens))
 
-    return ways | {
-        "other words for instruction and question": paraphrased,
-        "an example first": with_exemplar,
-        "nothing said of the sample": hidden.context_words,
-        "stated platform wrong": told_wrongly(_STATED),
-        "platform wrong, stated and seen": told_wrongly(_STATED, _SEEN),
-    }
+    changes: tuple[hidden.Change, ...] = (
+        paraphrased, with_exemplar, hidden.context_words, told_wrongly(_STATED),
+        told_wrongly(_STATED, _SEEN),
+    )  # fmt: skip
+    return ways | dict(zip(OTHER_WORDS, changes, strict=True))
 
 
 def answer_source(
@@ -167,7 +189,7 @@ def answer_source(
 ) -> Assay:
     """Ask everything that is labelled of a source."""
     others = [other for other in others if other.assay in (None, source.name)]
-    answers: dict[str, list[Answers]] = {task: [] for task in TASK_NAMES}
+    answers: dict[str, list[Answers]] = {task: [] for task in SHEET}
     refused: list[NDArray[np.bool_]] = []
     is_plain: list[NDArray[np.bool_]] = []
     n_pictures = 0
@@ -176,14 +198,21 @@ def answer_source(
         rng = np.random.default_rng(number)
         for task in examples.tasks:
             asked = ask(examples, task, network, [r for r in others if r.task in (None, task)], rng)
-            if asked is not None:
-                answers[task].append(replace(asked, picture=asked.picture + n_pictures))
-                if task == COPIES.name:  # of which every question has a label
-                    refused.append(is_refused(examples, asked, triage))
+            if asked is None:
+                continue
+            asked = replace(asked, picture=asked.picture + n_pictures)
+            found = {task: asked}
+            if task == COPIES.name:  # of which every question has a label
+                refused.append(is_refused(examples, asked, triage))
+                masks = examples.questions.evidence.questions.alleles
+                is_pair = (masks & (masks - 1)) != 0
+                found = {task: asked.about(~is_pair), PAIRS: asked.about(is_pair)}
+            for name, part in found.items():
+                answers[name].append(part)
         fraction = examples.questions.features[:, FEATURES.index("putative_fraction")]
         is_plain.append(fraction >= MIN_CAUSE_VAF)
         n_pictures += len(examples)
-    tasks = {task: joined(parts) for task, parts in answers.items() if parts}
+    tasks = {task: joined(parts) for task, parts in answers.items() if any(map(len, parts))}
     return Assay(tasks, np.concatenate(refused), np.concatenate(is_plain))
 
 
@@ -234,12 +263,6 @@ def balanced_accuracy(answers: Answers) -> float:
     return float(np.mean([right[labels == label].mean() for label in np.unique(labels)]))
 
 
-def log_loss(answers: Answers, way: str = PLAIN) -> float:
-    """Return the mean over questions of -log P of the right option, nats."""
-    given = answers.given[way].astype(np.float64)
-    return float(-np.log(np.maximum(given[np.arange(len(given)), answers.labels], 1e-30)).mean())
-
-
 def score_sheet(assays: Mapping[str, Assay]) -> Table:
     """Return the table of all tasks by all assays."""
     titles = ["task", "assay", "questions", "accuracy", "balanced", "commonest label", "uniform"]
@@ -248,10 +271,10 @@ def score_sheet(assays: Mapping[str, Assay]) -> Table:
     for task, assay, answers in _by_task(assays):
         n, k = answers.given[PLAIN].shape
         shares = np.bincount(answers.labels, minlength=k) / n
-        entropy = -float((shares[shares > 0] * np.log(shares[shares > 0])).sum())
+        entropy = 0.0 - float((shares[shares > 0] * np.log(shares[shares > 0])).sum())
         each = (answers.right.mean(), balanced_accuracy(answers), shares.max(), 1 / k)
         cells = [task, assay, str(n), *map(percent, map(float, each))]
-        rows.append([*cells, f"{log_loss(answers):.3f}", f"{entropy:.3f}"])
+        rows.append([*cells, f"{answers.loss():.3f}", f"{entropy:.3f}"])
     notes = [
         "Percent of the answers of the network alone, with a picture of each; \"balanced\": the "
         "mean of the labels' own accuracies; chance: always the commonest label, or any; log loss "
@@ -261,7 +284,7 @@ def score_sheet(assays: Mapping[str, Assay]) -> Table:
 
 
 def _by_task(assays: Mapping[str, Assay]) -> Iterator[tuple[str, str, Answers]]:
-    for task in TASK_NAMES:
+    for task in SHEET:
         for name, assay in assays.items():
             if task in assay.tasks:
                 yield task, name, assay.tasks[task]
@@ -283,43 +306,55 @@ def cause_table(assays: Mapping[str, Assay]) -> Table:
 
 def refused_table(assays: Mapping[str, Assay]) -> Table:
     """Return how often the cause is right: of all candidates, and of those that are refused."""
-    rows = []
+    kinds = ("all", "refused", f"refused, in {MIN_CAUSE_VAF:.0%} of the reads or more")
+    total = np.zeros((len(kinds), 2), np.int64)
+    rows: list[list[str]] = []
     for name, assay in assays.items():
-        answers = assay.tasks.get(CAUSE.name)
-        if answers is None:
+        if (answers := assay.tasks.get(CAUSE.name)) is None:
             continue
         refused = assay.refused[answers.picture]
         stated = refused & assay.is_plain[answers.picture]
-        for what, chosen in (
-            ("all", np.ones(len(refused), bool)),
-            ("refused", refused),
-            (f"refused, in {MIN_CAUSE_VAF:.0%} of the reads or more", stated),
-        ):
-            n, right = int(chosen.sum()), int(answers.right[chosen].sum())
-            rows.append([name, what, str(n), percent(right / n if n else float("nan"))])
+        right = answers.right
+        counts = np.array(
+            [[len(right), right.sum()]]
+            + [[chosen.sum(), right[chosen].sum()] for chosen in (refused, stated)]
+        )
+        total += counts
+        rows += _refused_rows(name, kinds, counts)
+    rows += _refused_rows("all of these", kinds, total)
     notes = ["A VCF states the cause of the last kind. Refused: answered with 0 copies."]
     return Table("refused", ["assay", "candidates", "questions", "cause right, %"], rows, notes)
 
 
-def prompt_table(assays: Mapping[str, Assay]) -> Table:
-    """Return what other words cost: accuracy, and how many answers are others than plain ones."""
-    rows = []
+def _refused_rows(
+    name: str, kinds: Sequence[str], counts: NDArray[np.int64]
+) -> Iterator[list[str]]:
+    for kind, (n, right) in zip(kinds, counts.tolist(), strict=True):
+        yield [name, kind, str(n), percent(right / n if n else float("nan"))]
+
+
+def prompt_tables(assays: Mapping[str, Assay]) -> list[Table]:
+    """Return what other words cost: accuracy and other answers, and log loss."""
+    accuracies: list[list[str]] = []
+    losses: list[list[str]] = []
     for task, assay, answers in _by_task(assays):
         if task not in WORDED:
             continue
         plain = answers.given[PLAIN].argmax(axis=1)
-        for way in _worded_ways(answers):
-            changed = int((answers.given[way].argmax(axis=1) != plain).sum())
-            share = float(answers.is_right(way).mean())
-            points = 100 * (share - float(answers.right.mean()))
-            cells = [task, assay, way, str(len(plain)), percent(share), f"{points:+.1f}"]
-            rows.append([*cells, str(changed), f"{log_loss(answers, way):.3f}"])
-    titles = ["task", "assay", "prompt", "questions", "accuracy", "against plain", "other answers"]
-    return Table("prompts", [*titles, "log loss"], rows)
-
-
-def _worded_ways(answers: Answers) -> list[str]:
-    return [way for way in answers.given if not way.startswith(_OTHER_MODEL)]
+        named = [task, assay, str(len(answers))]
+        accuracies.append([*named, percent(float(answers.right.mean()))])
+        losses.append([*named, f"{answers.loss():.3f}"])
+        for way in OTHER_WORDS:
+            others = int((answers.given[way].argmax(axis=1) != plain).sum())
+            share = percent(float(answers.is_right(way).mean()))
+            accuracies[-1].append(f"{share} ({others})")
+            losses[-1].append(f"{answers.loss(way):.3f}")
+    titles = ["task", "assay", "questions", PLAIN, *OTHER_WORDS]
+    notes = ["Percent right (answers that are others than in plain words)."]
+    return [
+        Table("prompts", titles, accuracies, notes),
+        Table("prompt-losses", titles, losses, ["Log loss in nats."]),
+    ]
 
 
 def together_table(assays: Mapping[str, Assay]) -> Table:
@@ -357,7 +392,7 @@ def comparison_table(name: str, assays: Mapping[str, Assay], others: Sequence[Ot
             ours, theirs = answers.right, answers.is_right(other.name)
             shares = percent(float(ours.mean())), percent(float(theirs.mean()))
             only = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-            losses = (f"{log_loss(answers, way):.3f}" for way in (PLAIN, other.name))
+            losses = (f"{answers.loss(way):.3f}" for way in (PLAIN, other.name))
             cells = [task, assay, str(len(ours)), *shares, *map(str, only), *losses]
             rows.append(cells)
     titles = ["task", "assay", "questions", "this model", "the other", "only this right"]
@@ -380,7 +415,7 @@ def models_of(named: Sequence[str], *, of_task: bool) -> list[OtherModel]:
             known = f"; tasks are {', '.join(TASKS)}" if of_task else ""
             raise SystemExit(f"{text!r} is not NAME=WEIGHTS{known}")
         network = Network.load(weights)
-        label = f"{_OTHER_MODEL}{text}"
+        label = f"weights {text}"
         task, assay = (name, None) if of_task else (None, name)
         others.append(OtherModel(label, network, task, assay))
     return others
@@ -391,7 +426,7 @@ def tables_of(
 ) -> list[Table]:
     """Return all tables."""
     tables = [
-        score_sheet(assays), cause_table(assays), refused_table(assays), prompt_table(assays),
+        score_sheet(assays), cause_table(assays), refused_table(assays), *prompt_tables(assays),
         together_table(assays),
     ]  # fmt: skip
     if specialists:

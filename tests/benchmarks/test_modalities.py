@@ -16,7 +16,7 @@ from benchmarks.modalities import (
     TREES,
     Answered,
     answer_examples,
-    answers_table,
+    answers_tables,
     differences,
     joined,
     trees_of,
@@ -134,11 +134,13 @@ def _made(labels: list[int], **answers: list[int]) -> Answered:
 def test_tables_count_wrong_and_changed_answers_by_group() -> None:
     few = _made([0, 1, 2, 0], network=[0, 1, 1, 1], trees=[0, 0, 2, 0])
     groups = {"one": few, "both": joined([few, _made([1, 1])])}
-    rows = {row[0]: row[1:] for row in answers_table(groups).rows}
+    rows, losses = ({row[0]: row[1:] for row in t.rows} for t in answers_tables(groups))
     assert rows["questions"] == ["4", "6"]
     assert rows[NETWORK] == ["2", "2"]
     assert rows[TREES] == ["1", "1"]
     assert rows[CALLED] == ["0", "0"]
+    assert losses[CALLED] == ["0.0000", "0.0000"]
+    assert float(losses[TREES][1]) == pytest.approx(float(losses[TREES][0]) * 4 / 6, rel=1e-4)
     changed = {tuple(row[:2]): row[2:] for row in withheld_table(groups).rows}
     assert changed["as called", "nothing"] == ["0", "0"]
     assert changed["as called", "picture"] == ["2 / 2", "2 / 2"]

@@ -9,6 +9,8 @@ from benchmarks.modalities import trees_of
 from benchmarks.network import Network
 from benchmarks.sources import Source, batches_of
 from benchmarks.tasks import (
+    OTHER_WORDS,
+    PAIRS,
     PLAIN,
     Answers,
     Assay,
@@ -17,9 +19,8 @@ from benchmarks.tasks import (
     balanced_accuracy,
     cause_table,
     comparison_table,
-    log_loss,
     models_of,
-    prompt_table,
+    prompt_tables,
     prompt_ways,
     refused_table,
     score_sheet,
@@ -64,7 +65,7 @@ MADE = {
 def test_accuracies_and_losses_are_those_of_the_answers() -> None:
     copies = MADE["short"].tasks["copies"]
     assert balanced_accuracy(copies) == pytest.approx((2 / 3 + 1) / 2)
-    assert log_loss(copies) == pytest.approx(-(3 * np.log(0.9) + np.log(0.05)) / 4, rel=1e-5)
+    assert copies.loss() == pytest.approx(-(3 * np.log(0.9) + np.log(0.05)) / 4, rel=1e-5)
     (row, *_) = score_sheet(MADE).rows
     assert row[:7] == ["copies", "short", "4", "75.0", "83.3", "75.0", "33.3"]
     assert [row[0] for row in score_sheet(MADE).rows] == ["copies", "cause", "share"]
@@ -79,7 +80,7 @@ def test_causes_are_counted_by_what_was_said() -> None:
 def test_causes_of_refused_candidates_are_counted_apart() -> None:
     rows = [row[2:] for row in refused_table(MADE).rows]
     # Pictures 0, 2 and 4 are refused; of these 0 and 2 are plain to see.
-    assert rows == [["5", "80.0"], ["3", "100.0"], ["2", "100.0"]]
+    assert rows == [["5", "80.0"], ["3", "100.0"], ["2", "100.0"]] * 2
 
 
 def test_pictures_are_counted_by_the_questions_about_them() -> None:
@@ -100,6 +101,15 @@ def test_another_model_is_compared_answer_by_answer() -> None:
     assert table.rows == [["copies", "short", "4", "75.0", "75.0", "1", "1", "0.828", "0.828"]]
 
 
+def test_other_words_are_counted_by_what_they_change() -> None:
+    plain = MADE["short"].tasks["copies"]
+    changed = said(COPIES.name, [0, 0, 0, 1], [0, 1, 0, 1], [0, 1, 2, 3]).given[PLAIN]
+    given = dict.fromkeys((PLAIN, *OTHER_WORDS), plain.given[PLAIN]) | {OTHER_WORDS[2]: changed}
+    answers = Answers(plain.labels, plain.picture, given)
+    (row,) = prompt_tables({"short": assay(copies=answers)})[0].rows
+    assert row == ["copies", "short", "4", "75.0", *["75.0 (0)"] * 2, "75.0 (2)", *["75.0 (0)"] * 2]
+
+
 def test_another_platform_is_told_and_nothing_else(examples: Examples) -> None:
     _, batch = next(batches_of(examples, COPIES.name))
     assert "platform illumina looks illumina" in decode(batch.tokens[0])
@@ -116,10 +126,10 @@ def test_prompts_are_worded_in_other_ways(examples: Examples) -> None:
     rows, batch = next(batches_of(examples, CAUSE.name))
     ways = prompt_ways(examples, CAUSE.name, rows, np.random.default_rng(1))
     texts = {name: [decode(row) for row in way(batch).tokens] for name, way in ways.items()}
-    others = texts["other words for instruction and question"]
+    others = texts["paraphrased"]
     assert others != texts[PLAIN]
     assert all(any(q in text for q in TASKS["cause"].questions) for text in others)
-    tokens = ways["other words for instruction and question"](batch).tokens
+    tokens = ways["paraphrased"](batch).tokens
     np.testing.assert_array_equal(tokens[:, CONTEXT_COLUMNS], batch.tokens[:, CONTEXT_COLUMNS])
     shown = texts["an example first"]
     assert all("Example:" in text for text in shown)
@@ -142,21 +152,28 @@ def test_everything_labelled_is_asked(example_folder: Path, weights: Path) -> No
     others += models_of([f"elsewhere={weights}"], of_task=False)
     found = answer_source(source, network, trees_of(str(weights)), others)
     labelled = [make_examples(load_span(p), 1.0, 0, tasks=TASK_NAMES) for p in source.files]
-    for task in TASK_NAMES:
+    for task in TASK_NAMES[1:]:
         labels = np.concatenate([examples.tasks[task].labels for examples in labelled])
         np.testing.assert_array_equal(found.tasks[task].labels, labels)
     n = sum(map(len, labelled))
     assert len(found.refused) == len(found.is_plain) == n
-    assert found.tasks["copies"].picture.tolist() == list(range(n))
+    copies = [found.tasks[name] for name in ("copies", PAIRS) if name in found.tasks]
+    assert sorted(np.concatenate([item.picture for item in copies])) == list(range(n))
+    masks = np.concatenate([examples.questions.evidence.questions.alleles for examples in labelled])
+    assert np.isin(masks[copies[0].picture], [1, 2, 4, 8]).all()
+    assert not np.isin(masks, [1, 2, 4, 8])[np.setdiff1d(np.arange(n), copies[0].picture)].any()
     specialist, unseen = (other.name for other in others)
     cause = found.tasks["cause"].given
     np.testing.assert_allclose(cause[specialist], cause[PLAIN], atol=1e-6)
     assert not any(unseen in answers.given for answers in found.tasks.values())
     assert specialist not in found.tasks["copies"].given
-    tables = prompt_table({"small": found})
-    assert {row[0] for row in tables.rows} == {"copies", "cause"}
-    assert len(tables.rows) == 12
-    assert [row[5:7] for row in tables.rows if row[2] == PLAIN] == [["+0.0", "0"]] * 2
+    accuracies, losses = prompt_tables({"small": found})
+    assert [row[0] for row in accuracies.rows] == ["copies", "cause"]
+    for row, task in zip(losses.rows, ("copies", "cause"), strict=True):
+        answers = found.tasks[task]
+        ways = (PLAIN, *OTHER_WORDS)
+        assert row[3:] == [f"{answers.loss(way):.3f}" for way in ways]
+        assert len(set(row[3:])) == len(ways)
 
 
 @pytest.mark.parametrize("text", ["cause", "colour=a.safetensors"])
