@@ -27,7 +27,13 @@ EMPTY = (Counts(), Counts())
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """The score of one caller on one slice: by exact match, and by haplotypes (SNP, indel)."""
+    """The score of one caller on one slice: by exact match, and by haplotypes (SNP, indel).
+
+    Attributes
+    ----------
+    cpu
+        CPU seconds of the caller.
+    """
 
     slice_name: str
     caller: str
@@ -35,6 +41,7 @@ class Row:
     by_haplotype: tuple[Counts, Counts]
     held_out: bool
     differences: tuple[str, ...]
+    cpu: float = 0.0
 
 
 def score_slice(
@@ -46,7 +53,7 @@ def score_slice(
     rows = []
     for caller in callers:
         output = directory / f"{staged.reads.stem}.{caller.name}.vcf.gz"
-        caller.run(Job(staged.reads, staged.reference, item.region, output, model=model))
+        usage = caller.run(Job(staged.reads, staged.reference, item.region, output, model=model))
         calls = atomic_copies(output, staged.reference, staged.confident, caller.include)
         row = Row(
             slice_name=item.name,
@@ -55,6 +62,7 @@ def score_slice(
             by_haplotype=haplotype_counts(staged, output, caller.include),
             held_out=item.held_out,
             differences=tuple(_differences(item.contig, truth, calls)),
+            cpu=usage.cpu,
         )
         rows.append(row)
         print(*_cells(row), sep=" | ", flush=True)
@@ -72,16 +80,21 @@ def _differences(contig: str, truth: Copies, calls: Copies) -> Iterable[str]:
 
 def pool(rows: Iterable[Row]) -> list[Row]:
     """Add up the held-out slices by caller."""
+    return total(POOLED, [row for row in rows if row.held_out])
+
+
+def total(name: str, rows: Iterable[Row]) -> list[Row]:
+    """Add up slices by caller, under one name."""
     totals: dict[str, Row] = {}
     for row in rows:
-        if row.held_out:
-            total = totals.get(row.caller, Row(POOLED, row.caller, Score(), EMPTY, False, ()))
-            snp, indel = total.by_haplotype
-            totals[row.caller] = replace(
-                total,
-                score=total.score + row.score,
-                by_haplotype=(snp + row.by_haplotype[0], indel + row.by_haplotype[1]),
-            )
+        so_far = totals.get(row.caller, Row(name, row.caller, Score(), EMPTY, False, ()))
+        snp, indel = so_far.by_haplotype
+        totals[row.caller] = replace(
+            so_far,
+            score=so_far.score + row.score,
+            by_haplotype=(snp + row.by_haplotype[0], indel + row.by_haplotype[1]),
+            cpu=so_far.cpu + row.cpu,
+        )
     return list(totals.values())
 
 

@@ -2,9 +2,11 @@
 
 Usage: python -m benchmarks.libraries [-m MODEL] [--history DIR] [--no-record]
 
-PacBio HiFi and ONT R10 reads of HG002, with their truth untouched by any training; and Illumina
-slices of HG002 as single ends, and as pairs of which no read has flag 0x2. Counted by the sequences
-that the records spell, as vcfeval does. `benchmarks.results` says where the table is written.
+PacBio HiFi and ONT R10 reads of HG002, with their truth untouched by any training; Illumina slices
+of HG002 as the pairs they are, as single ends, with overlapping mates merged into one read, and as
+pairs of which no read has flag 0x2; a mate-pair library with adapters in its reads. Counted by the
+sequences that the records spell, as vcfeval does. Then HiFi reads of HG002's father, who has no
+truth of his own. `benchmarks.results` says where the tables are written.
 """
 
 import argparse
@@ -14,47 +16,39 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.accuracy import Row, score_slice
+from benchmarks.accuracy import Row, score_slice, total
 from benchmarks.callers import PEERS, VARCALL, Caller, Job
+from benchmarks.exact_match import Copies, Counts, atomic_copies
 from benchmarks.history import Table
+from benchmarks.merged_pairs import PAIRING, is_pair, merge, pairs
 from benchmarks.results import add_options, report
 from benchmarks.slices import DATA, SLICES, Slice, StagedSlice, stage
-from pileup.sam import (
-    FMREVERSE,
-    FMUNMAP,
-    FPAIRED,
-    FPROPER_PAIR,
-    FREAD1,
-    FREAD2,
-    FSECONDARY,
-    FSUPPLEMENTARY,
-    FUNMAP,
-)
+from pileup.sam import FPROPER_PAIR, FREAD2, FSECONDARY, FSUPPLEMENTARY, FUNMAP
+
+Lines = list[list[str]]
+"""The fields of SAM lines."""
 
 _GRCH38 = "grch38.chr20_and_21_10M.fa.gz"
 _TRUTH = "HG002_v4.2.1_GRCh38_chr20_5-10Mb"
-_PAIRING = FPAIRED | FPROPER_PAIR | FMUNMAP | FMREVERSE | FREAD1 | FREAD2
+_HIFI_REGION, _HIFI_OPTIONS = "chr20:9000000-9099000", "-X pacbio-ccs"
 _EXCLUDED = FUNMAP | FSECONDARY | FSUPPLEMENTARY
 
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """A slice, what is done to its reads, and the options of `bcftools mpileup` for them."""
+    """Slices scored together, what is done to their reads, and options of `bcftools mpileup`."""
 
-    slice: Slice
-    spell: Callable[[list[str]], list[str]] | None = None
+    name: str
+    slices: tuple[Slice, ...]
+    change: Callable[[Lines], Lines] | None = None
     bcftools: str | None = None
-
-
-def _long(name: str, reads: str, region: str) -> Slice:
-    return Slice(name, reads, _GRCH38, region, f"{_TRUTH}.vcf.gz", f"{_TRUTH}.bed", held_out=True)
 
 
 def as_single_end(fields: list[str]) -> list[str]:
     """Take a SAM line's pairing away; mates get names of their own."""
     flag = int(fields[1])
     name = f"{fields[0]}/{1 + bool(flag & FREAD2)}"
-    return [name, str(flag & ~_PAIRING), *fields[2:6], "*", "0", "0", *fields[9:]]
+    return [name, str(flag & ~PAIRING), *fields[2:6], "*", "0", "0", *fields[9:]]
 
 
 def as_unmarked_pair(fields: list[str]) -> list[str]:
@@ -62,51 +56,97 @@ def as_unmarked_pair(fields: list[str]) -> list[str]:
     return [fields[0], str(int(fields[1]) & ~FPROPER_PAIR), *fields[2:]]
 
 
-LIBRARIES = (
+def all_single(lines: Lines) -> Lines:
+    """Take the pairing of all lines away."""
+    return list(map(as_single_end, lines))
+
+
+def all_unmarked(lines: Lines) -> Lines:
+    """Take flag 0x2 out of all lines."""
+    return list(map(as_unmarked_pair, lines))
+
+
+def all_merged(lines: Lines) -> Lines:
+    """Merge the mates that can be merged; the others become single ends."""
+    changed: Lines = []
+    for fragment in pairs(lines):
+        merged = merge(*fragment) if is_pair(fragment) else None
+        changed += map(as_single_end, fragment) if merged is None else [merged]
+    return changed
+
+
+def _long(name: str, reads: str, region: str) -> Slice:
+    return Slice(name, reads, _GRCH38, region, f"{_TRUTH}.vcf.gz", f"{_TRUTH}.bed", held_out=True)
+
+
+LONG = (
     Library(
-        _long(
-            "PacBio HiFi (Revio) 46x",
-            "HG002_Revio_HiFi_GRCh38_chr20_9.0-9.1Mb.bam",
-            "chr20:9000000-9099000",
-        ),
-        bcftools="-X pacbio-ccs",
+        "PacBio HiFi (Revio) 46x",
+        (_long("HiFi", "HG002_Revio_HiFi_GRCh38_chr20_9.0-9.1Mb.bam", _HIFI_REGION),),
+        bcftools=_HIFI_OPTIONS,
     ),
     Library(
-        _long(
-            "ONT R10 54x",
-            "HG002_ONT_R10_GRCh38_chr20_5.050-5.075Mb.bam",
-            "chr20:5050000-5075000",
-        ),
+        "ONT R10 54x",
+        (_long("ONT", "HG002_ONT_R10_GRCh38_chr20_5.050-5.075Mb.bam", "chr20:5050000-5075000"),),
         bcftools="-X ont",
     ),
-    *(
-        Library(replace(item, name=f"{item.name}, {what}"), spell, bcftools)
-        for item in SLICES[:2]
-        for what, spell, bcftools in (
-            ("single ends", as_single_end, None),
-            # Without -A it leaves such pairs out, and calls nothing.
-            ("pairs without 0x2", as_unmarked_pair, "-A"),
-        )
+)
+SHORT = tuple(
+    Library(f"{name}, {what}", slices, change, bcftools)
+    for name, slices in (("HG002 30x 10.0M", SLICES[:1]), ("HG002 80x 18.8M, 20.2M", SLICES[1:3]))
+    for what, change, bcftools in (
+        ("pairs", None, None),
+        ("single ends", all_single, None),
+        ("merged pairs", all_merged, None),
+        # Without -A it leaves such pairs out, and calls nothing.
+        ("pairs without 0x2", all_unmarked, "-A"),
+    )
+)
+MATE_PAIRS = Library(
+    "HG001 mate pairs 41x",
+    (
+        Slice(
+            "mate pairs",
+            "HG001_matepair41x_hg19_chr3_0.1-0.2Mb.bam",
+            "hg19_chr3_0.1-0.2Mb_from_reads.fa.gz",
+            "chr3:100001-200000",
+            "HG001_PlatinumGenomes_hg19_chr3_0.1-0.2Mb.vcf.gz",
+            None,
+        ),
     ),
+)
+# The truth is his child's: of every SNV of two copies there the father has one at least.
+FATHER = Library(
+    "HG003 PacBio HiFi (Sequel II) 35x",
+    (
+        Slice(
+            "HG003 HiFi",
+            "HG003_SequelII_HiFi_GRCh38_chr20_9.0-9.1Mb.bam",
+            _GRCH38,
+            _HIFI_REGION,
+            f"{_TRUTH}.vcf.gz",
+            None,
+        ),
+    ),
+    bcftools=_HIFI_OPTIONS,
 )
 
 
-def staged(library: Library, directory: Path) -> StagedSlice:
-    """Stage the slice of a library and change its reads."""
-    item = stage(library.slice, directory)
-    if library.spell is None:
-        return item
+def staged(item: Slice, change: Callable[[Lines], Lines] | None, directory: Path) -> StagedSlice:
+    """Stage a slice and change its reads."""
+    found = stage(item, directory)
+    if change is None:
+        return found
     text = subprocess.run(
-        ["samtools", "view", "-h", "-F", str(_EXCLUDED), str(item.reads)],
+        ["samtools", "view", "-h", "-F", str(_EXCLUDED), str(found.reads)],
         check=True,
         capture_output=True,
         text=True,
     ).stdout
-    lines = [
-        line if line.startswith("@") else "\t".join(library.spell(line.split("\t")))
-        for line in text.splitlines()
-    ]
-    changed = item.reads.with_suffix(".changed.bam")
+    header = [line for line in text.splitlines() if line.startswith("@")]
+    reads = [line.split("\t") for line in text.splitlines()[len(header) :]]
+    lines = [*header, *map("\t".join, change(reads))]
+    changed = found.reads.with_suffix(".changed.bam")
     subprocess.run(
         ["samtools", "sort", "-o", str(changed), "-"],
         check=True,
@@ -115,14 +155,20 @@ def staged(library: Library, directory: Path) -> StagedSlice:
         text=True,
     )
     subprocess.run(["samtools", "index", str(changed)], check=True)
-    return replace(item, reads=changed)
+    return replace(found, reads=changed)
 
 
-def callers_for(library: Library) -> list[Caller]:
-    """Return varcall, and the peers that are installed, as their manuals say for such reads."""
+def callers_for(bcftools: str | None) -> list[Caller]:
+    """Return varcall, and the peers that are installed.
+
+    Parameters
+    ----------
+    bcftools
+        What its manual says of such reads: further options of `mpileup`.
+    """
     peers = [peer for peer in PEERS if peer.available()]
-    if library.bcftools is not None:
-        peers = [_told(peer, library.bcftools) for peer in peers]
+    if bcftools is not None:
+        peers = [_told(peer, bcftools) for peer in peers]
     return [VARCALL, *peers]
 
 
@@ -136,10 +182,62 @@ def _told(peer: Caller, options: str) -> Caller:
     return replace(peer, name=f"bcftools {options}", command=command)
 
 
+def score_library(library: Library, directory: Path, model: str | None) -> list[Row]:
+    """Score all callers on a library, its slices together."""
+    rows: list[Row] = []
+    for item in library.slices:
+        # Files are named after the slice.
+        named = replace(item, name=f"{library.name} {item.name}")
+        found = staged(named, library.change, directory)
+        rows += score_slice(found, callers_for(library.bcftools), directory, model)
+    return total(library.name, rows)
+
+
 def library_table(rows: Iterable[Row]) -> Table:
     """Return the table of all rows; triples are TP/FP/FN."""
     cells = [[row.slice_name, row.caller, *map(str, row.by_haplotype)] for row in rows]
     return Table("libraries", ["library", "caller", "SNP", "indel"], cells)
+
+
+def beyond_table(rows: Iterable[Row]) -> Table:
+    """Return the table of a slice whose truth is not complete: calls beyond it, and recall."""
+    cells = []
+    for row in rows:
+        blind = (row.score.snp_blind, row.score.indel_blind)
+        recalls = [_recall(counts) for counts in row.by_haplotype]
+        cells.append(
+            [row.caller, *(str(c.fp) for c in blind), *recalls, *map(str, row.by_haplotype)]
+        )
+    titles = ["caller", "SNVs beyond the truth", "indels beyond it", "SNP recall", "indel recall"]
+    note = "beyond the truth: by exact match, whatever the genotype; the rest by haplotype"
+    return Table("mate-pairs", [*titles, "SNP", "indel"], cells, [note])
+
+
+def _recall(counts: Counts) -> str:
+    wanted = counts.tp + counts.fn
+    return f"{counts.tp / wanted:.4f}" if wanted else "-"
+
+
+def twice_there(truth: Copies) -> list[tuple[int, str, str]]:
+    """Return the SNVs of two copies."""
+    return [key for key, copies in truth.items() if copies == 2 and len(key[1]) == len(key[2])]
+
+
+def carried_table(library: Library, directory: Path, model: str | None) -> Table:
+    """Call a parent's reads; return the table of the child's two-copy SNVs that were found."""
+    (item,) = library.slices
+    found = stage(item, directory)
+    wanted = twice_there(atomic_copies(found.truth, found.reference, found.confident))
+    rows = []
+    for caller in callers_for(library.bcftools):
+        output = directory / f"{found.reads.stem}.{caller.name}.vcf.gz"
+        caller.run(Job(found.reads, found.reference, item.region, output, model=model))
+        calls = atomic_copies(output, found.reference, found.confident, caller.include)
+        missed = [f"{item.contig}:{key[0]}" for key in wanted if key not in calls]
+        counts = str(len(wanted) - len(missed)), str(len(wanted))
+        rows.append([caller.name, *counts, ", ".join(missed) or "-"])
+    note = f"{library.name}: SNVs of which his child HG002 has two copies"
+    return Table("carried", ["caller", "carried", "of", "missed"], rows, [note])
 
 
 def _arguments() -> argparse.Namespace:
@@ -154,13 +252,13 @@ def main() -> None:
     arguments = _arguments()
     if not DATA.is_dir():
         raise SystemExit(f"no data at {DATA}: the real slices lie beside the project, not in it")
-    rows: list[Row] = []
     with tempfile.TemporaryDirectory(prefix="varcall-libraries-") as temporary:
-        directory = Path(temporary)
-        for library in LIBRARIES:
-            item = staged(library, directory)
-            rows += score_slice(item, callers_for(library), directory, arguments.model)
-    report(arguments, "libraries", "Accuracy on other libraries", [library_table(rows)])
+        directory, model = Path(temporary), arguments.model
+        rows = [row for item in (*LONG, *SHORT) for row in score_library(item, directory, model)]
+        beyond = score_library(MATE_PAIRS, directory, model)
+        carried = carried_table(FATHER, directory, model)
+    tables = [library_table(rows), beyond_table(beyond), carried]
+    report(arguments, "libraries", "Accuracy on other libraries", tables)
 
 
 if __name__ == "__main__":
