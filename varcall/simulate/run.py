@@ -8,8 +8,10 @@ import os
 import re
 import shutil
 import tempfile
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pysam
@@ -99,6 +101,8 @@ class SimulateOptions:
     library
         ``random`` (every sample its own), ``typical`` (a good PCR-free 2x150 run), or a name of
         ``varcall.simulate.library.LAYOUTS`` or ``TRAITS`` (otherwise drawn at random).
+    library_values
+        Attributes of the library of short reads that are set to these values, not drawn.
     platform
         ``illumina``, ``hifi`` or ``ont``.
     mapper
@@ -124,6 +128,7 @@ class SimulateOptions:
     variants_per_kb: float = 2.75
     paralog_rate: float = 0.03
     library: str = "random"
+    library_values: Mapping[str, Any] = field(default_factory=dict)
     platform: str = SHORT_PLATFORM
     mapper: str = "auto"
     sample_name: str = "simulated"
@@ -141,6 +146,9 @@ class SimulateOptions:
             raise UsageError(f"mapper {self.mapper} is unknown: choose {', '.join(MAPPERS)}")
         if self.library not in LIBRARIES:
             raise UsageError(f"library {self.library} is unknown: choose {', '.join(LIBRARIES)}")
+        known = () if self.is_long else tuple(item.name for item in fields(Library))
+        if unknown := sorted(set(self.library_values) - set(known)):
+            raise UsageError(f"libraries of {self.platform} reads have no {', '.join(unknown)}")
         if not 0 < self.depth[0] <= self.depth[1]:
             raise UsageError("depth must be above 0, and its lower bound first")
         # samtools' commands, which pysam runs, take no other names.
@@ -371,6 +379,7 @@ class _SampleMaker:
             library = typical_library(sum(options.depth) / 2)
         else:
             library = draw_library(rng, options.depth, options.paralog_rate, options.library)
+        library = replace(library, **options.library_values)
         molecules = [person.molecule(0), person.molecule(1)]
         if library.contamination > 0:
             molecules += other.contaminants()

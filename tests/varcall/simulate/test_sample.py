@@ -226,8 +226,36 @@ def test_options_must_make_sense(tmp_path: Path) -> None:
         SimulateOptions(reference=tmp_path / "ref.fa")
     with pytest.raises(UsageError, match="either a reference"):
         SimulateOptions(reference=None, output=tmp_path / "x")
+    with pytest.raises(UsageError, match="illumina reads have no chemistry, colour"):
+        SimulateOptions(
+            reference=None, random_genome=100, output=tmp_path / "x",
+            library_values={"depth": 5.0, "colour": 1, "chemistry": "revio"},
+        )  # fmt: skip
+    with pytest.raises(UsageError, match="hifi reads have no depth"):
+        SimulateOptions(
+            reference=None, random_genome=100, output=tmp_path / "x", platform="hifi",
+            library="typical", library_values={"depth": 5.0},
+        )  # fmt: skip
     with pytest.raises(InputError, match="there is no reference"):
         run_simulate(SimulateOptions(reference=tmp_path / "no.fa", output=tmp_path / "x"))
+
+
+def test_values_of_a_library_may_be_set(tmp_path: Path) -> None:
+    (sample,) = run_simulate(
+        SimulateOptions(
+            reference=None,
+            random_genome=8000,
+            output=tmp_path / "x",
+            library="single",
+            library_values={"read_length": 75},
+            mapper="exact",
+            depth=(10.0, 10.0),
+            seed=3,
+        )
+    )
+    with pysam.AlignmentFile(str(sample.bam)) as bam:
+        assert max(read.query_length for read in bam) == 75
+    assert json.loads(sample.description.read_text())["library"]["read_length"] == 75
 
 
 def test_truth_of_another_reference_is_refused(reference_fasta: Path, tmp_path: Path) -> None:
