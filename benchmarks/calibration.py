@@ -1,13 +1,15 @@
 """Is a GQ of q wrong about 10^(-q/10) of the time? Held-out examples and real slices.
 
-Usage: python -m benchmarks.calibration --held-out EXAMPLES [-m MODEL] [--plot FILE.svg]
+Usage: python -m benchmarks.calibration --held-out EXAMPLES ... [-m MODEL] [--plot FILE.svg]
            [--history DIR] [--no-record]
 
-EXAMPLES is a folder of `varcall examples`, simulated libraries that training never saw, each seen
-at its depth and at lower ones. The real slices are those of `benchmarks.slices` with certified
-truth, cut to examples here. Every question is answered as `varcall call` answers it; its GQ is
-phred(1 - P of the answer). A table of each; `benchmarks.results` says where they are written. The
-figures go beside the weights, too, as NAME.calibration.json.
+EXAMPLES are folders of `varcall examples`, one for each platform: simulated libraries that training
+never saw, each seen at its depth and at lower ones. The real slices are those of
+`benchmarks.slices` with certified truth, cut to examples here. Every question is answered as
+`varcall call` answers it; its GQ is phred(1 - P of the answer). A table of each, by the folder's
+name, and one of sites so plain that GQ has to be high (`benchmarks.plain_sites`);
+`benchmarks.results` says where they are written. The figures go beside the weights, too, as
+NAME.calibration.json.
 """
 
 import argparse
@@ -22,6 +24,7 @@ import numpy as np
 from benchmarks.answered import Answered, answer_folder
 from benchmarks.calibration_plot import Point, plot
 from benchmarks.history import Table, slug
+from benchmarks.plain_sites import plain_sites
 from benchmarks.results import add_options, report
 from benchmarks.slices import DATA, SLICES, StagedSlice, stage
 from models.registry import weights_path
@@ -33,7 +36,9 @@ from varcall.training.examples import CALIBRATION_SHARES
 from varcall.training.make_examples import ExamplesOptions, run_examples
 
 STEP, HIGHEST = 5, 50
-HELD_OUT, REAL = "held-out simulated libraries", "real slices"
+REAL = "real slices"
+# Found and stated GQ may differ by so much, between these GQs.
+WITHIN, WANTED = 2, (5, 40)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,12 @@ class Bin:
         """Wilson's 95 % interval of `found`."""
         low, high = wilson(self.wrong, self.n)
         return phred(high), phred(low)
+
+    @property
+    def is_honest(self) -> bool:
+        """Whether what was found may lie WITHIN phred of what is stated, for all that is known."""
+        low, high = self.bounds
+        return low - WITHIN <= self.stated <= high + WITHIN
 
     def to_mapping(self) -> dict[str, object]:
         """Return the figures as they stand in the JSON file."""
@@ -100,7 +111,21 @@ def bin_table(name: str, found: Sequence[Bin]) -> Table:
         gq = f"> {phred(1 / item.n):.1f}" if item.found is None else f"{item.found:.1f}"
         cells = [item.name, str(item.n), str(item.wrong), f"{item.stated:.1f}", gq]
         lines.append([*cells, f"{low:.1f} to {high:.1f}"])
-    return Table(slug(name), titles, lines)
+    return Table(slug(name), titles, lines, [_verdict(found)])
+
+
+def _verdict(found: Sequence[Bin]) -> str:
+    """Say which bins are not as honest as they should be."""
+    first, last = WANTED
+    wanted = [item for item in found if first <= item.low < last]
+    outside = [item for item in wanted if not item.is_honest]
+    known = [item.found - item.stated for item in wanted if item.found is not None]
+    worst = f"; the largest difference is {max(known, key=abs):+.1f}" if known else ""
+    bins = f"GQ {', '.join(item.name for item in outside)}" if outside else "no GQ"
+    return (
+        f"further than {WITHIN} from what is stated, by the whole 95 % interval, between {first} "
+        f"and {last}: {bins}{worst}"
+    )
 
 
 def cut_real(folder: Path) -> Path:
@@ -146,23 +171,28 @@ def write_json(model: str, found: Mapping[str, Sequence[Bin]]) -> Path:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--held-out", type=Path, required=True)
+    parser.add_argument("--held-out", type=Path, nargs="+", required=True, metavar="EXAMPLES")
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL)
     parser.add_argument("--plot", type=Path, help="SVG or PNG to draw")
     add_options(parser)
     arguments = parser.parse_args()
     model = load_calling_model(arguments.model)
-    found = {HELD_OUT: bins(answer_folder(arguments.held_out, model, CALIBRATION_SHARES))}
-    if DATA.is_dir():
-        with tempfile.TemporaryDirectory(prefix="varcall-calibration-") as folder:
-            found[REAL] = bins(answer_folder(cut_real(Path(folder)), model, (1.0,)))
+    found = {
+        folder.name: bins(answer_folder(folder, model, CALIBRATION_SHARES))
+        for folder in arguments.held_out
+    }
+    with tempfile.TemporaryDirectory(prefix="varcall-calibration-") as temporary:
+        folder = Path(temporary)
+        plain = plain_sites(folder, arguments.model)
+        if DATA.is_dir():
+            found[REAL] = bins(answer_folder(cut_real(folder), model, (1.0,)))
     if arguments.plot:
         points = {
             name: [Point(item.stated, item.found, item.bounds) for item in items]
             for name, items in found.items()
         }
         plot(arguments.plot, points)
-    tables = [bin_table(name, items) for name, items in found.items()]
+    tables = [*(bin_table(name, items) for name, items in found.items()), plain]
     report(arguments, "calibration", "Calibration of GQ", tables)
     if not arguments.no_record:
         write_json(arguments.model, found)

@@ -39,7 +39,8 @@ def plot(path: Path, sets: Mapping[str, Sequence[Point]]) -> None:
             color="0.9",
             label=f"within {WITHIN}",
         )
-        for (name, points), shift in zip(sets.items(), (-0.2, 0.2, 0.6, 1.0), strict=False):
+        for number, (name, points) in enumerate(sets.items()):
+            shift = 0.4 * number - 0.2
             known = [(p.stated + shift, p.found, p.bounds) for p in points if p.found is not None]
             bars = [[y - b[0] for _, y, b in known], [b[1] - y for _, y, b in known]]
             (line, *_) = axis.errorbar(

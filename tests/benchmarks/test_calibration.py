@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from benchmarks.answered import Answered, joined
-from benchmarks.calibration import HELD_OUT, Bin, bin_table, bins, write_json
+from benchmarks.calibration import Bin, bin_table, bins, write_json
 from benchmarks.calibration_plot import Point, plot
 
 
@@ -47,14 +47,27 @@ def test_bin_without_errors_has_a_lower_bound_only() -> None:
     assert item.to_mapping()["found"] is None
 
 
+def test_table_says_which_bins_are_not_honest() -> None:
+    good, early = Bin(20, 10_000, 80, 0.008), Bin(25, 10_000, 60, 0.002)
+    # Of 20 answers nothing is known well enough, and above 40 nothing is asked.
+    unknown, late = Bin(30, 20, 0, 0.001), Bin(40, 10_000, 80, 0.0001)
+    assert good.is_honest
+    assert not early.is_honest
+    assert unknown.is_honest
+    (note,) = bin_table("hifi", [good, early, late]).notes
+    assert note.endswith("between 5 and 40: GQ 25-30; the largest difference is -4.8")
+    (note,) = bin_table("hifi", [good, late]).notes
+    assert note.endswith("between 5 and 40: no GQ; the largest difference is +0.0")
+
+
 def test_figures_lie_beside_the_weights(tmp_path: Path, untrained_model: Path) -> None:
     weights = shutil.copy(untrained_model, tmp_path / "own.safetensors")
-    path = write_json(str(weights), {HELD_OUT: [Bin(20, 1000, 10, 0.008)]})
+    path = write_json(str(weights), {"short": [Bin(20, 1000, 10, 0.008)]})
     assert path == tmp_path / "own.calibration.json"
     about = json.loads(path.read_text())
-    assert about["calibration"]["temperature"] == 1.0
+    assert about["calibration"] == {}
     assert about["triage"] is None
-    assert about["found"][HELD_OUT] == [
+    assert about["found"]["short"] == [
         {
             "gq": "20-25", "n": 1000, "wrong": 10, "stated": 20.97, "found": 20.0,
             "found_from": 17.37, "found_to": 22.64,
