@@ -63,6 +63,7 @@ after
 """
 
 BENCHMARKS = (
+    "simulated_libraries",
     "ablation", "accuracy", "calibration", "ceiling", "compare_callers", "indel_strata",
     "libraries", "microbenchmarks", "modalities", "peers", "profile_effect", "scaling", "simulated",
     "tasks",
