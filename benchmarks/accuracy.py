@@ -93,6 +93,7 @@ def total(name: str, rows: Iterable[Row]) -> list[Row]:
             so_far,
             score=so_far.score + row.score,
             by_haplotype=(snp + row.by_haplotype[0], indel + row.by_haplotype[1]),
+            differences=so_far.differences + row.differences,
             cpu=so_far.cpu + row.cpu,
         )
     return list(totals.values())

@@ -1,6 +1,7 @@
 """Score varcall, bcftools and freebayes on libraries other than Illumina pairs, in one run.
 
-Usage: python -m benchmarks.libraries [-m MODEL] [--history DIR] [--no-record]
+Usage: python -m benchmarks.libraries [-m MODEL] [--differences FILE] [--history DIR]
+           [--no-record]
 
 PacBio HiFi and ONT R10 reads of HG002, with their truth untouched by any training; Illumina slices
 of HG002 as the pairs they are, as single ends, with overlapping mates merged into one read, and as
@@ -16,7 +17,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.accuracy import Row, score_slice, total
+from benchmarks.accuracy import Row, score_slice, total, write_differences
 from benchmarks.callers import PEERS, VARCALL, Caller, Job
 from benchmarks.exact_match import Copies, Counts, atomic_copies
 from benchmarks.history import Table
@@ -243,6 +244,7 @@ def carried_table(library: Library, directory: Path, model: str | None) -> Table
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
+    parser.add_argument("--differences", type=Path, help="write every discrepancy to this TSV")
     add_options(parser)
     return parser.parse_args()
 
@@ -257,6 +259,8 @@ def main() -> None:
         rows = [row for item in (*LONG, *SHORT) for row in score_library(item, directory, model)]
         beyond = score_library(MATE_PAIRS, directory, model)
         carried = carried_table(FATHER, directory, model)
+    if arguments.differences:
+        write_differences(arguments.differences, [*rows, *beyond])
     tables = [library_table(rows), beyond_table(beyond), carried]
     report(arguments, "libraries", "Accuracy on other libraries", tables)
 

@@ -1,7 +1,7 @@
 """Score varcall, bcftools and freebayes on libraries that `varcall simulate` makes, in one run.
 
 Usage: python -m benchmarks.simulated_libraries [--only NAME ...] [-m MODEL] [--work DIR]
-           [--history DIR] [--no-record]
+           [--differences FILE] [--history DIR] [--no-record]
 
 Long reads at several depths, and short ones that are no plain pairs, with HG001's variants (GIAB
 v3.3.2) on a part of 20:50-55M of b37, from which nothing that is trained on is made. The reference
@@ -20,7 +20,7 @@ from typing import Any
 
 import pysam
 
-from benchmarks.accuracy import Row, score_slice
+from benchmarks.accuracy import Row, score_slice, write_differences
 from benchmarks.callers import Job
 from benchmarks.costs import START_UP, around_middle
 from benchmarks.history import Table
@@ -271,6 +271,7 @@ def _arguments() -> argparse.Namespace:
     names = [sample.name for sample in SAMPLES]
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
+    parser.add_argument("--differences", type=Path, help="write every discrepancy to this TSV")
     parser.add_argument("--work", type=Path, help="folder of the simulated files, kept")
     add_options(parser)
     return parser.parse_args()
@@ -292,6 +293,8 @@ def main() -> None:
             staged = simulated(sample, reference, truth, work)
             scored += score(sample, staged, directory, arguments.model)
             notes.append(describe(sample, staged.reads))
+    if arguments.differences:
+        write_differences(arguments.differences, [item.row for item in scored])
     title = "Accuracy and cost on simulated libraries"
     report(arguments, "simulated-libraries", title, [library_table(scored, notes)])
 
