@@ -135,7 +135,7 @@ class Scored:
     Attributes
     ----------
     start_up
-        CPU seconds of calling next to nothing; None where it was not measured.
+        CPU seconds of calling START_UP bases; None where it was not measured.
     """
 
     row: Row
@@ -144,10 +144,15 @@ class Scored:
 
     @property
     def genome_hours(self) -> float | None:
-        """Core-hours of a genome: start-up is paid once."""
+        """Core-hours of a genome; start-up is paid once.
+
+        Reads that reach over the ends of a stretch cost as much in a short one as in a long one:
+        what the short one costs is taken off together with its length.
+        """
         if self.start_up is None:
             return None
-        minutes = minutes_of_genome(self.row.cpu - self.start_up, self.sample.size)
+        length = self.sample.size - START_UP
+        minutes = minutes_of_genome(self.row.cpu - self.start_up, length)
         return (minutes + self.start_up / 60) / 60
 
 
