@@ -9,26 +9,16 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy import POOLED
 from benchmarks.calibration import cut_examples
-from benchmarks.libraries import LIBRARIES
+from benchmarks.libraries import LONG, MATE_PAIRS
 from benchmarks.network import BATCH
 from benchmarks.slices import DATA, SLICES, Slice, StagedSlice, stage
 from models.training.batch import Batch
 from varcall.training.examples import Examples, make_batch
 from varcall.training.run import example_files
 
-MATE_PAIRS = Slice(
-    "HG001 mate pairs 41x, not certified",
-    "HG001_matepair41x_hg19_chr3_0.1-0.2Mb.bam",
-    "hg19_chr3_0.1-0.2Mb_from_reads.fa.gz",
-    "chr3:100001-200000",
-    "HG001_PlatinumGenomes_hg19_chr3_0.1-0.2Mb.vcf.gz",
-    None,
-)
-_LONG_READS = tuple(library.slice for library in LIBRARIES if library.spell is None)
-
 REAL: dict[str, tuple[Slice, ...]] = {
     POOLED: tuple(item for item in SLICES if item.held_out),
-    **{item.name: (item,) for item in (*_LONG_READS, MATE_PAIRS)},
+    **{library.name: library.slices for library in (*LONG, MATE_PAIRS)},
 }
 """Real slices by the name of their group."""
 
