@@ -31,13 +31,13 @@ SIZES = {
 }
 
 BUNDLED_SHA256: dict[str, str] = {
-    "tiny": "540a336e9288859d56417f9032115182998efb3024031c53e6629bca9cd0dd7d",
+    "tiny": "dedae38b2ca40a8c9e89dfcd9abdf5a79853acde69cdbfd65dbe96eae4120734",
 }
 """Weights in `models/weights/NAME.safetensors`, and the SHA-256 of each file."""
 
 BUNDLED_GRAPHS_SHA256: dict[str, str] = {
-    "tiny.text.onnx": "f1ce22b2fa87353258040a61b9ccb6b2dd01e06d8677547b6decd132ba487ff7",
-    "tiny.question.onnx": "be37897b1cb127f3140f1c7b2bbb3f87f331be22655ae48eb0c34a3737074058",
+    "tiny.text.onnx": "86413f54007908cc11cccd425a2732aa2a44ac27409767cb387b238631cc216f",
+    "tiny.question.onnx": "a1296c22a39dbe96c8a33ef44976296306b820b9509fb8cf18bfb47061d5b02d",
 }
 """The ONNX files beside them, as `models.weights.export` wrote them."""
 
