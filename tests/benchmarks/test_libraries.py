@@ -56,7 +56,7 @@ def test_bcftools_is_told_what_the_reads_are() -> None:
 
 
 def row(name: str, counts: Counts) -> Row:
-    return Row(name, "varcall", Score(snp_blind=counts), (counts, Counts()), False, (), 2.0)
+    return Row(name, "varcall", Score(), (counts, Counts()), False, (), 2.0)
 
 
 def test_slices_of_a_library_are_scored_together() -> None:
