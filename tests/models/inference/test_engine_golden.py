@@ -5,6 +5,7 @@ import pytest
 
 from models.inference.engine import load_engine
 from models.prompt import PromptContext, write_tokens
+from models.tasks import COPIES
 from tests.models import small
 from tests.models.back_ends import EXPORTED
 from varcall.evidence.features import N_FEATURES
@@ -13,7 +14,7 @@ from varcall.output.vcf import VariantRecord
 
 N = 60
 
-Questions = tuple[np.ndarray, np.ndarray, np.ndarray]
+Questions = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, str]
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +30,7 @@ def golden() -> Questions:
     alts = [(spell(),) if i % 5 else (spell(), spell()) for i in range(N)]
     tokens = write_tokens(PromptContext(), refs, alts)
     features = rng.normal(0, 2, (N, N_FEATURES)).astype(np.float32)
-    return images, tokens, features
+    return images, tokens, features, small.likelihoods(rng, N), COPIES.name
 
 
 @pytest.fixture(scope="module")

@@ -31,7 +31,7 @@ class Questions:
     def __len__(self) -> int:
         return len(self.features)
 
-    def tokens(self, chosen: np.ndarray) -> np.ndarray:
+    def tokens(self, chosen: np.ndarray, *_: object) -> np.ndarray:
         return np.zeros((len(chosen), 1), np.int32)
 
     def images(self, chosen: np.ndarray) -> np.ndarray:

@@ -89,7 +89,9 @@ def test_virtual_offsets_over_block_borders(bam: Path) -> None:
 
 def test_check_prints_every_finding(bam: Path, capsys: pytest.CaptureFixture[str]) -> None:
     check(bam, reference=bam.with_name("ref.fa"))
-    assert {line.split()[0] for line in capsys.readouterr().out.splitlines()} == {"ok"}
+    lines = capsys.readouterr().out.splitlines()
+    # A depth of 2.5 is less than the model has seen.
+    assert {line.split()[0] for line in lines if "model was trained on" not in line} == {"ok"}
     os.utime(f"{bam}.bai", (1, 1))
     with pytest.raises(typer.Exit) as caught:
         check(bam, reference=bam.with_name("ref.fa"), sample="nobody", regions=["chr9"])

@@ -78,7 +78,7 @@ def test_what_a_recipe_may_not_say(
 
 
 def test_the_model_of_a_fold_sees_no_slice_of_it(shipped: DataRecipe) -> None:
-    assert len(shipped.folds()) >= 4
+    assert len(shipped.folds()) >= 2
     used = {s.name for s in shipped.slices if s.is_used}
     assert {s.name for s in shipped.seen_slices(None)} == used
     for fold in shipped.folds():
@@ -134,7 +134,7 @@ def test_a_real_slice_becomes_examples(
     maker = Maker(Plan(shipped, place))
     labels = {}
     for piece in pieces_of(shipped):
-        if str(piece) in ("hg002_80x_36.0.0", "hg002_80x_36.0.4"):
+        if str(piece) in ("hg001_novaseq_21.0", "hg001_novaseq_21.4"):
             maker.call(piece)
             paths = sorted(place.examples(piece.name).glob(f"{piece}.*.safetensors"))
             found = [make_examples(load_span(path), 1.0, 0).labels for path in paths]

@@ -10,6 +10,7 @@ import pytest
 from tests.varcall.evidence.loci import Locus, sequence_with
 from varcall.errors import InputError, OutputError, UsageError
 from varcall.evaluate.vcf_records import parse_record
+from varcall.evidence.features import N_FEATURES
 from varcall.genotyping.answers import CallingModel
 from varcall.genotyping.questions import AskedAlleles
 from varcall.options import CallOptions
@@ -148,7 +149,7 @@ def test_names_are_escaped_and_nothing_is_fetched(tmp_path: Path) -> None:
     record = parse_record(f"c\t5\t.\tA\tC\t{1}\tPASS\t.\tGT\t0/1", 9)
     alleles = AskedAlleles(0, 4, "A", ("C",), ("C",))
     picture = np.zeros((224, 224, 3), np.uint8)
-    asked = Asked(alleles, picture, hostile, np.zeros(67), (0.9, 0.1, 0.0))
+    asked = Asked(alleles, picture, hostile, np.zeros(N_FEATURES), (0.9, 0.1, 0.0))
     called = Called(5, "A", "C", "9", hostile, {"GT": hostile})
     loci = [
         SheetLocus(

@@ -124,5 +124,5 @@ def test_whole_reads_spell_their_haplotype(seed: int) -> None:
     edits.sort()
     read = Read(stretch.bases, bytes([30] * 600), tuple(range(600)), False)
     changes = changes_of(Alignment(((0, 0, 600),), 600), read.bases, edits, stretch)
-    expected = base_text(spell(stretch.bases, 0, edits, 1.0).bases)
+    expected = base_text(spell(stretch.bases, 0, edits, 1.0, 0).bases)
     assert apply_changes(read, changes).bases == expected
