@@ -92,10 +92,11 @@ def realign(
         Wide enough for every read, and some hundred bases more.
     """
     rules = (options or RealignOptions()).rules()
-    batch, foreign = _clip_foreign(batch, reference, rules)
-    reads = batch.arrays if foreign is None else foreign.taken_off(batch.arrays)
-    usable = np.zeros(len(batch), np.bool_)
-    find_usable(reads, rules, usable)
+    reads, usable = batch.arrays, _usable(batch.arrays, rules)
+    batch, foreign = _clip_foreign(batch, reference, usable)
+    if foreign is not None:
+        reads = foreign.taken_off(batch.arrays)
+        usable = _usable(reads, rules)
     starts, ends, hards = _regions(reads, batch, reference, usable, rules)
     if not len(starts):
         return batch
@@ -137,12 +138,17 @@ class _Foreign:
         return whole
 
 
+def _usable(reads: ReadArrays, rules: AssemblyRules) -> NDArray[np.bool_]:
+    """Return which reads can be realigned, bool [n]."""
+    usable = np.zeros(len(reads.read_start), np.bool_)
+    find_usable(reads, rules, usable)
+    return usable
+
+
 def _clip_foreign(
-    batch: ReadBatch, reference: ReferenceArrays, rules: AssemblyRules
+    batch: ReadBatch, reference: ReferenceArrays, usable: NDArray[np.bool_]
 ) -> tuple[ReadBatch, _Foreign | None]:
     """Clip bases that are not the sample's, and leave out reads that have no others."""
-    usable = np.zeros(len(batch), np.bool_)
-    find_usable(batch.arrays, rules, usable)
     left, right = np.zeros(len(batch), np.int32), np.zeros(len(batch), np.int32)
     find_foreign(batch.arrays, reference, usable, left, right)
     if not (left.any() or right.any()):

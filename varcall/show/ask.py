@@ -148,9 +148,9 @@ def run_ask(options: AskOptions) -> list[Reply]:
     """
     task, call = options.asked, options.call
     positions = [options.position] + ([options.other] if options.other else [])
-    places = [single_position(open_sample(call, regions=(text,)), text) for text in positions]
-    inputs = open_sample(call, regions=(options.position,))
-    place = places[0]
+    opened = [open_sample(call, regions=(text,)) for text in positions]
+    places = [single_position(*pair) for pair in zip(opened, positions, strict=True)]
+    inputs, place = opened[0], places[0]
     if any(
         other.contig != place.contig or abs(other.start - place.start) > FARTHEST
         for other in places
