@@ -7,7 +7,6 @@ import logging
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 import numpy as np
 import pysam
 
-from varcall.errors import InputError, OutputError, UsageError
+from varcall.errors import InputError, UsageError
 from varcall.formats.simulated_origin import FIRST_HIDDEN_COPY
 from varcall.formats.text import as_utf8, write_text
 from varcall.inputs.contig_sequences import ContigSequences
@@ -56,6 +55,7 @@ from varcall.simulate.mapping import (
     place_exactly,
 )
 from varcall.simulate.noise import base_codes
+from varcall.simulate.sample_files import SUFFIXES, SimulatedSample, publish, work_folder
 from varcall.simulate.sequencer import Sequencer
 from varcall.simulate.tiles import FLANK, draw_tiles, overlapping
 
@@ -66,8 +66,6 @@ MAPPERS = ("auto", "bwa", "exact")
 SHORT_PLATFORM = "illumina"
 #: Contig of a random genome.
 RANDOM_CONTIG = "sim"
-#: A sample's files, in the order in which they appear.
-_SUFFIXES = (".truth.vcf.gz", ".truth.vcf.gz.tbi", ".bed", ".bam.bai", ".bam", ".json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,17 +166,6 @@ class SimulateOptions:
         return LONG_FLANKS[self.platform] if self.is_long else FLANK
 
 
-@dataclass(frozen=True, slots=True)
-class SimulatedSample:
-    """Files of one simulated sample."""
-
-    bam: Path
-    truth: Path
-    bed: Path
-    description: Path
-    reference: Path
-
-
 def run_simulate(options: SimulateOptions) -> list[SimulatedSample]:
     """Simulate what ``options`` ask for; returns the files of every sample.
 
@@ -194,18 +181,11 @@ def run_simulate(options: SimulateOptions) -> list[SimulatedSample]:
     """
     check_outputs(simulated_outputs(options), _inputs(options))
     home = options.directory or (options.output or Path()).parent
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".simulate_", dir=home))
-    except OSError as error:
-        raise OutputError(f"{home} cannot be written to: {error.strerror}") from error
-    try:
+    with work_folder(home, ".simulate_") as work:
         if options.reference is None:
             made = _write_random_reference(options)
             options = replace(options, reference=made, random_genome=0)
         return _simulate_all(options, work)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
 
 
 def simulated_outputs(options: SimulateOptions) -> list[Output]:
@@ -219,7 +199,7 @@ def simulated_outputs(options: SimulateOptions) -> list[Output]:
         *file_outputs(option, *(f"{path}{suffix}" for path in made for suffix in ("", ".fai"))),
         *file_outputs(
             option,
-            *(f"{_prefix(options, n)}{suffix}" for n in numbers for suffix in _SUFFIXES),
+            *(f"{_prefix(options, n)}{suffix}" for n in numbers for suffix in SUFFIXES),
         ),
     ]
 
@@ -374,7 +354,7 @@ class _SampleMaker:
         placement = Placement(tuple(self.genome.lengths.items()), tile.contig, start, self.name)
         if self.long_mapper is not None:
             self._make_long(self.long_mapper, tile, placement, draft, person, other, rng)
-            return self._publish(draft, prefix)
+            return publish(draft, prefix, self.options.reference or Path())
         if options.library == "typical":
             library = typical_library(sum(options.depth) / 2)
         else:
@@ -397,7 +377,7 @@ class _SampleMaker:
         pairs = self._align(sequencer, placement, draft, library, rng)
         mapper = "exact" if self.index is None else "bwa mem"
         self._write_truth(draft, tile, placement, person, other, library, mapper, pairs)
-        return self._publish(draft, prefix)
+        return publish(draft, prefix, self.options.reference or Path())
 
     def _make_long(
         self,
@@ -487,17 +467,6 @@ class _SampleMaker:
         raw.unlink()
         pysam.index(str(aligned))
         return pairs
-
-    def _publish(self, draft: Path, prefix: Path) -> SimulatedSample:
-        for suffix in _SUFFIXES:
-            os.replace(f"{draft}{suffix}", f"{prefix}{suffix}")
-        return SimulatedSample(
-            Path(f"{prefix}.bam"),
-            Path(f"{prefix}.truth.vcf.gz"),
-            Path(f"{prefix}.bed"),
-            Path(f"{prefix}.json"),
-            self.options.reference or Path(),
-        )
 
 
 def _noisy_stretches(

@@ -17,10 +17,8 @@ from varcall.output.checks import (
     reference_inputs,
     vcf_inputs,
 )
+from varcall.simulate.sample_files import SUFFIXES
 from varcall.simulate.spike.remap import MAPPERS
-
-#: A spiked sample's files, in the order in which they appear.
-SUFFIXES = (".truth.vcf.gz", ".truth.vcf.gz.tbi", ".bed", ".bam.bai", ".bam", ".json")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import shutil
-import tempfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,12 +13,12 @@ import numpy as np
 import pysam
 from numpy.typing import NDArray
 
-from varcall.errors import InputError, OutputError
+from varcall.errors import InputError
 from varcall.formats.text import write_text
 from varcall.inputs.contig_sequences import ContigSequences
 from varcall.inputs.regions import Region, merge_regions, parse_region, read_bed
 from varcall.output.checks import check_outputs
-from varcall.simulate.run import SimulatedSample
+from varcall.simulate.sample_files import SimulatedSample, publish, work_folder
 from varcall.simulate.spectrum import Spectrum, read_spectrum
 from varcall.simulate.spike.background import (
     Background,
@@ -33,7 +30,7 @@ from varcall.simulate.spike.background import (
 )
 from varcall.simulate.spike.editing import Stretch
 from varcall.simulate.spike.haplotyping import Haplotyper, SpikedStretch
-from varcall.simulate.spike.options import SUFFIXES, SpikeOptions, spiked_inputs, spiked_outputs
+from varcall.simulate.spike.options import SpikeOptions, spiked_inputs, spiked_outputs
 from varcall.simulate.spike.phasing import (
     assign_haplotypes,
     by_contig,
@@ -70,23 +67,10 @@ def run_spike(options: SpikeOptions) -> SimulatedSample:
     """
     check_outputs(spiked_outputs(options), spiked_inputs(options))
     home = options.output.parent
-    try:
-        home.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(prefix=".spike_", dir=home))
-    except OSError as error:
-        raise OutputError(f"{home} cannot be written to: {error.strerror}") from error
-    try:
+    with work_folder(home, ".spike_") as work:
         with ContigSequences(options.reference) as genome:
             _Spiker(options, genome, work).make()
-        for suffix in SUFFIXES:
-            os.replace(work / f"sample{suffix}", f"{options.output}{suffix}")
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    prefix = options.output
-    return SimulatedSample(
-        Path(f"{prefix}.bam"), Path(f"{prefix}.truth.vcf.gz"), Path(f"{prefix}.bed"),
-        Path(f"{prefix}.json"), options.reference,
-    )  # fmt: skip
+        return publish(work / "sample", options.output, options.reference)
 
 
 class _Spiker:
