@@ -17,6 +17,7 @@ from varcall.simulate.long_reads.noise import (
     MAX_UNIT,
     MAX_UNITS,
     WINDOW,
+    LongNoise,
 )
 
 #: What a base of a read is: right, wrong, of a run or tract of wrong length, beside an error.
@@ -38,25 +39,9 @@ class MoleculeBases(NamedTuple):
 
 
 class LongNoiseTable(NamedTuple):
-    """Rates of one library (see `varcall.simulate.long_reads.noise.LongNoise`)."""
+    """Rates of one library, and what is peculiar to each place of its reference."""
 
-    local_initial: np.ndarray
-    local_steps: np.ndarray
-    mismatch_scale: np.ndarray
-    indel_scale: np.ndarray
-    mismatch: np.ndarray
-    after_run: np.ndarray
-    substitution: np.ndarray
-    run_change: np.ndarray
-    run_delta: np.ndarray
-    unit_change: np.ndarray
-    unit_gain: np.ndarray
-    insertion: float
-    deletion: float
-    insertion_length: np.ndarray
-    deletion_length: np.ndarray
-    quality_steps: np.ndarray
-    quality_values: np.ndarray
+    noise: LongNoise
     site_mismatch: np.ndarray  # float32 [2, n], factor by strand and reference position
     site_indel: np.ndarray  # float32 [2, n]
     site_base: np.ndarray  # uint8 [2, n], base read by preference there, machine order; 4 = none
@@ -181,7 +166,7 @@ def _read_base(
     """Return the base that is read for ``base``; most often itself."""
     if base >= UNKNOWN_BASE or before >= UNKNOWN_BASE or behind >= UNKNOWN_BASE:
         return base
-    rate = z.mismatch[before, base, behind] * scale * _site(m, at, strand, z.site_mismatch)
+    rate = z.noise.mismatch[before, base, behind] * scale * _site(m, at, strand, z.site_mismatch)
     if np.random.random() >= min(rate, 0.7):
         return base
     position = m.position[at]
@@ -189,7 +174,7 @@ def _read_base(
         likely = z.site_base[strand, position]
         if likely < UNKNOWN_BASE and likely != base:
             return int(likely)
-    return _pick(z.substitution[before, base], np.random.random())
+    return _pick(z.noise.substitution[before, base], np.random.random())
 
 
 @kernel
@@ -226,24 +211,24 @@ def read_molecule(
     while at != stop and low <= at < high and n < len(out_base) - 400:
         window = n // WINDOW
         if n == 0:
-            local = _pick(z.local_initial[read_class], np.random.random())
+            local = _pick(z.noise.local_initial[read_class], np.random.random())
             out_local[0] = local
         elif out_local[window] == LOCAL_CLASSES:
-            local = _pick(z.local_steps[read_class, local], np.random.random())
+            local = _pick(z.noise.local_steps[read_class, local], np.random.random())
             out_local[window] = local
-        indels = z.indel_scale[local] * scale
-        mismatches = z.mismatch_scale[local] * scale
+        indels = z.noise.indel_scale[local] * scale
+        mismatches = z.noise.mismatch_scale[local] * scale
         tract = m.tract[at]
         if tract >= 0 and (at - step < low or at - step >= high or m.tract[at - step] != tract):
             # A tandem repeat begins: units may be read twice or not at all.
             unit = m.tract_unit[tract]
             units = (m.tract_end[tract] - m.tract_start[tract]) // unit
-            rate = z.unit_change[min(unit, MAX_UNIT), min(units, MAX_UNITS)]
+            rate = z.noise.unit_change[min(unit, MAX_UNIT), min(units, MAX_UNITS)]
             rate = _scaled(rate, indels * _site(m, at, strand, z.site_indel))
             if np.random.random() < rate:
                 more = 1 if np.random.random() < 0.8 else 2
                 gap = True
-                if np.random.random() < z.unit_gain[min(unit, MAX_UNIT)]:
+                if np.random.random() < z.noise.unit_gain[min(unit, MAX_UNIT)]:
                     for k in range(more * unit):
                         base = int(m.bases[at + step * (k % unit)])
                         out_base[n] = T - base if reverse and base < UNKNOWN_BASE else base
@@ -264,10 +249,10 @@ def read_molecule(
         run = min(run, left)
         shown = run
         if base < UNKNOWN_BASE:
-            rate = z.run_change[base, min(run, MAX_RUN)]
+            rate = z.noise.run_change[base, min(run, MAX_RUN)]
             rate = _scaled(rate, indels * _site(m, at, strand, z.site_indel))
             if np.random.random() < rate:
-                delta = _pick(z.run_delta[base, min(run, MAX_RUN)], np.random.random())
+                delta = _pick(z.noise.run_delta[base, min(run, MAX_RUN)], np.random.random())
                 shown = max(run + delta - MAX_CHANGE, 0)
         after = at + step * run
         behind = UNKNOWN_BASE
@@ -282,7 +267,7 @@ def read_molecule(
         for k in range(shown):
             source = at + step * min(k, run - 1)
             following = base if k + 1 < shown else behind
-            factor = mismatches * z.after_run[min(run_before, MAX_AFTER) if k == 0 else 0]
+            factor = mismatches * z.noise.after_run[min(run_before, MAX_AFTER) if k == 0 else 0]
             seen = _read_base(m, z, source, strand, before, base, following, factor)
             out_base[n] = seen
             out_position[n] = m.position[source] if k < run else -1
@@ -304,8 +289,8 @@ def read_molecule(
         if low <= at < high:
             indels *= _site(m, at, strand, z.site_indel)
         # Rates are per base; a run is one place.
-        if draw < z.insertion * indels * run:
-            size = _pick(z.insertion_length, np.random.random())
+        if draw < z.noise.insertion * indels * run:
+            size = _pick(z.noise.insertion_length, np.random.random())
             following = UNKNOWN_BASE
             if low <= at < high:
                 following = T - int(m.bases[at]) if reverse else int(m.bases[at])
@@ -319,8 +304,8 @@ def read_molecule(
                 out_status[n] = OF_INDEL
                 n += 1
             gap = True
-        elif draw < (z.insertion + z.deletion) * indels * run:
-            size = _pick(z.deletion_length, np.random.random())
+        elif draw < (z.noise.insertion + z.noise.deletion) * indels * run:
+            size = _pick(z.noise.deletion_length, np.random.random())
             for _ in range(size):
                 if at != stop and low <= at < high:
                     at += step
@@ -342,7 +327,7 @@ def draw_qualities(
 ) -> None:
     """Draw the qualities of a read's ``n`` bases, given what each base is."""
     run_ends(bases, n, end)
-    groups = z.quality_steps.shape[-1]
+    groups = z.noise.quality_steps.shape[-1]
     group = groups - 1
     begin = 0
     for i in range(n):
@@ -351,8 +336,8 @@ def draw_qualities(
         place = 0 if i == begin else (2 if i == end[i] - 1 else 1)
         category = quality_category(end[i] - begin, place, status[i])
         where = min(local[i // WINDOW], LOCAL_CLASSES - 1)
-        group = _pick(z.quality_steps[where, category, group], np.random.random())
-        out_quality[i] = _pick(z.quality_values[group], np.random.random())
+        group = _pick(z.noise.quality_steps[where, category, group], np.random.random())
+        out_quality[i] = _pick(z.noise.quality_values[group], np.random.random())
 
 
 class LongFragments(NamedTuple):

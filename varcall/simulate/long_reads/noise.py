@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -33,8 +33,7 @@ _UNIT_GROWTH = 0.15
 Arrays = dict[str, np.ndarray]
 
 
-@dataclass(frozen=True, slots=True)
-class LongNoise:
+class LongNoise(NamedTuple):
     """Noise of one long-read platform; everything on the strand that was read.
 
     Attributes

@@ -307,25 +307,11 @@ def _noise_table(
     likely = rng.integers(0, 4, size=(2, size)).astype(np.uint8)
     # Where errors are common they repeat one base; elsewhere the platform's habits rule.
     likely[site_mismatch < 4.0] = UNKNOWN_BASE
-    return LongNoiseTable(
-        local_initial=profile.local_initial,
-        local_steps=profile.local_steps,
-        mismatch_scale=profile.mismatch_scale,
-        indel_scale=profile.indel_scale,
+    noise = profile._replace(
         mismatch=profile.mismatch * library.mismatch_scale,
-        after_run=profile.after_run,
-        substitution=profile.substitution,
         run_change=profile.run_change * library.indel_scale * growth,
-        run_delta=profile.run_delta,
         unit_change=profile.unit_change * library.indel_scale,
-        unit_gain=profile.unit_gain,
         insertion=profile.insertion * library.indel_scale,
         deletion=profile.deletion * library.indel_scale,
-        insertion_length=profile.insertion_length,
-        deletion_length=profile.deletion_length,
-        quality_steps=profile.quality_steps,
-        quality_values=profile.quality_values,
-        site_mismatch=site_mismatch,
-        site_indel=site_indel,
-        site_base=likely,
     )
+    return LongNoiseTable(noise, site_mismatch, site_indel, likely)
