@@ -16,17 +16,16 @@ from typing import Any
 import numpy as np
 import pysam
 
-from pileup.codes import UNKNOWN_BASE, A, C, G, T
+from pileup.codes import UNKNOWN_BASE
 from pileup.sam import FDUP, FQCFAIL, FSECONDARY, FSUPPLEMENTARY, FUNMAP
 from varcall.errors import InputError
 from varcall.inputs.contig_sequences import ContigSequences
-from varcall.simulate.noise import CYCLE_BINS, READ_CLASSES, base_codes
+from varcall.simulate.noise import COMPLEMENT, CYCLE_BINS, READ_CLASSES, base_codes
 
 #: A position with this share of differing reads, or more, is taken for a variant, not for errors.
 VARIANT_FRACTION = 0.15
 #: Reads with any of: unmapped, secondary, qc-fail, duplicate, supplementary.
 SKIPPED_FLAGS = FUNMAP | FSECONDARY | FQCFAIL | FDUP | FSUPPLEMENTARY
-_COMPLEMENT = np.array([T, G, C, A, UNKNOWN_BASE], dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def _machine_reads(bam: Path, fasta: Path, original_qualities: bool) -> Iterator
             bases = np.where(np.frombuffer(letters, np.uint8) == ord("="), reference, bases)
             positions = np.where(positions >= 0, positions + (read.reference_id << 40), -1)
             if read.is_reverse:
-                bases, reference = _COMPLEMENT[bases[::-1]], _COMPLEMENT[reference[::-1]]
+                bases, reference = COMPLEMENT[bases[::-1]], COMPLEMENT[reference[::-1]]
                 qualities, positions = qualities[::-1], positions[::-1]
             yield _MachineRead(
                 str(read.query_name), bool(read.is_read1), bases, qualities, reference, positions

@@ -11,7 +11,6 @@ from typing import IO, BinaryIO
 import numpy as np
 import pysam
 
-from pileup.codes import UNKNOWN_BASE, A, C, G, T
 from pileup.sam import (
     CDEL,
     CHARD_CLIP,
@@ -28,12 +27,11 @@ from pileup.sam import (
 )
 from varcall.errors import InputError, WorkerError
 from varcall.formats.simulated_origin import ARTEFACT_TAG, MOLECULE_TAG, START_TAG
-from varcall.simulate.noise import LETTERS
+from varcall.simulate.noise import COMPLEMENT, LETTERS
 from varcall.simulate.sequencer import BATCH, SequencedReads
 
 #: Aligned bases an exactly placed read must have.
 MIN_ALIGNED = 25
-_COMPLEMENT = np.array([T, G, C, A, UNKNOWN_BASE], dtype=np.uint8)
 _INDEX_SUFFIXES = (".amb", ".ann", ".bwt", ".pac", ".sa")
 
 
@@ -267,6 +265,40 @@ def exact_cigar(position: np.ndarray) -> tuple[int, list[tuple[int, int]]]:
     return int(position[first]), cigar
 
 
+def exact_record(
+    bases: np.ndarray,
+    qualities: np.ndarray,
+    position: np.ndarray,
+    placement: Placement,
+    header: pysam.AlignmentHeader,
+    *,
+    reverse: bool,
+) -> pysam.AlignedSegment | None:
+    """Return the record of a read where it came from, or None for one with hardly a base of it.
+
+    Parameters
+    ----------
+    bases, qualities
+        uint8 [n], in the order of the reference.
+    position
+        int32 [n], where each base is from in the stretch, -1 where the reference has none.
+    reverse
+        Whether the machine read the other strand.
+    """
+    if int((position >= 0).sum()) < MIN_ALIGNED:
+        return None
+    start, cigar = exact_cigar(position)
+    read = pysam.AlignedSegment(header)
+    read.query_sequence = LETTERS[bases].tobytes().decode()
+    read.query_qualities = pysam.qualitystring_to_array((qualities + 33).tobytes().decode())
+    read.reference_name = placement.contig
+    read.reference_start = start + placement.start
+    read.cigartuples = cigar
+    read.mapping_quality = 60
+    read.flag = FREVERSE if reverse else 0
+    return read
+
+
 def _exact_read(
     batch: SequencedReads, row: int, placement: Placement, header: pysam.AlignmentHeader
 ) -> pysam.AlignedSegment | None:
@@ -276,19 +308,11 @@ def _exact_read(
     position = batch.position[row, :length]
     reverse = bool(batch.reverse[row])
     if reverse:
-        bases, quality, position = _COMPLEMENT[bases[::-1]], quality[::-1], position[::-1]
+        bases, quality, position = COMPLEMENT[bases[::-1]], quality[::-1], position[::-1]
     position = _one_place(position)
-    start, cigar = exact_cigar(position)
-    if int((position >= 0).sum()) < MIN_ALIGNED:
+    read = exact_record(bases, quality, position, placement, header, reverse=reverse)
+    if read is None:
         return None
-    read = pysam.AlignedSegment(header)
-    read.query_sequence = LETTERS[bases].tobytes().decode()
-    read.query_qualities = pysam.qualitystring_to_array((quality + 33).tobytes().decode())
-    read.reference_name = placement.contig
-    read.reference_start = start + placement.start
-    read.cigartuples = cigar
-    read.mapping_quality = 60
-    read.flag = FREVERSE if reverse else 0
     if batch.mates == 2:
         read.flag |= FPAIRED | (FREAD2 if row % 2 else FREAD1)
     read.set_tag("RG", placement.sample)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pileup.codes import N_BASES, UNKNOWN_BASE
+from pileup.codes import N_BASES, UNKNOWN_BASE, A, C, G, T
 from varcall.errors import InputError
 
 #: Cycle bins of the quality Markov chain, relative to the read's length.
@@ -24,11 +24,19 @@ for _i, _letters in enumerate((b"Aa", b"Cc", b"Gg", b"Tt")):
     for _letter in _letters:
         _CODE[_letter] = _i
 LETTERS = np.frombuffer(b"ACGTN", dtype=np.uint8)
+#: The complement of each base code.
+COMPLEMENT = np.array([T, G, C, A, UNKNOWN_BASE], dtype=np.uint8)
+_COMPLEMENTARY = str.maketrans("ACGTN", "TGCAN")
 
 
 def base_codes(sequence: bytes) -> np.ndarray:
     """Codes (uint8: A 0, C 1, G 2, T 3, other 4) of a sequence."""
     return _CODE[np.frombuffer(sequence, dtype=np.uint8)]
+
+
+def reverse_complement(sequence: str) -> str:
+    """The other strand of a sequence of A, C, G, T and N."""
+    return sequence[::-1].translate(_COMPLEMENTARY)
 
 
 def base_text(codes: np.ndarray) -> str:

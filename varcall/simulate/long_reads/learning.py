@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from pileup.codes import N_BASES, UNKNOWN_BASE, A, C, G, T
+from pileup.codes import N_BASES, UNKNOWN_BASE
 from pileup.sam import CDEL, CEQUAL, CINS
 from varcall.errors import InputError
 from varcall.inputs.contig_sequences import ContigSequences
@@ -41,7 +41,7 @@ from varcall.simulate.long_reads.noise import (
     MAX_UNITS,
     WINDOW,
 )
-from varcall.simulate.noise import base_codes, base_text
+from varcall.simulate.noise import COMPLEMENT, base_codes, base_text
 from varcall.simulate.repeats import find_tracts
 
 MIN_MAPQ = 20
@@ -57,7 +57,6 @@ QUALITY_GROUPS = 12
 _LOCAL_QUANTILES, _READ_QUANTILES = (0.04, 0.15, 0.4, 0.7), (0.15, 0.6)
 #: Qualities above say nothing more of a stretch (Guppy writes 90 for some bases).
 _CAPPED = 50
-_COMPLEMENT = np.array([T, G, C, A, UNKNOWN_BASE], dtype=np.uint8)
 _MIN_READS = 40
 
 
@@ -297,7 +296,7 @@ class _Learner:
         share = float(strand.mean())
         base = stretch.codes[start[plain]]
         amount, length = spanning[plain], (end - start)[plain]
-        for codes, part in ((base, 1 - share), (_COMPLEMENT[base], share)):
+        for codes, part in ((base, 1 - share), (COMPLEMENT[base], share)):
             seen = np.zeros((N_BASES, MAX_RUN + 1))
             np.add.at(seen, (codes, length), amount * part)
             self.counts["runs"][:, :, MAX_CHANGE] += np.round(seen).astype(np.int64)
@@ -310,7 +309,7 @@ class _Learner:
             base = int(stretch.codes[low])
             length = min(max(high - low + baseline, 1), MAX_RUN)
             shown = int(np.clip(delta, -MAX_CHANGE, MAX_CHANGE)) + MAX_CHANGE
-            self.counts["runs"][_COMPLEMENT[base] if reverse else base, length, shown] += 1
+            self.counts["runs"][COMPLEMENT[base] if reverse else base, length, shown] += 1
             return
         unit = int(stretch.tract_unit[number])
         length = int(stretch.tract_end[number] - stretch.tract_start[number]) + baseline
@@ -336,8 +335,8 @@ class _Learner:
             self.counts["after_runs"], (np.minimum(length, MAX_AFTER), wrong.astype(np.int64)), 1
         )
         if read.reverse:
-            before, behind = _COMPLEMENT[behind], _COMPLEMENT[before]
-            base, seen = _COMPLEMENT[base], _COMPLEMENT[seen]
+            before, behind = COMPLEMENT[behind], COMPLEMENT[before]
+            base, seen = COMPLEMENT[base], COMPLEMENT[seen]
         np.add.at(self.counts["mismatches"], (before, base, behind, seen), 1)
         read.status[index[wrong]] = WRONG
         _mark_beside(read, index[wrong] - 1)
@@ -394,7 +393,7 @@ def _in_machine_order(read: _Read) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     part = slice(read.begin, read.end)
     bases, qualities, status = read.bases[part], read.qualities[part], read.status[part]
     if read.reverse:
-        return _COMPLEMENT[bases[::-1]], qualities[::-1].copy(), status[::-1].copy()
+        return COMPLEMENT[bases[::-1]], qualities[::-1].copy(), status[::-1].copy()
     return bases, qualities, status
 
 

@@ -10,8 +10,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from pileup.codes import UNKNOWN_BASE, A, C, G, T
-from pileup.sam import CHARD_CLIP, CSOFT_CLIP, FREVERSE
+from pileup.sam import CHARD_CLIP, CSOFT_CLIP
 from varcall.errors import InputError, WorkerError
 from varcall.formats.simulated_origin import (
     ARTEFACT_TAG,
@@ -21,10 +20,9 @@ from varcall.formats.simulated_origin import (
 )
 from varcall.simulate.long_reads.library import PRESETS, LongLibrary
 from varcall.simulate.long_reads.sequencer import LongRead
-from varcall.simulate.mapping import MIN_ALIGNED, Placement, exact_cigar
-from varcall.simulate.noise import LETTERS
+from varcall.simulate.mapping import Placement, exact_record
+from varcall.simulate.noise import COMPLEMENT, LETTERS
 
-_COMPLEMENT = np.array([T, G, C, A, UNKNOWN_BASE], dtype=np.uint8)
 #: Tags that minimap2 writes and that other mappers do not: `tp` is the simulator's as well.
 _DROPPED_TAGS = ("tp", "cm", "s1", "s2", "rl", "zd")
 
@@ -194,18 +192,8 @@ def _exact_record(
     """A read where it came from; None for one with hardly a base of the reference."""
     bases, qualities, position = read.bases, read.qualities, read.position
     if read.reverse:
-        bases, qualities = _COMPLEMENT[bases[::-1]], qualities[::-1]
-        position = position[::-1]
-    if int((position >= 0).sum()) < MIN_ALIGNED:
-        return None
-    start, cigar = exact_cigar(position)
-    record = pysam.AlignedSegment(header)
-    record.query_sequence = LETTERS[bases].tobytes().decode()
-    record.query_qualities = pysam.qualitystring_to_array((qualities + 33).tobytes().decode())
-    record.reference_name = placement.contig
-    record.reference_start = start + placement.start
-    record.cigartuples = cigar
-    record.mapping_quality = 60
-    record.flag = FREVERSE if read.reverse else 0
-    _tag(record, read, placement)
+        bases, qualities, position = COMPLEMENT[bases[::-1]], qualities[::-1], position[::-1]
+    record = exact_record(bases, qualities, position, placement, header, reverse=read.reverse)
+    if record is not None:
+        _tag(record, read, placement)
     return record

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 
 from pileup.sam import ALIGNS, CDEL, CINS, CREF_SKIP, CSOFT_CLIP
 from varcall.simulate.edits import Edit
-
-_COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
+from varcall.simulate.noise import reverse_complement
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +212,7 @@ def turned(change: Change, length: int) -> Change:
     return Change(
         length - change.end,
         length - change.start,
-        change.bases[::-1].translate(_COMPLEMENT),
+        reverse_complement(change.bases),
         (-1,) * len(change.bases),
     )
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pysam
 
 from varcall.simulate.edits import MAX_EDIT, Edit
+from varcall.simulate.noise import reverse_complement
 from varcall.simulate.spike.background import Background, Fragment, Segment
 from varcall.simulate.spike.editing import (
     Alignment,
@@ -24,7 +25,6 @@ from varcall.simulate.spike.editing import (
 from varcall.simulate.spike.placing import Spiked
 from varcall.simulate.spike.remap import Edited
 
-_COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 #: Share of the fragments that each haplotype has at a balanced site.
 _BALANCE = 0.3
 #: Molecule of a fragment from another sample, as simulated reads have it.
@@ -174,6 +174,6 @@ def _of_a_part(
     """The changes of a supplementary record, in the orientation of the primary one."""
     if record.is_reverse == read.is_reverse:
         return changes_of(alignment, read.bases, edits, stretch)
-    bases = read.bases[::-1].translate(_COMPLEMENT)
+    bases = reverse_complement(read.bases)
     found = changes_of(alignment, bases, edits, stretch)
     return [turned(change, len(read.bases)) for change in found]

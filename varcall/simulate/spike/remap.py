@@ -27,6 +27,7 @@ from pileup.sam import (
 )
 from varcall.errors import InputError, WorkerError
 from varcall.simulate.mapping import MIN_ALIGNED, bwa_index, exact_cigar
+from varcall.simulate.noise import reverse_complement
 from varcall.simulate.spike.background import Background, Fragment, is_paired
 from varcall.simulate.spike.editing import Read, Stretch
 
@@ -37,7 +38,6 @@ _PRESETS = {"PACBIO": "map-hifi", "ONT": "map-ont"}
 _ALIGNMENT_TAGS = ("NM", "MD", "AS", "XS")
 #: FASTQ has a quality for each base, records may have none.
 _NO_QUALITY = 30
-_COMPLEMENT = str.maketrans("ACGTN", "TGCAN")
 _UNKNOWN_MAPQ = 255
 
 
@@ -121,7 +121,7 @@ def _fastq(number: int, read: Read, has_qualities: bool) -> str:
     quality = bytes(min(q, 93) + 33 for q in values).decode()
     bases = read.bases
     if read.is_reverse:
-        bases, quality = bases[::-1].translate(_COMPLEMENT), quality[::-1]
+        bases, quality = reverse_complement(bases), quality[::-1]
     return f"@{number}\n{bases}\n+\n{quality}\n"
 
 
