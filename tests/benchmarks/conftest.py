@@ -14,9 +14,9 @@ from models.registry import model_config
 from models.tasks import COPIES
 from models.weights.model_weights import save_weights
 from pileup.spec import SPEC
+from tests.varcall.training.cutting import cut_sample
 from varcall.evidence.features import FEATURES, N_FEATURES
 from varcall.simulate import SimulatedSample
-from varcall.training.make_examples import ExamplesOptions, run_examples
 
 _FRACTION = FEATURES.index("putative_fraction")
 
@@ -51,13 +51,5 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def example_folder(small_sample: SimulatedSample, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two spans of a simulated sample."""
     folder = tmp_path_factory.mktemp("held_out") / "small"
-    run_examples(
-        ExamplesOptions(
-            reference=small_sample.reference,
-            output=folder,
-            reads=small_sample.bam,
-            truth=small_sample.truth,
-            span=6000,
-        )
-    )
+    cut_sample(small_sample, folder, span=6000)
     return folder

@@ -10,6 +10,7 @@ from safetensors.numpy import save
 from models.prompt import decode
 from models.tasks import TASK_NAMES, TASKS
 from models.training.batch import Batch
+from tests.varcall.training.cutting import cut_sample
 from varcall.errors import InputError, UsageError
 from varcall.evidence.features import N_FEATURES
 from varcall.simulate import SimulatedSample
@@ -20,24 +21,14 @@ from varcall.training.examples import (
     make_batch,
     make_examples,
 )
-from varcall.training.make_examples import ExamplesOptions, run_examples
+from varcall.training.make_examples import ExamplesOptions
 from varcall.training.origins import unknown_origins
 from varcall.training.spans import load_span, save_span
 
 
 @pytest.fixture(scope="module")
 def spans(small_sample: SimulatedSample, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("examples")
-    run_examples(
-        ExamplesOptions(
-            reference=small_sample.reference,
-            output=folder,
-            reads=small_sample.bam,
-            truth=small_sample.truth,
-            span=5000,
-        )
-    )
-    return sorted(folder.iterdir())
+    return cut_sample(small_sample, tmp_path_factory.mktemp("examples"), span=5000)
 
 
 def test_spans_hold_every_candidate_once(spans: list[Path]) -> None:

@@ -7,28 +7,20 @@ import numpy as np
 import pytest
 from safetensors.numpy import save
 
+from tests.varcall.training.cutting import cut_sample
 from varcall.errors import InputError
 from varcall.inputs.open import open_inputs
 from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.reads.seen_libraries import PERCENTILES
 from varcall.simulate import SimulatedSample
 from varcall.training.examples import Sampling
-from varcall.training.make_examples import ExamplesOptions, run_examples
 from varcall.training.seen import depths_drawn, seen_in
 from varcall.training.spans import load_span, read_profile, save_span
 
 
 @pytest.fixture(scope="module")
 def spans(small_sample: SimulatedSample, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    folder = tmp_path_factory.mktemp("seen") / "first"
-    sample = small_sample
-    run_examples(
-        ExamplesOptions(
-            reference=sample.reference, output=folder, reads=sample.bam, truth=sample.truth,
-            span=5000,
-        )
-    )  # fmt: skip
-    return sorted(folder.iterdir())
+    return cut_sample(small_sample, tmp_path_factory.mktemp("seen") / "first", span=5000)
 
 
 def test_the_header_alone_has_the_profile(spans: list[Path], small_sample: SimulatedSample) -> None:

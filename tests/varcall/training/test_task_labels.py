@@ -11,6 +11,7 @@ import pytest
 from models.tasks import SHARE, TASK_NAMES, TASKS
 from tests.builders import REVERSE, spell_read, substitute
 from tests.varcall.evidence.loci import CONTIG, Locus, sequence_with
+from tests.varcall.training.cutting import cut_sample
 from varcall.evidence.window import gather
 from varcall.simulate import SimulatedSample
 from varcall.training.examples import Examples, make_examples, tasks_of
@@ -265,16 +266,7 @@ def test_real_reads_are_asked_what_truth_tells(sample: Sample) -> None:
 
 @pytest.fixture(scope="module")
 def span(small_sample: SimulatedSample, tmp_path_factory: pytest.TempPathFactory) -> Span:
-    folder = tmp_path_factory.mktemp("examples")
-    run_examples(
-        ExamplesOptions(
-            reference=small_sample.reference,
-            output=folder,
-            reads=small_sample.bam,
-            truth=small_sample.truth,
-        )
-    )
-    (path,) = folder.iterdir()
+    (path,) = cut_sample(small_sample, tmp_path_factory.mktemp("examples"))
     return load_span(path)
 
 
