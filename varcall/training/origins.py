@@ -49,13 +49,6 @@ class Origins(NamedTuple):
         return is_away
 
 
-def unknown_origins(n: int) -> Origins:
-    """Return the origins of n real reads."""
-    return Origins(
-        np.full(n, UNKNOWN_MOLECULE, np.int32), np.full(n, -1, np.int32), np.zeros(n, np.uint8)
-    )
-
-
 def read_origins(path: Path, reference: Path, batch: ReadBatch) -> Origins:
     """Read the tags of loaded reads, in their order.
 

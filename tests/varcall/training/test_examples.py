@@ -10,7 +10,7 @@ from safetensors.numpy import save
 from models.prompt import decode
 from models.tasks import TASK_NAMES, TASKS
 from models.training.batch import Batch
-from tests.varcall.training.cutting import cut_sample
+from tests.varcall.training.cutting import cut_sample, unknown_origins
 from varcall.errors import InputError, UsageError
 from varcall.evidence.features import N_FEATURES
 from varcall.simulate import SimulatedSample
@@ -22,7 +22,6 @@ from varcall.training.examples import (
     make_examples,
 )
 from varcall.training.make_examples import ExamplesOptions
-from varcall.training.origins import unknown_origins
 from varcall.training.spans import load_span, save_span
 
 

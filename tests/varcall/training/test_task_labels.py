@@ -11,13 +11,13 @@ import pytest
 from models.tasks import SHARE, TASK_NAMES, TASKS
 from tests.builders import REVERSE, spell_read, substitute
 from tests.varcall.evidence.loci import CONTIG, Locus, sequence_with
-from tests.varcall.training.cutting import cut_sample
+from tests.varcall.training.cutting import cut_sample, unknown_origins
 from varcall.evidence.window import gather
 from varcall.simulate import SimulatedSample
 from varcall.training.examples import Examples, make_examples, tasks_of
 from varcall.training.labels import Labeller
 from varcall.training.make_examples import ExamplesOptions, run_examples
-from varcall.training.origins import places_before, unknown_origins
+from varcall.training.origins import places_before
 from varcall.training.spans import Span, load_span
 from varcall.training.task_labels import (
     SHARE_BORDERS,

@@ -41,7 +41,7 @@ from varcall.simulate.long_reads.noise import (
     MAX_UNITS,
     WINDOW,
 )
-from varcall.simulate.noise import COMPLEMENT, base_codes, base_text
+from varcall.simulate.noise import COMPLEMENT, base_codes
 from varcall.simulate.repeats import find_tracts
 
 MIN_MAPQ = 20
@@ -471,8 +471,3 @@ def learn_long_noise(bam: Path, fasta: Path | None, output: Path) -> None:
             codes = base_codes(text.encode())
         learner.add([_unpack(r, low, codes) for r in reads], _Stretch(codes))
     np.savez_compressed(output, allow_pickle=False, **learner.finish())
-
-
-def spell_reference(codes: np.ndarray) -> str:
-    """Spell base codes (uint8 [n]) as `reference_from_reads` returns them."""
-    return base_text(codes)
