@@ -29,9 +29,9 @@ from benchmarks.results import add_options, report
 from benchmarks.slices import DATA, SLICES, StagedSlice, stage
 from models.registry import weights_path
 from models.weights.weights_file import read_weights
-from varcall.evaluate.metrics import wilson
 from varcall.genotyping.answers import load_calling_model
 from varcall.options import DEFAULT_MODEL
+from varcall.scoring.metrics import wilson
 from varcall.training.examples import CALIBRATION_SHARES
 from varcall.training.make_examples import ExamplesOptions, run_examples
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from benchmarks.exact_match import Counts
 from benchmarks.slices import StagedSlice
-from varcall.evaluate.comparator import TypeCounts
-from varcall.evaluate.evaluation import Evaluation, evaluate
+from varcall.scoring.comparator import TypeCounts
+from varcall.scoring.evaluation import Evaluation, evaluate
 
 
 def match_haplotypes(staged: StagedSlice, calls: Path, include: str) -> Evaluation:

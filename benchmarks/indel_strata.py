@@ -31,14 +31,14 @@ from benchmarks.history import Table
 from benchmarks.results import add_options, report
 from benchmarks.simulated import REGION, prepared
 from benchmarks.slices import SLICES, StagedSlice, stage
-from varcall.evaluate.comparator import TypeCounts
-from varcall.evaluate.evaluation import Evaluation
-from varcall.evaluate.intervals import Intervals
-from varcall.evaluate.vcf_records import Record
-from varcall.evaluate.vcfeval.matching import Verdict
-from varcall.evaluate.vcfeval.variants import is_snp, is_symbolic
 from varcall.evidence.alleles import trim
 from varcall.inputs.reference import Reference
+from varcall.scoring.comparator import TypeCounts
+from varcall.scoring.evaluation import Evaluation
+from varcall.scoring.intervals import Intervals
+from varcall.scoring.vcf_records import Record
+from varcall.scoring.vcfeval.matching import Verdict
+from varcall.scoring.vcfeval.variants import is_snp, is_symbolic
 from varcall.simulate.repeats import find_tracts
 
 ALL = "all indels"

@@ -252,7 +252,7 @@ def test_no_import_leads_back(root: Path) -> None:
 #: Stages of the figure and what lies around them: each imports only what stands before it.
 LAYERS = (
     "errors", "clock", "options", "log", "formats", "output", "inputs", "reads", "evidence",
-    "genotyping", "workers", "pipeline", "training", "evaluate", "show", "simulate", "demo",
+    "genotyping", "workers", "pipeline", "training", "scoring", "show", "simulate", "demo",
     "make_model", "cli",
 )  # fmt: skip
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from cyvcf2 import VCF
 
 from varcall.errors import OutputError, UsageError
-from varcall.evaluate.comparator import TypeCounts
 from varcall.options import DEFAULT_MODEL, CallOptions
+from varcall.scoring.comparator import TypeCounts
 from varcall.simulate import SimulatedSample
 
 logger = logging.getLogger(__name__)
@@ -58,9 +58,9 @@ def run_demo(options: DemoOptions) -> DemoResult:
     VarcallError
         Where the folder cannot be written or a step fails.
     """
-    from varcall.evaluate.evaluation import evaluate
     from varcall.output.checks import check_outputs, model_inputs, present_outputs
     from varcall.pipeline import call_variants
+    from varcall.scoring.evaluation import evaluate
     from varcall.show.pictures import ShowOptions, run_show
     from varcall.simulate import simulate_demo
 

@@ -20,9 +20,9 @@ from benchmarks.indel_strata import (
     strata_table,
 )
 from tests.builders import random_sequence, write_reference
-from varcall.evaluate.comparator import TypeCounts
-from varcall.evaluate.evaluation import evaluate
-from varcall.evaluate.vcf_records import Record
+from varcall.scoring.comparator import TypeCounts
+from varcall.scoring.evaluation import evaluate
+from varcall.scoring.vcf_records import Record
 
 PLAIN = "GATCCGTACTGACATGCAGTCATCGGATCATGC"
 # A at 34-46 (twelve and a shared one), T at 79-87, AC at 121-133; PLAIN between them.

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from pileup.spec import HEIGHT, WIDTH
-from varcall.evaluate.happy.rows import Row
-from varcall.evaluate.plots import plot_precision_recall
+from varcall.scoring.happy.rows import Row
+from varcall.scoring.plots import plot_precision_recall
 
 jinja2 = pytest.importorskip("jinja2")
 meta = pytest.importorskip("jinja2.meta")

@@ -11,13 +11,13 @@ from models.training.feature_model import TriageRecipe
 from models.training.recipe import Recipe
 from tests.varcall.output.test_vcf import record, write
 from varcall.errors import InputError
-from varcall.evaluate.intervals import read_bed as read_bed_rows
-from varcall.evaluate.options import EvalOptions
-from varcall.evaluate.rtg import comparison as rtg_engine
-from varcall.evaluate.strata import read_stratification
-from varcall.evaluate.vcf_records import read_call_set
 from varcall.inputs.regions import Region, read_bed
 from varcall.output.merge import MergeOptions, merge_shards
+from varcall.scoring.intervals import read_bed as read_bed_rows
+from varcall.scoring.options import EvalOptions
+from varcall.scoring.rtg import comparison as rtg_engine
+from varcall.scoring.strata import read_stratification
+from varcall.scoring.vcf_records import read_call_set
 from varcall.training.run import recipe_table
 
 BED = "chr1\t5\t9\nchr1\t20\t30\n"

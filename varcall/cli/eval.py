@@ -102,9 +102,9 @@ def eval_(
     quiet: Annotated[bool, typer.Option("--quiet", help="Warnings and errors only.")] = False,
 ) -> None:
     """Score call sets against a truth set: vcfeval's matching, hap.py's tables."""
-    from varcall.evaluate.options import EvalOptions
-    from varcall.evaluate.run import run_eval
     from varcall.log import configure_logging
+    from varcall.scoring.options import EvalOptions
+    from varcall.scoring.run import run_eval
 
     configure_logging(verbose=verbose, quiet=quiet)
     run_eval(

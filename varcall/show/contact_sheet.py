@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from varcall.errors import InputError, UsageError
-from varcall.evaluate.vcf_records import Record, read_call_set
 from varcall.formats.contig_names import unknown_contig
 from varcall.inputs.open import Inputs
 from varcall.inputs.regions import SHARED
@@ -20,6 +19,7 @@ from varcall.output.checks import (
     vcf_inputs,
 )
 from varcall.pipeline import open_sample, sample_inputs
+from varcall.scoring.vcf_records import Record, read_call_set
 from varcall.show.sheet_locus import SheetLocus, look_at
 from varcall.show.sheet_output import (
     MAX_PNG_LOCI,

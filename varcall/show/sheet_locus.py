@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.kernels.candidates.count import count_alleles
-from varcall.evaluate.vcf_records import Record
 from varcall.evidence.features import FEATURES
 from varcall.evidence.window import Evidence
 from varcall.genotyping.questions import Questions
 from varcall.inputs.regions import Region
+from varcall.scoring.vcf_records import Record
 from varcall.show.viewer import Asked, Viewer, distances, questions_of
 from varcall.training.labels import label_questions, read_truth
 from varcall.workers.window_worker import Worker

@@ -9,11 +9,11 @@ import pytest
 
 from tests.varcall.evidence.loci import Locus, sequence_with
 from varcall.errors import InputError, OutputError, UsageError
-from varcall.evaluate.vcf_records import parse_record
 from varcall.evidence.features import N_FEATURES
 from varcall.genotyping.answers import CallingModel
 from varcall.genotyping.questions import AskedAlleles
 from varcall.options import CallOptions
+from varcall.scoring.vcf_records import parse_record
 from varcall.show import viewer
 from varcall.show.contact_sheet import ContactSheetOptions, run_contact_sheet
 from varcall.show.sheet_locus import Called, Judged, SheetLocus

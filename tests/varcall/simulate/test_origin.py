@@ -8,10 +8,10 @@ import numpy as np
 import pysam
 import pytest
 
-from varcall.evaluate.evaluation import evaluate, read_inputs
-from varcall.evaluate.options import EvalOptions
-from varcall.evaluate.rtg.comparison import vcfeval_options
-from varcall.evaluate.vcf_records import read_call_set
+from varcall.scoring.evaluation import evaluate, read_inputs
+from varcall.scoring.options import EvalOptions
+from varcall.scoring.rtg.comparison import vcfeval_options
+from varcall.scoring.vcf_records import read_call_set
 from varcall.simulate.edits import Edit, write_truth
 from varcall.simulate.genome import make_genome, make_paralog, random_reference
 from varcall.simulate.library import Library, typical_library

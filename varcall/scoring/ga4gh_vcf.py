@@ -1,0 +1,114 @@
+"""The annotated VCF in the GA4GH form, and the split files of vcfeval."""
+
+import math
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from varcall.output.vcf import open_vcf
+from varcall.scoring.comparator import Comparison
+from varcall.scoring.happy.rows import AnnotatedRecord, Entry
+from varcall.scoring.vcf_records import COLUMN_NAMES, CallSet
+from varcall.scoring.vcfeval.matching import JudgedRecord, Verdict
+from varcall.scoring.vcfeval.superloci import Row, RowSide
+
+HEADER = """##fileformat=VCFv4.2
+##FILTER=<ID=PASS,Description="All filters passed">
+##INFO=<ID=BS,Number=.,Type=Integer,Description="Benchmarking superlocus of these variants">
+##INFO=<ID=Regions,Number=.,Type=String,Description="Regions that hold the record">
+##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">
+##FORMAT=<ID=BD,Number=1,Type=String,Description="Decision (TP, FP, FN, UNK or N)">
+##FORMAT=<ID=BK,Number=1,Type=String,Description="Kind of match (gm, am, lm or .)">
+##FORMAT=<ID=BI,Number=1,Type=String,Description="Subtypes">
+##FORMAT=<ID=BVT,Number=1,Type=String,Description="Type (SNP, INDEL, NOCALL, HOMREF, UNK)">
+##FORMAT=<ID=BLT,Number=1,Type=String,Description="Genotype class">
+##FORMAT=<ID=QQ,Number=1,Type=Float,Description="Score of the call">
+"""
+FORMAT_KEYS = "GT:BD:BK:BI:BVT:BLT:QQ"
+SPLIT_FILES = ("tp-baseline", "fn", "tp", "fp")
+
+
+def _genotype(side: RowSide) -> str:
+    if not side.has_genotype:
+        return "."
+    separator = "|" if side.is_phased else "/"
+    return separator.join("." if i < 0 else str(i) for i in side.genotype)
+
+
+def _sample(side: RowSide, entry: Entry) -> str:
+    subtypes = ",".join(sorted(entry.subtypes)) or "."
+    score = "." if math.isnan(side.score) else f"{side.score:g}"
+    fields = [_genotype(side), entry.decision, entry.kind, subtypes]
+    return ":".join([*fields, entry.variant_type, entry.location_type, score])
+
+
+def _line(row: Row, record: AnnotatedRecord) -> str:
+    info = []
+    if row.superloci:
+        info.append("BS=" + ",".join(map(str, row.superloci)))
+    if row.regions:
+        info.append("Regions=" + ",".join(row.regions))
+    samples = [_sample(row.truth, record.truth), _sample(row.query, record.query)]
+    fields = [row.contig, str(row.start + 1), ".", row.ref, ",".join(row.alts) or ".", "."]
+    fields += [";".join(row.filters) or ".", ";".join(info) or ".", FORMAT_KEYS]
+    return "\t".join([*fields, *samples]) + "\n"
+
+
+def write_annotated(
+    path: Path,
+    rows: Iterable[tuple[Row, AnnotatedRecord]],
+    contigs: Mapping[str, int],
+    filters: Iterable[str],
+) -> None:
+    """Write the annotated VCF, BGZF and indexed.
+
+    Parameters
+    ----------
+    rows
+        In the order of the reference.
+    contigs
+        Lengths by name, for the header.
+    filters
+        Names of filters that occur.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    header = HEADER
+    header += "".join(f'##FILTER=<ID={name},Description="From the query">\n' for name in filters)
+    header += "".join(f"##contig=<ID={name},length={n}>\n" for name, n in contigs.items())
+    header += "\t".join([*COLUMN_NAMES, "FORMAT", "TRUTH", "QUERY"]) + "\n"
+    with open_vcf(str(path), header) as writer:
+        writer.write_sorted(_line(row, record) for row, record in rows)
+
+
+def _split_name(item: JudgedRecord, *, is_truth: bool) -> str | None:
+    if item.verdict == Verdict.MATCH:
+        return "tp-baseline" if is_truth else "tp"
+    if item.verdict in (Verdict.MISMATCH, Verdict.ALLELE_MATCH):
+        return "fn" if is_truth else "fp"
+    return None
+
+
+def write_split(prefix: Path, comparison: Comparison, truth: CallSet, query: CallSet) -> None:
+    """Write vcfeval's four files with the records as they stand in the inputs.
+
+    Raises
+    ------
+    OutputError
+        A file cannot be written.
+    """
+    lines: dict[str, list[str]] = {name: [] for name in SPLIT_FILES}
+    for match in comparison.contigs:
+        for items, is_truth in ((match.truth, True), (match.query, False)):
+            for item in items:
+                name = _split_name(item, is_truth=is_truth)
+                if name is not None:
+                    lines[name].append("\t".join(item.record.fields) + "\n")
+    for name in SPLIT_FILES:
+        calls = truth if name in ("tp-baseline", "fn") else query
+        header = "".join(f"{line}\n" for line in calls.header)
+        columns = [*COLUMN_NAMES, *(["FORMAT", *calls.samples] if calls.samples else [])]
+        with open_vcf(f"{prefix}.{name}.vcf.gz", header + "\t".join(columns) + "\n") as writer:
+            writer.write_sorted(lines[name])

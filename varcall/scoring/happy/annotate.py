@@ -1,0 +1,252 @@
+"""hap.py's annotation of the GA4GH rows: types, regions, scores of truth records."""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from varcall.scoring.happy.primitives import (
+    Change,
+    Composition,
+    composition,
+    trim_left,
+    trim_right,
+)
+from varcall.scoring.happy.rows import AnnotatedRecord, Entry
+from varcall.scoring.intervals import EMPTY, Intervals
+from varcall.scoring.vcfeval.superloci import Row, RowSide
+
+CONFIDENT = "CONF"
+BOUNDARY, CONTAINED = "TS_boundary", "TS_contained"
+
+
+@dataclass(frozen=True, slots=True)
+class Stratum:
+    """A named set of regions.
+
+    ``size`` counts the bases of its rows as they stand, overlaps twice, as hap.py does.
+    """
+
+    name: str
+    intervals: Mapping[str, Intervals]
+    size: int
+    level: int = 0
+
+
+def _nucleotides(allele: str) -> bool:
+    return bool(allele) and set(allele.upper()) <= set("ACGTURYKMSWBDHVNX")
+
+
+def affected_span(
+    sequence: str, start: int, ref: str, alts: Sequence[str]
+) -> tuple[int, int, bool]:
+    """Reference span that the alleles change, 0-based half-open, and whether they only insert.
+
+    An insertion is between two bases, so its span is these two.
+    """
+    end = start + len(ref)
+    if not _nucleotides(ref):
+        return start, end, False
+    is_insertion = bool(alts)
+    spans: list[tuple[int, int]] = []
+    for alt in alts:
+        if not _nucleotides(alt):
+            break
+        change = trim_left(sequence, trim_right(sequence, Change(start, end, alt), 0), 0)
+        if change.ref_length > 0:
+            spans.append((change.start, change.end))
+            is_insertion = False
+        else:
+            spans.append((change.start - 1, change.start + 1))
+    if not spans:
+        return start, end, is_insertion
+    return min(a for a, _ in spans), max(b for _, b in spans), is_insertion
+
+
+def _regions(sequence: str, row: Row, strata: Sequence[Stratum]) -> tuple[str, ...]:
+    start, end, is_insertion = affected_span(sequence, row.start, row.ref, row.alts)
+    found: set[str] = set()
+    for stratum in strata:
+        intervals = stratum.intervals.get(row.contig, EMPTY)
+        if not intervals.overlap(start, end):
+            continue
+        covered = intervals.contain(start, end)
+        if is_insertion and not covered:
+            continue
+        found.add(stratum.name)
+        if stratum.name != CONFIDENT and not covered:
+            found.add(BOUNDARY)
+    return tuple(sorted(found))
+
+
+def _size_class(prefix: str, bases: int) -> str:
+    return f"{prefix}1_5" if bases <= 5 else f"{prefix}6_15" if bases <= 15 else f"{prefix}16_plus"
+
+
+def _subtypes(parts: Iterable[Composition]) -> frozenset[str]:
+    names: set[str] = set()
+    for part in parts:
+        if part.transitions:
+            names.add("ti")
+        if part.transversions:
+            names.add("tv")
+        if part.snps and part.inserted + part.deleted:
+            names.add(_size_class("c", part.inserted + part.deleted))
+        if not part.snps and part.inserted:
+            names.add(_size_class("i", part.inserted))
+        if not part.snps and part.deleted:
+            names.add(_size_class("d", part.deleted))
+    return frozenset(names)
+
+
+def _location_type(genotype: tuple[int, ...]) -> str:
+    called = [i for i in genotype if i >= 0]
+    if len(called) == len(genotype) and all(i == 0 for i in called):
+        return "homref"
+    if len(called) == 2:
+        a, b = called
+        return "het" if 0 in (a, b) else "homalt" if a == b else "hetalt"
+    if len(genotype) == 2 and called:
+        return "halfcall"
+    return "hemi" if called else "nocall"
+
+
+def _variant_type(genotype: tuple[int, ...], parts: Sequence[Composition]) -> str:
+    if all(i < 0 for i in genotype):
+        return "NOCALL"
+    if all(i == 0 for i in genotype):
+        return "HOMREF"
+    if any(part.inserted or part.deleted for part in parts):
+        return "INDEL"
+    return "SNP" if any(part.snps for part in parts) else "UNK"
+
+
+def _entry(sequence: str, row: Row, side: RowSide, ploidy: int, decision: str) -> Entry:
+    if ploidy > 2:  # hap.py reads no genotype of a row in which one has more than two alleles
+        kind = side.variant_type or "UNK"
+        return Entry(decision, side.kind, kind, "ambi", frozenset(), side.score)
+    genotype = side.genotype + (-1,) * (ploidy - len(side.genotype))
+    alleles = sorted({i for i in genotype if i > 0})
+    parts = [
+        composition(sequence, Change(row.start, row.end, row.alts[i - 1].upper()))
+        for i in alleles
+        if _nucleotides(row.alts[i - 1])
+    ]
+    return Entry(
+        decision,
+        side.kind,
+        side.variant_type or _variant_type(genotype, parts),
+        _location_type(genotype) if side.has_genotype else "nocall",
+        _subtypes(parts),
+        side.score,
+    )
+
+
+def annotate_contig(
+    sequence: str, rows: Sequence[Row], strata: Sequence[Stratum], *, has_confident: bool
+) -> list[tuple[Row, AnnotatedRecord]]:
+    """Annotate the rows of one contig; rows get their regions, truth sides their scores.
+
+    Parameters
+    ----------
+    sequence
+        The upper-case contig.
+    strata
+        Stratification regions and, named ``CONF``, the confident ones.
+    has_confident
+        Whether there are confident regions: then everything outside is UNK.
+    """
+    annotated = []
+    for row in rows:
+        row.regions = _regions(sequence, row, strata)
+    for block in _blocks(rows):
+        _set_truth_scores(block)
+        _set_filters(block)
+        _set_boundary(block)
+    for row in rows:
+        outside = has_confident and CONFIDENT not in row.regions
+        ploidy = max(
+            (len(side.genotype) for side in (row.truth, row.query) if side.has_genotype), default=0
+        )
+        truth = _entry(sequence, row, row.truth, ploidy, "UNK" if outside else row.truth.decision)
+        query = _entry(sequence, row, row.query, ploidy, "UNK" if outside else row.query.decision)
+        annotated.append((row, AnnotatedRecord(row.filters, row.regions, truth, query)))
+    return annotated
+
+
+def _blocks(rows: Sequence[Row]) -> Iterable[list[Row]]:
+    """Consecutive rows of one superlocus; rows without one stand alone."""
+    block: list[Row] = []
+    current = -1
+    for row in rows:
+        superlocus = row.superloci[0] if row.superloci else -1
+        if block and (superlocus != current or superlocus < 0):
+            yield block
+            block = []
+        block.append(row)
+        current = superlocus
+    if block:
+        yield block
+
+
+def _set_truth_scores(block: Sequence[Row]) -> None:
+    """Give matched truth records the score of their row's query, or the block's lowest."""
+    scores = [
+        row.query.score
+        for row in block
+        if row.query.decision == "TP" and not math.isnan(row.query.score)
+    ]
+    lowest = min(scores, default=math.nan)
+    for row in block:
+        if row.truth.decision == "TP":
+            own = row.query.decision == "TP" and not math.isnan(row.query.score)
+            row.truth.score = row.query.score if own else lowest
+
+
+def _set_filters(block: Sequence[Row]) -> None:
+    """Give truth records the filters of the query records that match them in the block."""
+    filters = sorted({name for row in block for name in row.filters})
+    for row in block:
+        if filters and row.truth.decision == "TP" and all(i < 0 for i in row.query.genotype):
+            row.filters = tuple(dict.fromkeys((*row.filters, *filters)))
+
+
+def _set_boundary(block: Sequence[Row]) -> None:
+    inside = any(CONFIDENT in row.regions or BOUNDARY in row.regions for row in block)
+    outside = any(CONFIDENT not in row.regions or BOUNDARY in row.regions for row in block)
+    if not inside:
+        return
+    label = BOUNDARY if outside else CONTAINED
+    for row in block:
+        if label not in row.regions:
+            row.regions = (*row.regions, label)
+
+
+def confident_variants(
+    truth: Iterable[tuple[int, str, Sequence[str]]], sequence: str, confident: Intervals | None
+) -> list[tuple[int, int]]:
+    """Spans of the truth variants in the confident regions, which hap.py adds to these.
+
+    Parameters
+    ----------
+    truth
+        Start, REF and ALTs of the truth records of a contig, sorted.
+    confident
+        None takes all variants, as hap.py does with an empty BED file.
+
+    Returns
+    -------
+    list of (int, int)
+        Spans, 0-based half-open; overlapping ones are joined as hap.py joins them (the end of the
+        later one is lost).
+    """
+    spans: list[tuple[int, int]] = []
+    for position, ref, alts in truth:
+        if confident is not None and not confident.overlap(position, position + 1):
+            continue
+        start, end, _ = affected_span(sequence, position, ref, alts)
+        last = end - 1
+        if spans and start <= spans[-1][1] and last >= spans[-1][0]:
+            spans[-1] = (min(start, spans[-1][0]), max(start, spans[-1][1]))
+        else:
+            spans.append((start, last))
+    return [(start, last + 1) for start, last in spans]

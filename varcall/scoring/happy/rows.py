@@ -1,0 +1,363 @@
+"""hap.py's counting: from judged records to the rows of its extended and ROC tables.
+
+An *observation* is one column entry (truth or query) of one record of the annotated VCF. The rows,
+their order and the rounding to six decimals are hap.py's (0.3.15, ``quantify`` and
+``happyroc.py``).
+"""
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from varcall.scoring.happy.score_kernels import sort_order, spaced
+
+TYPES = ("SNP", "INDEL")
+SUBTYPES: dict[str, tuple[str, ...]] = {
+    "SNP": ("*", "ti", "tv"),
+    "INDEL": (
+        "*",
+        "I1_5",
+        "I6_15",
+        "I16_PLUS",
+        "D1_5",
+        "D6_15",
+        "D16_PLUS",
+        "C1_5",
+        "C6_15",
+        "C16_PLUS",
+    ),
+}
+# hap.py sorts the observations once for each of het, hetalt, homalt and all.
+SORTS_PER_SUBTYPE = 4
+COUNTS = ("TRUTH.TOTAL", "TRUTH.TP", "TRUTH.FN", "QUERY.TOTAL", "QUERY.TP", "QUERY.FP", "QUERY.UNK")
+ROC_SPACING = 0.5  # hap.py --roc-delta: least distance between two levels of QQ
+# A mismatch without a score comes before all levels.
+LOWEST = 2.2250738585072014e-308
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """What the annotated VCF says of one side of a record."""
+
+    decision: str  # BD: TP FP FN UNK N
+    kind: str  # BK: gm am lm .
+    variant_type: str  # BVT: SNP INDEL NOCALL HOMREF UNK
+    location_type: str  # BLT: het homalt hetalt hemi halfcall homref nocall
+    subtypes: frozenset[str]  # BI: ti tv i1_5 ... c16_plus
+    score: float  # QQ, NaN when missing
+
+
+@dataclass(frozen=True, slots=True)
+class AnnotatedRecord:
+    """One record of the annotated VCF, as far as counting needs it."""
+
+    filters: tuple[str, ...]
+    regions: tuple[str, ...]
+    truth: Entry
+    query: Entry
+
+
+# Observation codes; the last two are what filtered query records become.
+CODES = ("TRUTH.TP", "TRUTH.FN", "QUERY.TP", "QUERY.FP", "QUERY.UNK", "QUERY.FN", "N")
+_TRUTH_TP, _TRUTH_FN, _QUERY_TP, _QUERY_FP, _QUERY_UNK, _QUERY_FN, _N = range(len(CODES))
+_FAILED = {_TRUTH_TP: _TRUTH_FN, _TRUTH_FN: _TRUTH_FN, _QUERY_TP: _QUERY_FN}
+_FLAGS = {
+    name: 1 << bit
+    for bit, name in enumerate((
+        "am", "lm", "het", "homalt", "ti", "tv",
+        "i1_5", "i6_15", "i16_plus", "d1_5", "d6_15", "d16_plus", "c1_5", "c6_15", "c16_plus",
+    ))
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Counts of a group of observations, by code."""
+
+    level: float
+    counts: tuple[int, ...]
+    fp_gt: int
+    fp_al: int
+
+    def value(self, name: str) -> int:
+        """A count by its column name; totals are sums."""
+        c = self.counts
+        if name == "TRUTH.TOTAL":
+            return c[_TRUTH_TP] + c[_TRUTH_FN]
+        if name == "QUERY.TOTAL":
+            return c[_QUERY_TP] + c[_QUERY_FP] + c[_QUERY_UNK]
+        return c[CODES.index(name)]
+
+    def metrics(self) -> dict[str, float]:
+        """Recall, precision, Frac_NA and F1; 0 where hap.py has nothing to divide by."""
+        recall = self._share("TRUTH.TP", self.value("TRUTH.TOTAL"), self.value("TRUTH.TOTAL"))
+        queries = self.value("QUERY.TOTAL")
+        precision = self._share(
+            "QUERY.TP", self.value("QUERY.TP") + self.value("QUERY.FP"), queries
+        )
+        outside = self._share("QUERY.UNK", queries, queries)
+        both = precision + recall
+        f1 = 2 * precision * recall / both if both and not math.isnan(both) else math.nan
+        return {
+            "METRIC.Recall": recall,
+            "METRIC.Precision": precision,
+            "METRIC.Frac_NA": outside,
+            "METRIC.F1_Score": f1,
+        }
+
+    def _share(self, name: str, total: int, present: int) -> float:
+        if present == 0:
+            return 0.0
+        return self.value(name) / total if total else math.nan
+
+    def without(self, below: "Tally") -> "Tally":
+        """What is left when everything counted in ``below`` falls under the threshold."""
+        left = [mine - other for mine, other in zip(self.counts, below.counts, strict=True)]
+        left[_TRUTH_FN] = self.counts[_TRUTH_FN] + below.counts[_TRUTH_TP]
+        return Tally(below.level, tuple(left), self.fp_gt - below.fp_gt, self.fp_al - below.fp_al)
+
+
+@dataclass(slots=True)
+class _Observations:
+    """Observations of one group: score, code and flags of each."""
+
+    scores: list[float] = field(default_factory=list)
+    codes: list[int] = field(default_factory=list)
+    flags: list[int] = field(default_factory=list)
+
+    def add(self, score: float, code: int, flags: int) -> None:
+        """Append one; mismatches without a score come first, what became N has no flags."""
+        self.scores.append(LOWEST if score == 0 and code in (_TRUTH_FN, _QUERY_FN, _N) else score)
+        self.codes.append(code)
+        self.flags.append(0 if code == _N else flags)
+
+
+# (prefix "a", "f" or "s", subset, type, filter) -> observations
+_GroupKey = tuple[str, str, str, str]
+_Groups = dict[_GroupKey, _Observations]
+
+
+def _observe(groups: _Groups, record: AnnotatedRecord, entry: Entry, code: int) -> None:
+    score = 0.0 if math.isnan(entry.score) else entry.score
+    failed = [name for name in record.filters if name not in ("PASS", "")]
+    names = (entry.kind, entry.location_type, *entry.subtypes)
+    flags = sum(_FLAGS.get(name, 0) for name in names)
+    for name in failed:
+        groups.setdefault(("f", "*", entry.variant_type, name), _Observations()).add(
+            score, code, flags
+        )
+    passing = _FAILED.get(code, _N) if failed else code
+    for subset in ("*", *(region for region in record.regions if region != "CONF")):
+        kind = "a" if subset == "*" else "s"
+        groups.setdefault((kind, subset, entry.variant_type, "PASS"), _Observations()).add(
+            score, passing, flags
+        )
+        groups.setdefault((kind, subset, entry.variant_type, "ALL"), _Observations()).add(
+            score, code, flags
+        )
+
+
+def _groups(records: Iterable[AnnotatedRecord]) -> _Groups:
+    groups: _Groups = {}
+    for record in records:
+        for side, entry, decisions in (
+            ("TRUTH", record.truth, ("TP", "FN")),
+            ("QUERY", record.query, ("TP", "FP", "UNK")),
+        ):
+            if entry.variant_type != "NOCALL" and entry.decision in decisions:
+                _observe(groups, record, entry, CODES.index(f"{side}.{entry.decision}"))
+    return groups
+
+
+@dataclass(slots=True)
+class _Group:
+    """Arrays of one group.
+
+    ``order`` is sorted again for every column, as hap.py does with a sort that is not stable.
+    """
+
+    scores: npt.NDArray[np.float64]
+    codes: npt.NDArray[np.int8]
+    flags: npt.NDArray[np.int32]
+    order: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, observations: _Observations) -> "_Group":
+        """Arrays of a list."""
+        n = len(observations.scores)
+        return cls(
+            np.array(observations.scores, np.float64),
+            np.array(observations.codes, np.int8),
+            np.array(observations.flags, np.int32),
+            np.arange(n),
+        )
+
+    def total(self, *names: str) -> Tally:
+        """Counts of the observations with all the named properties."""
+        chosen = self._chosen(np.arange(len(self.codes)), names)
+        return self._tally(math.nan, chosen)
+
+    def levels(self, name: str) -> list[Tally]:
+        """Counts at each level of the score: what is below it is taken away."""
+        for _ in range(SORTS_PER_SUBTYPE):
+            sort_order(self.scores, self.order)
+        chosen = self._chosen(self.order, (name,))
+        total = self._tally(math.nan, chosen)
+        scores = self.scores[chosen]
+        counts = [np.cumsum(self.codes[chosen] == code) for code in range(len(CODES))]
+        is_fp = self.codes[chosen] == _QUERY_FP
+        fp_gt = np.cumsum(is_fp & (self.flags[chosen] & _FLAGS["am"] != 0))
+        fp_al = np.cumsum(is_fp & (self.flags[chosen] & _FLAGS["lm"] != 0))
+        found = []
+        for i in spaced(scores, ROC_SPACING).tolist():
+            below = Tally(
+                float(scores[i]), tuple(int(c[i]) for c in counts), int(fp_gt[i]), int(fp_al[i])
+            )
+            found.append(total.without(below))
+        return found
+
+    def _chosen(
+        self, order: npt.NDArray[np.int64], names: tuple[str, ...]
+    ) -> npt.NDArray[np.int64]:
+        wanted = sum(_FLAGS[name.lower()] for name in names if name != "*")
+        chosen: npt.NDArray[np.int64] = order[self.flags[order] & wanted == wanted]
+        return chosen
+
+    def _tally(self, level: float, chosen: npt.NDArray[np.int64]) -> Tally:
+        codes = self.codes[chosen]
+        is_fp = codes == _QUERY_FP
+        flags = self.flags[chosen]
+        return Tally(
+            level,
+            tuple(np.bincount(codes, minlength=len(CODES)).tolist()),
+            int((is_fp & (flags & _FLAGS["am"] != 0)).sum()),
+            int((is_fp & (flags & _FLAGS["lm"] != 0)).sum()),
+        )
+
+
+Row = dict[str, str]
+
+
+def _text(value: float) -> str:
+    """A number as the C++ standard library prints it."""
+    return "-nan" if math.isnan(value) else f"{value:.6f}"
+
+
+def _number(value: float) -> str:
+    """A rate rounded to six decimals; empty when there is none."""
+    return "" if math.isnan(value) else repr(round(value, 6))
+
+
+def _ratio(a: str, b: str) -> str:
+    """Quotient of two counts in a row; empty where one is missing or the second is zero."""
+    if a in ("", ".") or b in ("", ".") or float(b) == 0:
+        return ""
+    return repr(float(a) / float(b))
+
+
+def _row(
+    keys: tuple[str, str, str, str],
+    qq_field: str,
+    tally: Tally,
+    sizes: Mapping[str, str],
+    *,
+    counts_only: bool,
+) -> Row:
+    kind, subtype, subset, filter_name = keys
+    row = {
+        "Type": kind, "Subtype": subtype, "Subset": subset, "Filter": filter_name,
+        "Genotype": "*", "QQ.Field": qq_field,
+        "QQ": "*" if math.isnan(tally.level) else _text(tally.level),
+        "FP.gt": str(tally.fp_gt), "FP.al": str(tally.fp_al),
+    }  # fmt: skip
+    row |= sizes
+    known = ("TRUTH.TP", "QUERY.TP", "QUERY.FP", "QUERY.UNK")
+    for name in COUNTS:
+        row[name] = str(tally.value(name)) if not counts_only or name in known else "0"
+        for part in ("ti", "tv", "het", "homalt"):
+            row[f"{name}.{part}"] = "."
+    for name, value in tally.metrics().items():
+        row[name] = "" if counts_only else _number(value)
+    return row
+
+
+def _set_part(row: Row, part: str, tally: Tally, *, counts_only: bool) -> None:
+    for name in COUNTS:
+        if not counts_only or name in ("TRUTH.TP", "QUERY.TP", "QUERY.FP", "QUERY.UNK"):
+            row[f"{name}.{part}"] = _text(tally.value(name))
+
+
+def _group_rows(
+    key: _GroupKey, group: _Group, qq_field: str, sizes: Mapping[str, str]
+) -> list[Row]:
+    """Rows of one type, subset and filter: totals, then levels of the score."""
+    kind, subset, variant_type, filter_name = key
+    counts_only = kind == "f"
+    rows: list[Row] = []
+    by_level: dict[str, Row] = {}
+    for subtype in SUBTYPES[variant_type]:
+        tallies = [group.total(subtype), *([] if counts_only else group.levels(subtype))]
+        if subtype in ("ti", "tv"):
+            for tally in tallies:
+                text = "*" if math.isnan(tally.level) else _text(tally.level)
+                if text in by_level:
+                    _set_part(by_level[text], subtype, tally, counts_only=counts_only)
+            continue
+        found = [
+            _row(
+                (variant_type, subtype, subset, filter_name),
+                qq_field,
+                tally,
+                sizes,
+                counts_only=counts_only,
+            )
+            for tally in tallies
+        ]
+        for genotype in ("het", "homalt"):
+            _set_part(found[0], genotype, group.total(subtype, genotype), counts_only=counts_only)
+        rows.extend(found)
+        if subtype == "*":
+            by_level = {row["QQ"]: row for row in found}
+    return rows
+
+
+SORT_COLUMNS = ("Type", "Subtype", "Subset", "Filter", "Genotype", "QQ.Field", "QQ")
+
+
+def count_rows(
+    records: Iterable[AnnotatedRecord],
+    qq_field: str,
+    region_names: Sequence[str],
+    sizes: Mapping[str, Mapping[str, str]],
+) -> list[Row]:
+    """Rows of hap.py's ``roc.all.csv`` in its order; QQ ``*`` marks the extended table.
+
+    Parameters
+    ----------
+    qq_field
+        Name of the score.
+    region_names
+        Stratification regions, which get rows even when they hold nothing.
+    sizes
+        Columns about the size of each subset, by its name.
+    """
+    groups = _groups(records)
+    for kind, _, variant_type, filter_name in list(groups):
+        if kind == "a":
+            for region in region_names:
+                groups.setdefault(("s", region, variant_type, filter_name), _Observations())
+    rows: list[Row] = []
+    for key, observations in groups.items():
+        if key[2] in TYPES:
+            rows.extend(_group_rows(key, _Group.of(observations), qq_field, sizes.get(key[1], {})))
+    has_snps = any(row["Type"] == "SNP" for row in rows)
+    for row in rows:
+        for name in COUNTS if not has_snps else ():
+            row[f"{name}.ti"] = row[f"{name}.tv"] = ""  # hap.py then lacks the columns
+        for name in COUNTS:
+            row[f"{name}.TiTv_ratio"] = _ratio(row[f"{name}.ti"], row[f"{name}.tv"])
+            row[f"{name}.het_hom_ratio"] = _ratio(row[f"{name}.het"], row[f"{name}.homalt"])
+    return sorted(rows, key=lambda row: tuple(row[column] for column in SORT_COLUMNS))

@@ -1,0 +1,448 @@
+"""The search for the best path over a contig (Cleary et al. 2015, bioRxiv 023754), in Numba.
+
+All paths walk along the reference together, the one furthest behind first. A path dies where its
+two sides spell different bases; of two in the same state the better one is kept. What is decided
+when only one path is left cannot change any more and is recorded.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pileup.accelerate import kernel
+from varcall.scoring.vcfeval import path_kernels as kernels
+from varcall.scoring.vcfeval.path_kernels import (
+    ADDED_END,
+    EXCLUDED_NODE,
+    INCLUDED,
+    INCLUDED_END,
+    INCLUDED_NODE,
+    LAST_SYNC,
+    PATH_FIELDS,
+    RECORD,
+    SIDE_FIELDS,
+    SINCE_SYNC,
+    SYNC_NODE,
+    TRUTH_ALLELE,
+)
+
+EXCLUDED = -2
+SKIPPED = -3
+OK, QUEUE_FULL = 0, 1
+# Numbers kept in one array, so that helpers can change them.
+N_HEAP, N_FREE, N_NODES, N_SYNCS, MAX_POSITION, SYNC_POSITION, ITERATIONS = range(7)
+FIRST_ROWS, FIRST_NODES = 64, 1024
+FEW_RECORDS, SMALL_MASK, LARGE_MASK = 64, 0xFFF, 0x1FFFF
+
+Array = npt.NDArray[np.int32]
+Counters = npt.NDArray[np.int64]
+Shape = tuple[int, int, int]
+# (rows, heap of rows, free rows, first row of each hash bucket, next row in the bucket)
+Frontier = tuple[Array, Array, Array, Array, Array]
+# (start, end, first orientation, allele of each haplotype, first allele, record of orientation)
+Side = tuple[Array, Array, Array, Array, Array, Array]
+
+
+@kernel
+def _grown(array: Array, size: int) -> Array:
+    """A longer copy of an array of one or two dimensions."""
+    longer = np.zeros((size, *array.shape[1:]), array.dtype)
+    longer[: array.shape[0]] = array
+    return longer
+
+
+@kernel
+def _grown_frontier(frontier: Frontier, n: Counters, more: int) -> Frontier:
+    """Room for ``more`` further paths."""
+    rows, heap, free, first, following = frontier
+    old = rows.shape[0]
+    size = 2 * old + more
+    free = _grown(free, size)
+    for i in range(old, size):
+        free[n[N_FREE]] = i
+        n[N_FREE] += 1
+    return _grown(rows, size), _grown(heap, size), free, first, _grown(following, size)
+
+
+@kernel
+def _insert(frontier: Frontier, n: Counters, shape: Shape, path: int) -> None:
+    """Add a path, or keep the better one when another is in the same state."""
+    rows, heap, free, first, following = frontier
+    bucket = kernels.state_hash(rows[path], shape, first.shape[0] - 1)
+    other = first[bucket]
+    while other >= 0 and kernels.compare(rows[path], rows[other], shape) != 0:
+        other = following[other]
+    if other >= 0:
+        if kernels.is_better(rows[path], rows[other], shape):
+            rows[other] = rows[path]  # the same state, so the same place in heap and table
+        free[n[N_FREE]] = path
+        n[N_FREE] += 1
+        return
+    following[path] = first[bucket]
+    first[bucket] = path
+    i = n[N_HEAP]
+    while i > 0:
+        parent = (i - 1) >> 1
+        if kernels.compare(rows[path], rows[heap[parent]], shape) >= 0:
+            break
+        heap[i] = heap[parent]
+        i = parent
+    heap[i] = path
+    n[N_HEAP] += 1
+
+
+@kernel
+def _take_first(frontier: Frontier, n: Counters, shape: Shape) -> int:
+    """Take out the path that is furthest behind."""
+    rows, heap, _, first, following = frontier
+    top = heap[0]
+    n[N_HEAP] -= 1
+    size = n[N_HEAP]
+    last = heap[size]
+    i = 0
+    while 2 * i + 1 < size:
+        child = 2 * i + 1
+        if child + 1 < size and (
+            kernels.compare(rows[heap[child + 1]], rows[heap[child]], shape) < 0
+        ):
+            child += 1
+        if kernels.compare(rows[last], rows[heap[child]], shape) <= 0:
+            break
+        heap[i] = heap[child]
+        i = child
+    heap[i] = last
+    bucket = kernels.state_hash(rows[top], shape, first.shape[0] - 1)
+    if first[bucket] == top:
+        first[bucket] = following[top]
+    else:
+        link = first[bucket]
+        while following[link] != top:
+            link = following[link]
+        following[link] = following[top]
+    return int(top)
+
+
+@kernel
+def _write_side(row: Array, side: int, nodes: Array, records: Array, out: Array) -> None:
+    """Write the lists of a side: orientations of included records, marks of excluded ones."""
+    node = row[side + INCLUDED_NODE]
+    while node >= 0:
+        out[records[nodes[node, 0]]] = nodes[node, 0]
+        node = nodes[node, 1]
+    node = row[side + EXCLUDED_NODE]
+    while node >= 0:
+        out[nodes[node, 0]] = EXCLUDED
+        node = nodes[node, 1]
+    row[side + INCLUDED_NODE] = -1
+    row[side + EXCLUDED_NODE] = -1
+
+
+@kernel
+def _write_syncs(row: Array, shape: Shape, nodes: Array, syncs: Array, n: Counters) -> Array:
+    """Append the sync points of a path, in their order."""
+    begin = n[N_SYNCS]
+    node = row[2 * shape[2] + SYNC_NODE]
+    while node >= 0:
+        if n[N_SYNCS] >= syncs.shape[0]:
+            syncs = _grown(syncs, 2 * syncs.shape[0])
+        syncs[n[N_SYNCS]] = nodes[node, 0]
+        n[N_SYNCS] += 1
+        node = nodes[node, 1]
+    syncs[begin : n[N_SYNCS]] = syncs[begin : n[N_SYNCS]][::-1].copy()
+    row[2 * shape[2] + SYNC_NODE] = -1
+    return syncs
+
+
+@kernel
+def _skip_side(row: Array, side: int, starts: Array, n: Counters) -> None:
+    """Go over the records of a side up to the position where the region was given up."""
+    record = row[side + RECORD]
+    limit = n[MAX_POSITION] + 1
+    while record < starts.shape[0] and (record == -1 or starts[record] < limit):
+        record += 1
+    row[side + RECORD] = record - 1
+
+
+@kernel
+def _drop_all(frontier: Frontier, n: Counters) -> None:
+    """Forget all paths."""
+    _, heap, free, first, _ = frontier
+    for i in range(n[N_HEAP]):
+        free[n[N_FREE]] = heap[i]
+        n[N_FREE] += 1
+    n[N_HEAP] = 0
+    first[:] = -1
+
+
+@kernel
+def _give_up(
+    frontier: Frontier,
+    n: Counters,
+    shape: Shape,
+    row: Array,
+    q: Array,
+    t: Array,
+    last: int,
+    alleles: Any,
+) -> None:
+    """Forget all paths and put the last certain one past the region."""
+    _drop_all(frontier, n)
+    n[ITERATIONS] = 0
+    position = min(n[MAX_POSITION] + 1, last)
+    _skip_side(row, 0, q, n)
+    kernels.move_to(row, 0, shape, position, alleles)
+    _skip_side(row, shape[2], t, n)
+    kernels.move_to(row, shape[2], shape, position, alleles)
+
+
+@kernel
+def _new_frontier(shape: Shape, mask: int) -> Frontier:
+    """An empty frontier with room for a few paths."""
+    return (
+        np.zeros((FIRST_ROWS, 2 * shape[2] + PATH_FIELDS), np.int32),
+        np.zeros(FIRST_ROWS, np.int32),
+        np.arange(FIRST_ROWS).astype(np.int32),
+        np.full(mask + 1, -1, np.int32),
+        np.zeros(FIRST_ROWS, np.int32),
+    )
+
+
+@kernel
+def _mark_sync(row: Array, shape: Shape, nodes: Array, n: Counters) -> None:
+    """Note a sync point before the next record is decided on."""
+    g = 2 * shape[2]
+    position = kernels.position_of(row, 0, shape)
+    row[SINCE_SYNC] = 0
+    row[shape[2] + SINCE_SYNC] = 0
+    if row[g + LAST_SYNC] != position:
+        nodes[n[N_NODES], 0] = position
+        nodes[n[N_NODES], 1] = row[g + SYNC_NODE]
+        row[g + SYNC_NODE] = n[N_NODES]
+        row[g + LAST_SYNC] = position
+        n[N_NODES] += 1
+
+
+@kernel
+def _linked(row: Array, field: int, value: int, nodes: Array, n: Counters) -> None:
+    """Put a value in front of a list of a path."""
+    nodes[n[N_NODES], 0] = value
+    nodes[n[N_NODES], 1] = row[field]
+    row[field] = n[N_NODES]
+    n[N_NODES] += 1
+
+
+@kernel
+def _branch(
+    frontier: Frontier,
+    n: Counters,
+    shape: Shape,
+    nodes: Array,
+    head: int,
+    side_index: int,
+    record: int,
+    of_side: Side,
+    alleles: Any,
+) -> bool:
+    """Replace a path by those that leave the record out or take it in an orientation.
+
+    Returns False when a queue of alleles is too short.
+    """
+    rows, _, free, _, _ = frontier
+    starts, ends, offsets, choices, first_alleles, _ = of_side
+    side = side_index * shape[2]
+    children = np.empty(offsets[record + 1] - offsets[record] + 1, np.int64)
+    n_children = 0
+    for orientation in range(offsets[record] - 1, offsets[record + 1]):
+        is_left_out = orientation < offsets[record]
+        if not is_left_out and not kernels.fits(
+            rows[head], side, shape, starts[record], choices[orientation], alleles[0]
+        ):
+            continue
+        n[N_FREE] -= 1
+        child = free[n[N_FREE]]
+        row = rows[child]
+        row[:] = rows[head]
+        row[side + RECORD] = record
+        row[side + ADDED_END] = max(row[side + ADDED_END], ends[record])
+        if is_left_out:
+            _linked(row, side + EXCLUDED_NODE, record, nodes, n)
+        else:
+            _linked(row, side + INCLUDED_NODE, orientation, nodes, n)
+            row[side + INCLUDED_END] = max(row[side + INCLUDED_END], ends[record])
+            row[side + INCLUDED] += 1
+            row[side + SINCE_SYNC] += 1
+            if side_index == 1:
+                row[2 * shape[2] + TRUTH_ALLELE] = first_alleles[orientation]
+            if not kernels.include(row, side, shape, choices[orientation], alleles):
+                return False
+        children[n_children] = child
+        n_children += 1
+    free[n[N_FREE]] = head
+    n[N_FREE] += 1
+    for i in range(n_children):
+        _insert(frontier, n, shape, children[i])
+    return True
+
+
+@kernel
+def _skip_ahead(row: Array, shape: Shape, last: int, q: Array, t: Array, alleles: Any) -> None:
+    """Move a path in sync to just before the next record of either side."""
+    target = last
+    if row[RECORD] + 1 < q.shape[0]:
+        target = min(target, q[row[RECORD] + 1])
+    if row[shape[2] + RECORD] + 1 < t.shape[0]:
+        target = min(target, t[row[shape[2] + RECORD] + 1])
+    target -= 1
+    if target > kernels.position_of(row, 0, shape):
+        kernels.move_to(row, 0, shape, target, alleles)
+        kernels.move_to(row, shape[2], shape, target, alleles)
+
+
+DEAD, ALIVE, DONE = range(3)
+
+
+@kernel
+def _advance(
+    row: Array, shape: Shape, template: Any, alleles: Any, q: Array, t: Array, is_alone: bool
+) -> tuple[int, bool]:
+    """One step of a path; its state, and whether it stood still.
+
+    A haplotype past the last base may wait for one that cannot get there; vcfeval steps on until
+    it gives the region up.
+    """
+    length = template.shape[0]
+    is_at_end = kernels.position_of(row, 0, shape) >= length - 1
+    before = row.copy() if is_at_end else row[:0]
+    kernels.step(row, shape, length, alleles)
+    is_stuck = False
+    if is_at_end and not kernels.is_finished(row, shape):
+        is_stuck = bool((before == row).all())
+        if is_stuck and is_alone:
+            kernels.set_finished(row, shape)
+    if kernels.is_in_sync(row, shape):
+        if kernels.cancels_out(row, shape):
+            return DEAD, is_stuck
+        _skip_ahead(row, shape, length - 1, q, t, alleles)
+    if not kernels.sides_match(row, shape, template, alleles):
+        return DEAD, is_stuck
+    if not kernels.is_finished(row, shape):
+        return ALIVE, is_stuck
+    if kernels.cancels_out(row, shape):
+        return DEAD, is_stuck
+    row[2 * shape[2] + LAST_SYNC] = kernels.position_of(row, 0, shape)
+    return DONE, is_stuck
+
+
+@kernel
+def search(  # noqa: C901 (the loop over paths: its cases share all of the state)
+    template: Any,
+    alleles: Any,
+    query: Side,
+    truth: Side,
+    ploidy: int,
+    queue_size: int,
+    max_paths: int,
+    max_iterations: int,
+) -> tuple[int, Array, Array, Array, Counters]:
+    """Best path over one contig.
+
+    Parameters
+    ----------
+    template
+        Codes of the contig, uint8 [length].
+    alleles
+        Start, end, length, offset (int32 [alleles] by rank) and the bases (uint8) of all alleles.
+    query, truth
+        The two sides, records in order of their spans.
+    max_paths, max_iterations
+        Beyond these a region is given up.
+
+    Returns
+    -------
+    tuple
+        Status (``QUEUE_FULL`` when ``queue_size`` has to grow); for the records of query and of
+        truth, int32 [records], the orientation used, ``EXCLUDED`` or ``SKIPPED`` (in a region
+        given up); the sync points; the regions given up, int64 [k, 4] (start, end, paths, steps).
+    """
+    hap_size = kernels.HAP_FIELDS + queue_size
+    shape = (ploidy, hap_size, SIDE_FIELDS + ploidy * hap_size)
+    n = np.zeros(7, np.int64)
+    n[N_FREE] = FIRST_ROWS
+    mask = SMALL_MASK if query[0].shape[0] < FEW_RECORDS else LARGE_MASK
+    frontier = _new_frontier(shape, mask)
+    nodes = np.zeros((FIRST_NODES, 2), np.int32)
+    query_used = np.full(query[0].shape[0], SKIPPED, np.int32)
+    truth_used = np.full(truth[0].shape[0], SKIPPED, np.int32)
+    syncs = np.zeros(256, np.int32)
+    hard: Any = np.zeros((0, 4), np.int64)
+    n[N_FREE] -= 1
+    head = frontier[2][n[N_FREE]]
+    kernels.set_start(frontier[0][head], shape)
+    saved = frontier[0][head].copy()
+    _insert(frontier, n, shape, head)
+    best = -1
+    while n[N_HEAP] > 0:
+        n[ITERATIONS] += 1
+        head = _take_first(frontier, n, shape)
+        row = frontier[0][head]
+        is_alone = n[N_HEAP] == 0
+        if is_alone:
+            n[ITERATIONS] = 0
+            n[SYNC_POSITION] = kernels.position_of(row, 0, shape)
+            if best < 0:
+                _write_side(row, 0, nodes, query[5], query_used)
+                _write_side(row, shape[2], nodes, truth[5], truth_used)
+                syncs = _write_syncs(row, shape, nodes, syncs, n)
+                n[N_NODES] = 0
+            saved[:] = row
+        elif n[N_HEAP] > max_paths or n[ITERATIONS] > max_iterations:
+            hard = _grown(hard, hard.shape[0] + 1)
+            hard[-1] = (n[SYNC_POSITION], n[MAX_POSITION] + 1, n[N_HEAP], n[ITERATIONS])
+            row[:] = saved
+            _give_up(frontier, n, shape, row, query[0], truth[0], template.shape[0] - 1, alleles)
+        side_index = 0
+        of_side = query
+        record = kernels.next_record(row, 0, shape, query[0], alleles[2])
+        if record == -1:
+            side_index = 1
+            of_side = truth
+            record = kernels.next_record(row, shape[2], shape, truth[0], alleles[2])
+        if record >= 0:
+            n[MAX_POSITION] = max(n[MAX_POSITION], of_side[0][record])
+            more = of_side[2][record + 1] - of_side[2][record] + 2
+            if n[N_FREE] < more:
+                frontier = _grown_frontier(frontier, n, more)
+                row = frontier[0][head]
+            if n[N_NODES] + more > nodes.shape[0]:
+                nodes = _grown(nodes, 2 * nodes.shape[0] + more)
+            if kernels.is_in_sync(row, shape):
+                _mark_sync(row, shape, nodes, n)
+                if is_alone:
+                    saved[SINCE_SYNC] = 0
+                    saved[shape[2] + SINCE_SYNC] = 0
+            if not _branch(frontier, n, shape, nodes, head, side_index, record, of_side, alleles):
+                return QUEUE_FULL, query_used, truth_used, syncs[:0], hard
+            continue
+        state, is_stuck = _advance(row, shape, template, alleles, query[0], truth[0], is_alone)
+        if is_stuck:
+            n[ITERATIONS] = max_iterations
+        dropped = head
+        if state == ALIVE:
+            _insert(frontier, n, shape, head)
+            continue
+        if state == DONE and not (best >= 0 and kernels.is_better(frontier[0][best], row, shape)):
+            dropped = best
+            best = head
+        if dropped >= 0:
+            frontier[2][n[N_FREE]] = dropped
+            n[N_FREE] += 1
+    if best >= 0:
+        row = frontier[0][best]
+        _write_side(row, 0, nodes, query[5], query_used)
+        _write_side(row, shape[2], nodes, truth[5], truth_used)
+        syncs = _write_syncs(row, shape, nodes, syncs, n)
+        syncs = _grown(syncs, syncs.shape[0] + 1)[: n[N_SYNCS] + 1]
+        syncs[-1] = kernels.position_of(row, 0, shape)
+        return OK, query_used, truth_used, syncs, hard
+    return OK, query_used, truth_used, syncs[: n[N_SYNCS]], hard

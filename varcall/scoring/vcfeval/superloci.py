@@ -1,0 +1,209 @@
+"""The judged records of both sides in the GA4GH form, as ``rtg vcfeval -m ga4gh`` has it.
+
+A truth and a query record with the same span share a row. BS is the block of the match, BK ``lm``
+marks a mismatch with a record of the other side within 30 bases.
+"""
+
+import math
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from varcall.scoring.options import LOOSE_MATCH_DISTANCE
+from varcall.scoring.vcf_records import Record
+from varcall.scoring.vcfeval.matching import ContigMatch, JudgedRecord, Verdict
+
+Genotype = tuple[int, ...]
+
+
+@dataclass(slots=True)
+class RowSide:
+    """One side of a row: genotype over the row's alleles, decision, kind of match, score."""
+
+    genotype: Genotype = (-1,)
+    is_phased: bool = False
+    decision: str = "."
+    kind: str = "."
+    score: float = math.nan
+    variant_type: str = ""  # SNP or INDEL where the comparison gives it; else from the alleles
+    has_genotype: bool = True  # False: ``genotype`` only lists the alleles that were compared
+
+
+@dataclass(slots=True)
+class Row:
+    """One line of the GA4GH VCF; ``start`` and ``end`` are the span of REF, 0-based half-open."""
+
+    contig: str
+    start: int
+    end: int
+    ref: str
+    alts: list[str]
+    filters: tuple[str, ...]
+    superloci: list[int] = field(default_factory=list)
+    truth: RowSide = field(default_factory=RowSide)
+    query: RowSide = field(default_factory=RowSide)
+    regions: tuple[str, ...] = ()
+
+
+# Makes the side of a judged record: with the word for a mismatch (FN, FP) and the score.
+SideMaker = Callable[[JudgedRecord, str, float], RowSide]
+
+
+def bare_side(record: Record) -> RowSide:
+    """The genotype of a record of one sample, without a decision."""
+    text = record.fields[9] if len(record.fields) > 9 else "."
+    return RowSide(record.genotype or (-1,), "|" in text.split(":")[0])
+
+
+def ga4gh_side(item: JudgedRecord, mismatch: str, score: float) -> RowSide:
+    """A record's columns in vcfeval's GA4GH output."""
+    side = bare_side(item.record)
+    if item.verdict == Verdict.MATCH or (item.verdict == Verdict.OUTSIDE and item.weight == 0):
+        side.decision, side.kind, side.score = "TP", "gm", score
+    elif item.verdict == Verdict.MISMATCH:
+        side.decision, side.score = mismatch, score
+    elif item.verdict == Verdict.ALLELE_MATCH:
+        side.decision, side.kind, side.score = mismatch, "am", score
+    else:
+        side.decision = "N"
+    return side
+
+
+def _renumbered(genotype: Genotype, numbers: dict[int, int]) -> Genotype:
+    return tuple(numbers[i] if i > 0 else i for i in genotype)
+
+
+def _merged(
+    contig: str,
+    truth: JudgedRecord | None,
+    query: JudgedRecord | None,
+    score: float,
+    make_side: SideMaker,
+) -> Row:
+    """One row of a truth record, a query record, or both; unused ALTs are dropped."""
+    first = query or truth
+    assert first is not None
+    record = first.record
+    ref = record.ref.upper()
+    filters = (
+        tuple(name for name in record.fields[6].split(";") if name not in (".", "PASS"))
+        if query
+        else ()
+    )
+    row = Row(contig, record.start, record.end, ref, [], filters)
+    alts: list[str] = []
+    used: set[int] = set()
+    sides: list[tuple[JudgedRecord, RowSide, dict[int, int]]] = []
+    for item, mismatch in ((query, "FP"), (truth, "FN")):
+        if item is None:
+            continue
+        numbers = {0: 0}
+        for i, alt in enumerate(item.record.alts, 1):
+            text = alt if alt.startswith("<") else alt.upper()
+            if text not in alts:
+                alts.append(text)
+            numbers[i] = alts.index(text) + 1
+        side = make_side(item, mismatch, score if item is query else math.nan)
+        used |= {numbers[i] for i in side.genotype if i > 0}
+        sides.append((item, side, numbers))
+        if item is query:
+            row.query = side
+        else:
+            row.truth = side
+    kept = sorted(used)
+    row.alts = [alts[i - 1] for i in kept]
+    for _, side, numbers in sides:
+        side.genotype = _renumbered(
+            side.genotype, {old: kept.index(new) + 1 for old, new in numbers.items() if new in used}
+        )
+    for item in (truth, query):  # the truth's block comes first
+        if (
+            item is not None
+            and item.verdict in _IN_BLOCK
+            and item.sync
+            and item.sync not in row.superloci
+        ):
+            row.superloci.append(item.sync)
+    return row
+
+
+_IN_BLOCK = (Verdict.MATCH, Verdict.MISMATCH, Verdict.ALLELE_MATCH)
+
+
+def _score(record: Record) -> float:
+    """QUAL with the precision of a VCF float; NaN when missing."""
+    text = record.fields[5]
+    return math.nan if text == "." else float(np.float32(text))
+
+
+def contig_rows(match: ContigMatch, make_side: SideMaker = ga4gh_side) -> list[Row]:
+    """Rows of one contig, sorted by start, then end; the score is QUAL."""
+    rows: list[Row] = []
+    t = q = 0
+    while t < len(match.truth) or q < len(match.query):
+        truth = match.truth[t] if t < len(match.truth) else None
+        query = match.query[q] if q < len(match.query) else None
+        if truth is not None and query is not None:
+            a, b = (truth.record.start, truth.record.end), (query.record.start, query.record.end)
+            # vcfeval refuses two different REFs at one place; they get a row each
+            is_same_ref = truth.record.ref.upper() == query.record.ref.upper()
+            if a < b or (a == b and not is_same_ref):
+                query = None
+            elif b < a:
+                truth = None
+        score = math.nan if query is None else _score(query.record)
+        rows.append(_merged(match.contig, truth, query, score, make_side))
+        t += truth is not None
+        q += query is not None
+    _mark_loose_matches(rows)
+    return rows
+
+
+@dataclass(slots=True)
+class _LooseMatcher:
+    """Marks mismatches near a record of the other side, in vcfeval's streaming order."""
+
+    distance: int
+    waiting: deque[Row] = field(default_factory=deque)
+    near_truth: deque[Row] = field(default_factory=deque)
+    near_query: deque[Row] = field(default_factory=deque)
+
+    def take(self, row: Row) -> None:
+        """Mark a row by what came before it, and let it wait for what comes after."""
+        while self.waiting and self.waiting[0].end < row.start - self.distance:
+            self.release()
+        for side, decision, near in self._pairs(row):
+            if _is_unmarked(side, decision) and near and row.start < near[-1].end + self.distance:
+                side.kind = "lm"
+        self.waiting.append(row)
+        if row.query.decision in ("TP", "FP"):
+            self.near_query.append(row)
+        if row.truth.decision in ("TP", "FN"):
+            self.near_truth.append(row)
+
+    def release(self) -> None:
+        """Mark the first waiting row by what came after it."""
+        row = self.waiting.popleft()
+        for near in (self.near_truth, self.near_query):
+            while near and near[0].end <= row.start:
+                near.popleft()
+        for side, decision, near in self._pairs(row):
+            if _is_unmarked(side, decision) and near and near[0].start - self.distance < row.end:
+                side.kind = "lm"
+
+    def _pairs(self, row: Row) -> tuple[tuple[RowSide, str, deque[Row]], ...]:
+        return (row.query, "FP", self.near_truth), (row.truth, "FN", self.near_query)
+
+
+def _is_unmarked(side: RowSide, decision: str) -> bool:
+    return side.decision == decision and side.kind == "."
+
+
+def _mark_loose_matches(rows: list[Row], distance: int = LOOSE_MATCH_DISTANCE) -> None:
+    matcher = _LooseMatcher(distance)
+    for row in rows:
+        matcher.take(row)
+    while matcher.waiting:
+        matcher.release()
