@@ -162,6 +162,34 @@ class CountArrays(NamedTuple):
     clipped: NDArray[np.int32]
 
 
+class CoverArrays(NamedTuple):
+    """Fragments at n positions in a row; weights are thousandths of a sure fragment.
+
+    Attributes
+    ----------
+    fragments
+        int32 [2, n], forward and reverse ones that lie at each position.
+    unlike
+        int32 [2, n], those of them that do not show REF there: another base, a bad one, a deletion.
+    begun, ended
+        int64 [n], weight of what begins at or before each position, and of what ends before it.
+    lost
+        int32 [n], weight there that says nothing of the base: bad or deleted ones.
+    other
+        int32 [n], weight that shows another base.
+    indels
+        int32 [n], weight that has an indel right after the base.
+    """
+
+    fragments: NDArray[np.int32]
+    unlike: NDArray[np.int32]
+    begun: NDArray[np.int64]
+    ended: NDArray[np.int64]
+    lost: NDArray[np.int32]
+    other: NDArray[np.int32]
+    indels: NDArray[np.int32]
+
+
 class EventArrays(NamedTuple):
     """The indels of the reads, left-aligned, in read order.
 

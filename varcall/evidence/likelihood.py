@@ -105,6 +105,35 @@ def weigh_witnesses(
     return weighed
 
 
+def trusted_weight(error: Values) -> Values:
+    """Return what fragments that are wrong so often count for, as `weigh_witnesses` does."""
+    return np.maximum(0.0, 1.0 - error / copies.USELESS_ERROR)
+
+
+def copy_parameters(
+    spurious: Values, lost: Values, is_indel: NDArray[np.bool_]
+) -> tuple[Values, Values]:
+    """Return means and concentrations, float64 [q, 3], of the beta distributions of 0, 1, 2 copies.
+
+    Parameters
+    ----------
+    spurious, lost
+        float64 [q], share of the fragments without the allele that show it, and of those with it
+        that do not.
+    is_indel
+        bool [q].
+    """
+    spurious, lost = (np.clip(p, _LEAST_ERROR, _MOST_ERROR) for p in (spurious, lost))
+    het = np.where(is_indel, _INDEL_HET_SHARE, 0.5)
+    mean = np.stack([spurious, het * (1 - lost) + (1 - het) * spurious, 1 - lost], axis=1)
+    concentration = np.where(
+        is_indel[:, None],
+        (_INDEL_ERROR_CONCENTRATION, _INDEL_HET_CONCENTRATION, _INDEL_ERROR_CONCENTRATION),
+        (_ERROR_CONCENTRATION, _HET_CONCENTRATION, _ERROR_CONCENTRATION),
+    )
+    return mean, concentration
+
+
 def copy_likelihoods(weighed: Values, alleles: AskedAlleles) -> NDArray[np.float32]:
     """Return the natural log likelihoods of 0, 1 and 2 copies, float32 [q, 3].
 
@@ -122,14 +151,7 @@ def copy_likelihoods(weighed: Values, alleles: AskedAlleles) -> NDArray[np.float
     is_indel = alleles.unit > 0
     spurious = np.where(is_indel, slipped + error, _SPURIOUS_SHARE * error)
     lost = np.where(is_indel, alleles.slip + error, error)
-    spurious, lost = (np.clip(p, _LEAST_ERROR, _MOST_ERROR) for p in (spurious, lost))
-    het = np.where(is_indel, _INDEL_HET_SHARE, 0.5)
-    mean = np.stack([spurious, het * (1 - lost) + (1 - het) * spurious, 1 - lost], axis=1)
-    concentration = np.where(
-        is_indel[:, None],
-        (_INDEL_ERROR_CONCENTRATION, _INDEL_HET_CONCENTRATION, _INDEL_ERROR_CONCENTRATION),
-        (_ERROR_CONCENTRATION, _HET_CONCENTRATION, _ERROR_CONCENTRATION),
-    )
+    mean, concentration = copy_parameters(spurious, lost, is_indel)
     likelihood = np.zeros((n, 3))
     copies.copy_likelihoods(weighed, mean, concentration, likelihood)
     likelihood -= likelihood.max(axis=1, keepdims=True)

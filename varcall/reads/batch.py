@@ -79,6 +79,16 @@ class ReadBatch:
         kept = int(((reads.read_start <= position) & (reads.read_end > position)).sum())
         return 1.0 + more / max(1, kept)
 
+    def depth_factors(self, start: int, end: int) -> NDArray[np.float64] | float:
+        """Return `depth_factor` of each position of [start, end) of the span: float64, or 1."""
+        if self.left_out is None:
+            return 1.0
+        reads = self.arrays
+        kept = depth_of(
+            reads.read_start.astype(np.int64), reads.read_end.astype(np.int64), start, end
+        )
+        return 1.0 + self.left_out[start - self.start : end - self.start] / np.maximum(1, kept)
+
     def subset(self, keep: NDArray[np.bool_]) -> "ReadBatch":
         """Return the batch with only the reads where `keep` (bool [n]) is true."""
         return replace(self, arrays=self.arrays.take(np.flatnonzero(keep)))

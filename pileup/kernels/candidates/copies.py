@@ -13,12 +13,12 @@ from pileup.sam import UNKNOWN_MAPQ
 # Columns of `weighed`.
 PUTATIVE_WEIGHT, WEIGHT, ERROR, N_WEIGHED = range(4)
 # A fragment that is wrong one time in four says nothing: a wrong base is any of four.
-_USELESS_ERROR = 0.25
+USELESS_ERROR = 0.25
 
 
 # Of a mapping quality; an unknown one says nothing.
-_ERROR_BY_MAPQ = 10.0 ** (-np.arange(256) / 10.0)
-_ERROR_BY_MAPQ[UNKNOWN_MAPQ] = 0.0
+ERROR_BY_MAPQ = 10.0 ** (-np.arange(256) / 10.0)
+ERROR_BY_MAPQ[UNKNOWN_MAPQ] = 0.0
 
 
 @kernel
@@ -45,12 +45,12 @@ def weigh_witnesses(questions, reads, sites, shown, error_by_quality, weighed):
             level = support_level(shown.allele[index], mask)
             if not shown.counts[index] or level == UNKNOWN_LEVEL:
                 continue
-            error = _ERROR_BY_MAPQ[reads.mapq[shown.read[index]]]
+            error = ERROR_BY_MAPQ[reads.mapq[shown.read[index]]]
             quality = shown.quality[index]
             is_deleted = shown.allele[index] == OTHER and quality == 0
             if sites.kind[site] != INDEL and not is_deleted:
                 error = max(error, error_by_quality[quality])
-            weight = max(0.0, 1.0 - error / _USELESS_ERROR)
+            weight = max(0.0, 1.0 - error / USELESS_ERROR)
             row[WEIGHT] += weight
             row[ERROR] += weight * error
             if level == PUTATIVE:

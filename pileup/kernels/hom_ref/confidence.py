@@ -1,0 +1,125 @@
+"""How likely one or two copies of any other allele are at every base, against none."""
+
+import numpy as np
+
+from pileup.accelerate import kernel, part
+from pileup.codes import UNKNOWN_BASE
+from pileup.kernels.candidates.scan import MAX_SHIFT
+
+LONGEST_UNIT = 6
+"""Bases of the unit of a short tandem repeat."""
+SHORTEST_REPEAT = 6
+"""Bases of a repeat that counts as one: in shorter ones reads hardly slip."""
+# A weight of one fragment.
+UNIT = 1000
+
+
+@kernel
+def mark_repeats(codes, repeat):
+    """Fill `repeat` (int32 [2, n], zeroed) at the base before each short tandem repeat.
+
+    `codes` are n bases and LONGEST_UNIT more. Row 0 is the repeat's length, at most MAX_SHIFT, row
+    1 that of the homopolymer that slips alike: half of it for units of two and more bases. Where
+    repeats of several units begin, the longest of each counts.
+    """
+    length = repeat.shape[1]
+    for unit in range(1, LONGEST_UNIT + 1):
+        # Positions in a row whose base comes again a unit later.
+        least = max(unit, SHORTEST_REPEAT - unit)
+        position = 0
+        # No such row is without a position of every so many.
+        while position < length:
+            if codes[position] != codes[position + unit] or codes[position] >= UNKNOWN_BASE:
+                position += least
+                continue
+            first = position
+            while first > 0 and codes[first - 1] == codes[first - 1 + unit] < UNKNOWN_BASE:
+                first -= 1
+            last = position + 1
+            while last < length and codes[last] == codes[last + unit] < UNKNOWN_BASE:
+                last += 1
+            if last - first >= least and first > 0:
+                found = min(last - first + unit, MAX_SHIFT)
+                slips_as = found if unit == 1 else found // 2
+                repeat[0, first - 1] = max(repeat[0, first - 1], found)
+                repeat[1, first - 1] = max(repeat[1, first - 1], slips_as)
+            position = last + least
+
+
+@part
+def _phred(table, n, k):
+    """Return how unlikely one copy and two copies are against none, phred, of k among n."""
+    none = table[0, 0, k] + table[0, 1, n - k] - table[0, 2, n]
+    one = table[1, 0, k] + table[1, 1, n - k] - table[1, 2, n]
+    two = table[2, 0, k] + table[2, 1, n - k] - table[2, 2, n]
+    return (none - one + 500) // 1000, (none - two + 500) // 1000
+
+
+@part
+def _counts(weight, other, most):
+    """Return fragments and those among them that show another allele, both at most `most`."""
+    n = max((weight + UNIT // 2) // UNIT, 0)
+    k = min((other + UNIT // 2) // UNIT, n)
+    if n > most:
+        k = k * most // n
+        n = most
+    return n, k
+
+
+@kernel
+def rate_counts(table, n, k, pl):
+    """Fill `pl` (int32 [m, 2]) for counts given by themselves: k of n fragments, int64 [m] each."""
+    most = table.shape[2] - 1
+    for index in range(len(n)):
+        total, other = _counts(n[index] * UNIT, k[index] * UNIT, most)
+        pl[index, 0], pl[index, 1] = _phred(table, total, other)
+
+
+@kernel
+def rate_bases(cover, codes, repeat, tables, table_of_run, pl):
+    """Fill `pl` (int32 [m, 2]) for the first m positions of `cover`.
+
+    Phred of one copy, and of two, of the other allele that explains the reads best, against none:
+    another base, or an indel after the base. An indel before a repeat shows in the fragments that
+    reach beyond it only. What is no A, C, G or T, is 0, as is what nothing lies on.
+
+    Parameters
+    ----------
+    codes, repeat
+        Bases of all positions of `cover`, and of `mark_repeats`.
+    tables
+        int32 [t, 3, 3, most + 1], thousandths of phred: of 0, 1 and 2 copies, the terms of k
+        fragments that show the other allele, of those that do not, and of all. The first table is
+        that of another base.
+    table_of_run
+        int64 [r], the table of an indel by the length of the homopolymer that slips alike; the
+        last one is that of all longer ones.
+    """
+    last = cover.fragments.shape[1] - 1
+    most = tables.shape[3] - 1
+    longest = len(table_of_run) - 1
+    short = tables[table_of_run[0]]
+    # What is plain comes from here: nothing but REF among so many fragments.
+    plain = np.zeros((2, most + 1, 2), np.int32)
+    for n in range(most + 1):
+        plain[0, n, 0], plain[0, n, 1] = _phred(tables[0], n, 0)
+        plain[1, n, 0], plain[1, n, 1] = _phred(short, n, 0)
+    for position in range(len(pl)):
+        if codes[position] >= UNKNOWN_BASE:
+            continue
+        weight = cover.begun[position] - cover.ended[position] - cover.lost[position]
+        n, k = _counts(weight, cover.other[position], most)
+        if k == 0:
+            one, two = plain[0, n, 0], plain[0, n, 1]
+        else:
+            one, two = _phred(tables[0], n, k)
+        end = min(position + 1 + repeat[0, position], last)
+        weight = cover.begun[position] - cover.ended[end]
+        n, k = _counts(weight, cover.indels[position], most)
+        if k == 0 and repeat[0, position] == 0:
+            indel_one, indel_two = plain[1, n, 0], plain[1, n, 1]
+        else:
+            run = min(repeat[1, position], longest)
+            indel_one, indel_two = _phred(tables[table_of_run[run]], n, k)
+        pl[position, 0] = min(one, indel_one)
+        pl[position, 1] = min(two, indel_two)

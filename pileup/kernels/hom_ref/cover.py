@@ -1,0 +1,131 @@
+"""Count at every base the fragments that lie there, and those that show something else."""
+
+import numpy as np
+
+from pileup.accelerate import kernel, part
+from pileup.codes import UNKNOWN_BASE
+from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CREF_SKIP, CSOFT_CLIP, FREVERSE
+
+# Bases compared at once: what one instruction of the CPU holds.
+_CHUNK = 32
+
+
+@part
+def _all_match(bases, qualities, codes, min_base_quality):
+    """Tell whether bases are those of the reference and all good."""
+    other = np.uint8(0)
+    for index in range(_CHUNK):
+        other |= bases[index] ^ codes[index]
+        other |= np.uint8(qualities[index] < min_base_quality)
+    return other == 0
+
+
+@part
+def _add_stretch(first, last, strand, weight, cover):
+    """Count a fragment over the positions [first, last) of `cover`."""
+    if last <= first:
+        return
+    cover.fragments[strand, first] += 1
+    cover.begun[first] += weight
+    if last < cover.fragments.shape[1]:
+        cover.fragments[strand, last] -= 1
+        cover.ended[last] += weight
+
+
+@part
+def _add_unlike(position, strand, weight, shown, cover):
+    """Count a fragment that does not show REF, `shown` of its weight for another base."""
+    cover.unlike[strand, position] += 1
+    cover.other[position] += shown
+    cover.lost[position] += weight - shown
+
+
+@kernel
+def cover_reads(
+    reads, events, reference, start, min_base_quality, weight_by_mapq, weight_by_quality, cover
+):
+    """Fill `cover` for the n positions from `start` on.
+
+    Of a fragment whose reads overlap, the later read counts beyond the earlier one's end only.
+
+    Parameters
+    ----------
+    events
+        The left-aligned indels of the reads.
+    reference
+        Covers all n positions.
+    min_base_quality
+        uint8; a base below it says nothing.
+    weight_by_mapq, weight_by_quality
+        int32 [256], thousandths of a sure fragment that one of this mapping quality, and a base
+        of this quality, counts for; a base counts for the lower of the two.
+    cover
+        CoverArrays of n positions, zeroed.
+    """
+    length = cover.fragments.shape[1]
+    codes = reference.codes[start - reference.start :]
+    fragments = 0
+    for read in range(len(reads.fragment)):
+        fragments = max(fragments, reads.fragment[read] + 1)
+    # Where each fragment is counted up to.
+    counted = np.full(fragments, start, np.int64)
+    for read in range(len(reads.read_start)):
+        low = counted[reads.fragment[read]]
+        weight = weight_by_mapq[reads.mapq[read]]
+        strand = 1 if reads.flag[read] & FREVERSE else 0
+        for event in range(events.offset[read], events.offset[read + 1]):
+            anchor = events.anchor[event]
+            if low <= anchor < start + length:
+                cover.indels[anchor - start] += weight
+        position = np.int64(reads.read_start[read])
+        query = reads.base_offset[read]
+        stretch = position
+        for index in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
+            op = reads.cigar_op[index]
+            size = np.int64(reads.cigar_length[index])
+            first = max(position, low)
+            last = min(position + size, start + length)
+            if op == CMATCH or op == CEQUAL or op == CDIFF:
+                at = query + first - position
+                while first < last:
+                    column = first - start
+                    if first + _CHUNK <= last and _all_match(
+                        reads.bases[at : at + _CHUNK],
+                        reads.qualities[at : at + _CHUNK],
+                        codes[column : column + _CHUNK],
+                        min_base_quality,
+                    ):
+                        first += _CHUNK
+                        at += _CHUNK
+                        continue
+                    until = min(first + _CHUNK, last)
+                    while first < until:
+                        base, quality = reads.bases[at], reads.qualities[at]
+                        if quality < min_base_quality or base >= UNKNOWN_BASE:
+                            _add_unlike(first - start, strand, weight, 0, cover)
+                        elif base != codes[first - start]:
+                            shown = min(weight, weight_by_quality[quality])
+                            _add_unlike(first - start, strand, weight, shown, cover)
+                        first += 1
+                        at += 1
+                position += size
+                query += size
+            elif op == CDEL:
+                for place in range(first, last):
+                    _add_unlike(place - start, strand, weight, 0, cover)
+                position += size
+            elif op == CREF_SKIP:
+                end = min(position, start + length) - start
+                _add_stretch(max(stretch, low) - start, end, strand, weight, cover)
+                position += size
+                stretch = position
+            elif op == CINS or op == CSOFT_CLIP:
+                query += size
+        end = min(position, start + length) - start
+        _add_stretch(max(stretch, low) - start, end, strand, weight, cover)
+        counted[reads.fragment[read]] = max(low, position)
+    for position in range(1, length):
+        cover.fragments[0, position] += cover.fragments[0, position - 1]
+        cover.fragments[1, position] += cover.fragments[1, position - 1]
+        cover.begun[position] += cover.begun[position - 1]
+        cover.ended[position] += cover.ended[position - 1]

@@ -1,0 +1,200 @@
+"""How sure it is that a base is as in the reference: for every base, a candidate or not.
+
+The likelihood is the one of `varcall.evidence.likelihood`, with the library's own errors: of the
+fragments over a base, those that show another allele are beta-binomial, about the library's error
+if there is no copy of it, about a half if there is one, about all if there are two. What is asked
+is whether there is any other allele: another base, or an indel right after this one, whichever the
+fragments speak against least. An indel in a short tandem repeat is seen by the fragments that reach
+beyond the repeat only, and slips as often as such repeats do in this library.
+"""
+
+from dataclasses import dataclass
+from math import lgamma, log
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pileup.arrays import CoverArrays
+from pileup.kernels.candidates.copies import ERROR_BY_MAPQ
+from pileup.kernels.candidates.scan import MAX_SHIFT
+from pileup.kernels.hom_ref.confidence import (
+    LONGEST_UNIT,
+    UNIT,
+    mark_repeats,
+    rate_bases,
+    rate_counts,
+)
+from pileup.kernels.hom_ref.cover import cover_reads
+from varcall.evidence.likelihood import (
+    MIN_BASE_ERROR,
+    Values,
+    copy_parameters,
+    expected_slippage,
+    trusted_weight,
+)
+from varcall.evidence.window import Evidence
+from varcall.reads.library_profile import LibraryProfile
+
+# Of more fragments the shares count only: these are surer than any PL can say.
+_MOST_FRAGMENTS = 511
+_LONGEST_RUN = 40  # slippage grows to its limit by then
+# Reference beyond the last base that a repeat may reach over.
+_BEYOND = MAX_SHIFT + LONGEST_UNIT
+
+
+@dataclass(frozen=True, slots=True)
+class HomRefEvidence:
+    """What the reads say of n bases in a row, each as if the reference were right there.
+
+    Attributes
+    ----------
+    start
+        0-based position of the first base.
+    codes
+        uint8 [n], the reference (4 is N).
+    covering
+        int32 [2, n], forward and reverse fragments that lie at each base; they stand for those
+        that the cap on the depth left out, too.
+    matching
+        int32 [2, n], those that show REF with a good base.
+    pl
+        int32 [n, 2], phred of one copy and of two of any other allele, against none; below 0 where
+        the reads speak for it. 0 without fragments and at N.
+    """
+
+    start: int
+    codes: NDArray[np.uint8]
+    covering: NDArray[np.int32]
+    matching: NDArray[np.int32]
+    pl: NDArray[np.int32]
+
+    @property
+    def depth(self) -> NDArray[np.int32]:
+        """Fragments of both strands, int32 [n]."""
+        return np.asarray(self.covering[0] + self.covering[1])
+
+
+class ReferenceModel:
+    """The likelihoods of one library's bases.
+
+    Parameters
+    ----------
+    profile
+        The library.
+    min_base_quality
+        A base below says nothing.
+    """
+
+    def __init__(self, profile: LibraryProfile, min_base_quality: int) -> None:
+        self._min_base_quality = np.uint8(min_base_quality)
+        self._by_mapq = _weights(ERROR_BY_MAPQ)
+        self._by_quality = _weights(profile.error_by_quality())
+        runs = np.arange(_LONGEST_RUN + 1)
+        slips = expected_slippage(profile, runs, np.ones(len(runs), np.int64))
+        levels, self._table_of_run = np.unique(slips, return_inverse=True)
+        self._table_of_run += 1
+        base_error = np.array([max(MIN_BASE_ERROR, profile.error_rate)])
+        substitution = copy_parameters(base_error, base_error, np.array([False]))
+        indels = copy_parameters(levels, levels, np.ones(len(levels), np.bool_))
+        means, concentrations = map(np.concatenate, zip(substitution, indels, strict=True))
+        self._tables = np.array(
+            [
+                [_terms(mean, total) for mean, total in zip(*table, strict=True)]
+                for table in zip(means.tolist(), concentrations.tolist(), strict=True)
+            ],
+            np.int32,
+        )
+
+    def rate_bases(
+        self, evidence: Evidence, start: int, end: int, depth_factors: Values | float = 1.0
+    ) -> HomRefEvidence:
+        """Rate every base of [start, end), 0-based half-open.
+
+        Parameters
+        ----------
+        evidence
+            Its reads are all that overlap the span and some 400 bases more.
+        depth_factors
+            float64 [end - start] or one for all, `ReadBatch.depth_factors` there.
+        """
+        reference = evidence.scan.reference
+        n = end - start + _BEYOND
+        codes = _stretch(reference.codes, start - reference.start, n + LONGEST_UNIT)
+        n = min(n, reference.start + len(reference.codes) - start)
+        cover = self._cover(evidence, start, n)
+        repeat = np.zeros((2, n), np.int32)
+        mark_repeats(codes, repeat)
+        pl = np.zeros((end - start, 2), np.int32)
+        rate_bases(cover, codes, repeat, self._tables, self._table_of_run, pl)
+        own = slice(0, end - start)
+        covering, unlike = cover.fragments[:, own], cover.unlike[:, own]
+        return HomRefEvidence(
+            start,
+            codes[own],
+            _scaled(covering, depth_factors),
+            _scaled(covering - unlike, depth_factors),
+            pl,
+        )
+
+    def _cover(self, evidence: Evidence, start: int, n: int) -> CoverArrays:
+        scan = evidence.scan
+        cover = CoverArrays(
+            fragments=np.zeros((2, n), np.int32),
+            unlike=np.zeros((2, n), np.int32),
+            begun=np.zeros(n, np.int64),
+            ended=np.zeros(n, np.int64),
+            lost=np.zeros(n, np.int32),
+            other=np.zeros(n, np.int32),
+            indels=np.zeros(n, np.int32),
+        )
+        rules = self._min_base_quality, self._by_mapq, self._by_quality
+        cover_reads(evidence.reads, scan.events, scan.reference, start, *rules, cover)
+        return cover
+
+    def rate_counts(
+        self, n: NDArray[np.int64], k: NDArray[np.int64], *, run: int | None = None
+    ) -> NDArray[np.int32]:
+        """Return int32 [m, 2] as `HomRefEvidence.pl`: of k fragments among n that show it.
+
+        Parameters
+        ----------
+        n, k
+            int64 [m].
+        run
+            Length of the homopolymer that an indel slips in; None for another base.
+        """
+        pl = np.zeros((len(n), 2), np.int32)
+        table = 0 if run is None else self._table_of_run[min(run, _LONGEST_RUN)]
+        rate_counts(self._tables[table], n, k, pl)
+        return pl
+
+
+def _stretch(codes: NDArray[np.uint8], first: int, n: int) -> NDArray[np.uint8]:
+    """Return n codes from an index on, N where there are none."""
+    found = codes[first : first + n]
+    return np.concatenate([found, np.full(n - len(found), 4, np.uint8)])
+
+
+def _scaled(counts: NDArray[np.int32], factors: Values | float) -> NDArray[np.int32]:
+    if isinstance(factors, float):  # the cap left none out
+        return counts
+    return np.rint(factors * counts).astype(np.int32)
+
+
+def _weights(errors: NDArray[np.float64]) -> NDArray[np.int32]:
+    return np.rint(UNIT * trusted_weight(errors)).astype(np.int32)
+
+
+def _terms(mean: float, concentration: float) -> list[list[int]]:
+    """Return the terms of a beta-binomial of up to _MOST_FRAGMENTS, thousandths of phred.
+
+    Those of k fragments that show the allele, of those that do not, and of all of them.
+    """
+    a = mean * concentration
+    return [
+        [
+            round((lgamma(count + x) - lgamma(x)) * 10_000 / log(10))
+            for count in range(_MOST_FRAGMENTS + 1)
+        ]
+        for x in (a, concentration - a, concentration)
+    ]
