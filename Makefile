@@ -26,7 +26,7 @@ PYTHON ?= $(shell for python in $(CANDIDATES); do \
 	$$python $(IS_USABLE) >/dev/null 2>&1 && echo $$python && break; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test campaign mutations benchmark model check lint types format docs \
+.PHONY: help install tools demo test campaign mutations benchmark model check lint types format docs \
 	wheel clean
 
 help:  ## Show the targets
@@ -50,6 +50,10 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install -q --disable-pip-version-check $(PIP_ARGS) \
 		-c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $(STAMP)
+
+tools:  ## Make .tools with Snakemake and nf-core's tools, which some tests run
+	@test -x .tools/bin/python || $(PYTHON) -m venv .tools
+	.tools/bin/python -m pip install -q --disable-pip-version-check $(PIP_ARGS) -r tools.txt
 
 demo: $(STAMP)  ## Simulate a small sample, call it, score it
 	$(BIN)/varcall demo $(DEMO_ARGS)
@@ -92,4 +96,4 @@ wheel: $(STAMP)  ## Build dist/*.whl with compiled kernels: three minutes
 		-w dist .
 
 clean:  ## Remove .venv and everything built
-	rm -rf $(VENV) build dist docs/_build .mypy_cache .pytest_cache .ruff_cache varcall-demo
+	rm -rf $(VENV) .tools build dist docs/_build .mypy_cache .pytest_cache .ruff_cache varcall-demo

@@ -1,6 +1,7 @@
 """Fixtures and markers that all tests share."""
 
 import multiprocessing
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,10 @@ settings.load_profile("any machine")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED_DATA = ROOT.parent / "shared" / "data"
+
+
+# Programs that live in an environment of their own (`make tools`); found last.
+os.environ["PATH"] += f"{os.pathsep}{ROOT / '.tools' / 'bin'}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

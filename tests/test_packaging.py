@@ -48,7 +48,8 @@ def test_wheel_holds_every_source_weight_and_profile(root: Path, wheel_names: li
         for package in PACKAGES
         for path in (root / package).rglob("*")
         if path.is_file()
-        and path.suffix in {".py", ".json", ".safetensors", ".onnx", ".typed", ".npz"}
+        and path.suffix
+        in {"", ".py", ".json", ".safetensors", ".onnx", ".smk", ".typed", ".npz", ".yaml"}
     }
     assert shipped <= set(wheel_names)
     for package in PACKAGES:
@@ -253,7 +254,7 @@ def test_no_import_leads_back(root: Path) -> None:
 LAYERS = (
     "errors", "clock", "options", "log", "formats", "output", "inputs", "reads", "evidence",
     "genotyping", "workers", "pipeline", "training", "scoring", "show", "simulate", "demo",
-    "make_model", "cli",
+    "make_model", "workflow", "cli",
 )  # fmt: skip
 
 

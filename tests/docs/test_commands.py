@@ -1,20 +1,17 @@
 """Every command of README, CONTRIBUTING and docs is run, on small files of the names used there."""
 
-import ast
 import doctest
-import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pysam
 import pytest
 
 from tests.docs.pages import Block, blocks, pages
+from tests.programs import varcall_on_path
 from varcall.simulate import SimulateOptions, run_simulate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -90,13 +87,7 @@ def folder(prepared: Path, tmp_path: Path) -> Path:
 
 def shell(script: str, folder: Path) -> str:
     """Run a script with this checkout's varcall, and return what it prints."""
-    programs = folder / ".programs"
-    programs.mkdir(exist_ok=True)
-    program = programs / "varcall"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m varcall "$@"\n')
-    program.chmod(0o755)
-    environment = os.environ | {
-        "PATH": f"{programs}:{os.environ['PATH']}",
+    environment = varcall_on_path(folder / ".programs") | {
         "PYTHONPATH": str(ROOT),
         "SLURM_ARRAY_TASK_ID": "1",
         "SLURM_CPUS_PER_TASK": "2",
@@ -169,43 +160,24 @@ def test_what_is_not_run_is_listed_for_a_reason() -> None:
         assert re.search(rf"^{target}:", makefile, re.MULTILINE), f"make {target}"
 
 
-def snakefile() -> str:
-    """The Snakefile of the documentation."""
-    (text,) = (
-        block.text
-        for block in blocks(ROOT / "docs/howto/snakemake.md")
-        if "rule all:" in block.text
-    )
-    return text
-
-
-@pytest.mark.slow
-def test_shell_lines_of_the_snakefile(folder: Path) -> None:
-    """The rules' own commands, with what Snakemake would put in."""
-    literals = re.findall(r"shell:\s*((?:\s*\".*\"\n)+)", snakefile())
-    call, merge = (ast.literal_eval(f"({literal})") for literal in literals)
-    (folder / "shards").mkdir()
-    (folder / "logs").mkdir()
-    shards = [f"shards/{i}.vcf.gz" for i in (1, 2, 3)]
-    for i, output in enumerate(shards, start=1):
-        command = call.format(
-            input=SimpleNamespace(reads="sample.bam", reference="reference.fa"),
-            wildcards=SimpleNamespace(i=i),
-            params=SimpleNamespace(n=3),
-            threads=2,
-            log=f"logs/{i}.log",
-            output=output,
-        )
-        shell(command, folder)
-    shell(merge.format(input=" ".join(shards), output="merged.vcf.gz"), folder)
-    shell("varcall call sample.bam --ref reference.fa -o whole.vcf.gz", folder)
-    assert (folder / "merged.vcf.gz").read_bytes() == (folder / "whole.vcf.gz").read_bytes()
-
-
 @pytest.mark.slow
 @pytest.mark.tools("snakemake")
 def test_snakemake_runs_the_snakefile(folder: Path) -> None:
-    (folder / "Snakefile").write_text(snakefile())
+    """The page's Snakefiles with its configuration, by its commands."""
+    found = blocks(ROOT / "docs/howto/snakemake.md")
+    (module,) = (block.text for block in found if "module varcall:" in block.text)
+    (wrapper,) = (block.text for block in found if "wrapper:" in block.text)
+    (config,) = (block.text for block in found if block.language == "yaml")
+    first, copied = (block.text for block in found if block.text.startswith("snakemake"))
+    (folder / "config.yaml").write_text(config)
+    (folder / "Snakefile").write_text(module)
+    shell(first, folder)
+    shell("varcall call sample.bam --ref reference.fa --sample-name NA24385 -o w.vcf.gz", folder)
+    calls = folder / "calls"
+    assert (calls / "NA24385.vcf.gz").read_bytes() == (folder / "w.vcf.gz").read_bytes()
+    assert (calls / "NA24385.eval.summary.csv").is_file()
+    shell("varcall workflow --copy workflow", folder)
+    shell(f"{copied.strip()} --dry-run", folder)
+    (folder / "Snakefile").write_text(wrapper)
     shell("snakemake --cores 2", folder)
-    shell("varcall call sample.bam --ref reference.fa -o whole.vcf.gz", folder)
-    assert (folder / "merged.vcf.gz").read_bytes() == (folder / "whole.vcf.gz").read_bytes()
+    assert (folder / "sample.vcf.gz.tbi").is_file()

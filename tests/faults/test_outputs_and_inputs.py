@@ -78,6 +78,7 @@ OPTIONS = {
         "neither": "device",
     },
     "demo": {"input": "model", "output": "output", "neither": ""},
+    "workflow": {"input": "", "output": "copy", "neither": ""},
 }
 
 
@@ -278,6 +279,7 @@ def test_every_output_option_has_a_case(tmp_path, small_sample, untrained_model)
             case = make(files)
             used[case.words[0]] |= set(case.options.split())
     used["train"] = {"output"}
+    used["workflow"] = {"copy"}  # reads no file of the user, and writes into an empty folder only
     assert used == {name: set(known["output"].split()) for name, known in OPTIONS.items()}
 
 

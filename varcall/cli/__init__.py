@@ -28,6 +28,7 @@ from varcall.cli.simulate import simulate
 from varcall.cli.spike import spike
 from varcall.cli.standard_streams import open_standard_streams
 from varcall.cli.train import train
+from varcall.cli.workflow import workflow
 from varcall.errors import VarcallError
 from varcall.log import configure_logging
 
@@ -70,6 +71,7 @@ def _root(
 # In the order of a user's needs, which is the order of `varcall --help`.
 COMMANDS = (
     call, check, profile, show, ask, merge, eval_, simulate, spike, examples, train, demo,
+    workflow,
 )  # fmt: skip
 for _command in COMMANDS:
     app.command(_command.__name__.rstrip("_"))(_command)

@@ -1,0 +1,49 @@
+"""What the rules ask of the configuration."""
+
+OUTDIR = config["outdir"]
+SHARDS = config["shards"]
+# `sample: reads.bam` is short for `sample: {reads: reads.bam}`.
+SAMPLES = {
+    name: entry if isinstance(entry, dict) else {"reads": entry}
+    for name, entry in config["samples"].items()
+}
+SCORED = [name for name, entry in SAMPLES.items() if "truth" in entry]
+
+
+def reads(wildcards):
+    """Return the reads of a sample and their index."""
+    entry = SAMPLES[wildcards.sample]
+    suffix = ".crai" if entry["reads"].endswith(".cram") else ".bai"
+    return {"reads": entry["reads"], "index": entry.get("index", entry["reads"] + suffix)}
+
+
+def options(wildcards):
+    """Return the options of `varcall call` that the configuration asks for."""
+    entry = SAMPLES[wildcards.sample]
+    # An option that says what would be so without it would stand in the header of the output.
+    given = {
+        "--index": entry.get("index"),
+        "--regions": config["regions"],
+        "--regions-file": config["regions_file"],
+        "--haploid-contigs": entry.get("haploid_contigs"),
+        "--sample-name": wildcards.sample,
+    }
+    return [word for option, value in given.items() if value for word in (option, value)]
+
+
+def shards(wildcards):
+    """Return the shards of a sample."""
+    return [
+        f"{OUTDIR}/shards/{wildcards.sample}/{shard}-of-{SHARDS}.vcf.gz"
+        for shard in range(1, SHARDS + 1)
+    ]
+
+
+def eval_options(wildcards, input):
+    """Return the options of `varcall eval` that the configuration asks for."""
+    given = {
+        "--confident": input.confident,
+        "--regions": config["regions"],
+        "--bed-regions": config["regions_file"],
+    }
+    return [word for option, value in given.items() if value for word in (option, value)]
