@@ -9,10 +9,11 @@ processes as asked (`varcall.workers.schedule`).
 import hashlib
 import logging
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 from models.registry import weights_path
 from varcall.evidence.candidates import CandidateThresholds
@@ -39,7 +40,15 @@ from varcall.output.checks import (
     vcf_outputs,
 )
 from varcall.output.provenance import ModelIdentity, header_lines, normalised_command
-from varcall.output.vcf import HeaderContig, HeaderShard, OutputType, VcfHeader, open_vcf
+from varcall.output.summary import CallSummary, peak_memory
+from varcall.output.vcf import (
+    HeaderContig,
+    HeaderShard,
+    OutputType,
+    VcfHeader,
+    open_vcf,
+    write_vcf,
+)
 from varcall.reads.batch import TILE, ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.reads.seen_libraries import compared_with_training
@@ -51,18 +60,33 @@ from varcall.workers.window_worker import WindowResult, WorkerPlan
 _log = logging.getLogger(__name__)
 
 
-def call_variants(options: CallOptions) -> None:
+ShowProgress = Callable[[int, int, str], None]
+"""Takes how many windows are done, of how many, and the last one's locus."""
+
+
+def call_variants(
+    options: CallOptions, *, into: BinaryIO | None = None, progress: ShowProgress | None = None
+) -> CallSummary:
     """Call the small variants of one sample and write them as VCF or BCF.
+
+    Parameters
+    ----------
+    into
+        Takes the text of the VCF in place of the output that the options name.
+    progress
+        Called after each window; None tells the log, and draws a bar on a terminal.
 
     Raises
     ------
     VarcallError
         With one sentence for the user; nothing then stands at the output path.
     """
+    started = time.monotonic()
     timings = Timings()
     check_call_files(options)
     output_type = OutputType.of(options.output, options.output_type)
-    check_writable(options.output)
+    if into is None:
+        check_writable(options.output)
     inputs = open_sample(options, regions=options.regions, regions_file=options.regions_file)
     todo = windows(inputs.regions, options.window)
     if options.shard is not None:
@@ -81,21 +105,24 @@ def call_variants(options: CallOptions) -> None:
     if finished is not None:
         compute = partial(finished.completed, compute=compute)
     tally = ReadTally(inputs)
-    with (
-        open_vcf(
-            options.output, header.text(), output_type, write_index=options.write_index
-        ) as writer,
-        closing(_results(compute, todo)) as results,
-    ):
+    output = (
+        open_vcf(options.output, header.text(), output_type, write_index=options.write_index)
+        if into is None
+        else write_vcf(into, header.text())
+    )
+    with output as writer, closing(_results(compute, todo, progress)) as results:
         for window, result in results:
             timings.add(result)
             tally.add(window, result)
             with timings.stage("write"):
                 writer.write_window(result.lines, contig=window.contig, end=window.end)
     tally.log()
-    timings.log()
     if options.timings is not None:
         timings.save(options.timings)
+    summary = _summary(options, header.sample, model, timings, time.monotonic() - started)
+    for line in summary.lines():
+        _log.info("%s", line)
+    return summary
 
 
 def check_call_files(options: CallOptions) -> None:
@@ -152,14 +179,34 @@ def open_sample(
 
 
 def _results(
-    compute: Compute, todo: Sequence[Region]
+    compute: Compute, todo: Sequence[Region], show: ShowProgress | None
 ) -> Generator[tuple[Region, WindowResult], None, None]:
-    started = time.monotonic()
+    if show is not None:
+        for done, (window, result) in enumerate(compute(todo), start=1):
+            show(done, len(todo), str(window))
+            yield window, result
+        return
     with Progress(len(todo)) as progress:
         for window, result in compute(todo):
             progress.advance(str(window))
             yield window, result
-    _log.info("%d windows in %.1f s", len(todo), time.monotonic() - started)
+
+
+def _summary(
+    options: CallOptions, sample: str, model: ModelIdentity, timings: Timings, seconds: float
+) -> CallSummary:
+    own, workers = peak_memory()
+    return CallSummary(
+        sample=sample,
+        model=model.name,
+        model_sha256=model.sha256,
+        counts=timings.records,
+        work=timings.work,
+        cpu_seconds=timings.cpu_seconds,
+        wall_seconds=seconds,
+        peak_memory=own,
+        peak_worker_memory=workers if options.threads > 1 else 0,
+    )
 
 
 def plan_worker(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -> WorkerPlan:

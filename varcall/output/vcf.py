@@ -363,6 +363,14 @@ class VcfWriter:
 
 
 @contextmanager
+def write_vcf(sink: _Sink, header: str) -> Iterator[VcfWriter]:
+    """Write a VCF's text into what takes bytes: all of it at the end of the block."""
+    writer = VcfWriter(sink, header)
+    yield writer
+    writer.drain()
+
+
+@contextmanager
 def open_vcf(
     path: str, header: str, output_type: OutputType | None = None, *, write_index: bool = True
 ) -> Iterator[VcfWriter]:
@@ -387,16 +395,19 @@ def open_vcf(
     """
     output_type = output_type or OutputType.of(path)
     if path == STDOUT:
-        with output_errors("standard output"), _open_sink(path, output_type) as sink:
-            writer = VcfWriter(sink, header)
+        with (
+            output_errors("standard output"),
+            _open_sink(path, output_type) as sink,
+            write_vcf(sink, header) as writer,
+        ):
             yield writer
-            writer.drain()
         return
     with AtomicOutput(path, INDEX_SUFFIXES) as output:
-        with _open_sink(str(output.path), output_type) as sink:
-            writer = VcfWriter(sink, header)
+        with (
+            _open_sink(str(output.path), output_type) as sink,
+            write_vcf(sink, header) as writer,
+        ):
             yield writer
-            writer.drain()
         if write_index and output_type.kind in "zb" and not is_special(path):
             longest = max([length for _, length in header_contigs(header)], default=0)
             csi = output_type.kind == "b" or longest > TBI_MAX_CONTIG

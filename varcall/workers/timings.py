@@ -1,15 +1,13 @@
 """CPU seconds by stage of a run, for `varcall call --timings`."""
 
-import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from varcall.output.atomic import AtomicOutput
+from varcall.output.summary import RecordCounts
 from varcall.workers.window_worker import STAGES, WindowResult
-
-_log = logging.getLogger(__name__)
 
 
 class Timings:
@@ -18,6 +16,22 @@ class Timings:
     def __init__(self) -> None:
         self._seconds = {"profile": 0.0, **dict.fromkeys(STAGES, 0.0), "write": 0.0}
         self._counts = {"windows": 0, "reads": 0, "sites": 0, "questions": 0, "pictures": 0}
+        self._records = RecordCounts()
+
+    @property
+    def cpu_seconds(self) -> dict[str, float]:
+        """CPU seconds by stage."""
+        return dict(self._seconds)
+
+    @property
+    def work(self) -> dict[str, int]:
+        """How many windows, reads, sites, questions and pictures there were."""
+        return dict(self._counts)
+
+    @property
+    def records(self) -> RecordCounts:
+        """Counts of the records."""
+        return self._records
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -37,12 +51,7 @@ class Timings:
         self._counts["sites"] += result.sites
         self._counts["questions"] += result.questions
         self._counts["pictures"] += result.pictures
-
-    def log(self) -> None:
-        """Say at level INFO what was done and what it cost."""
-        counts = ", ".join(f"{count} {name}" for name, count in self._counts.items())
-        total = sum(self._seconds.values())
-        _log.info("%s; %.2f CPU seconds (see --timings for stages)", counts, total)
+        self._records += RecordCounts(**result.counts)
 
     def save(self, path: Path) -> None:
         """Write a TSV of stage, CPU seconds and share, then the counts."""

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from typing import NamedTuple
 
@@ -31,6 +31,8 @@ from varcall.genotyping.overlaps import CalledSite, JointCall, genotype_overlaps
 from varcall.genotyping.questions import Questions, questions_about
 from varcall.inputs.open import Inputs
 from varcall.inputs.regions import Region
+from varcall.options import CallOptions
+from varcall.output.summary import RecordCounts
 from varcall.output.vcf import PASS, VariantRecord, format_record
 from varcall.reads.batch import ReadBatch
 from varcall.reads.library_profile import LibraryProfile
@@ -89,7 +91,8 @@ class WindowResult:
     """The records of a window as VCF lines, and what they cost.
 
     `seconds` are CPU seconds by stage; `reads`, `sites`, `questions` and `pictures` count what was
-    seen; `placed`, `mapped` and `skipped` count alignments as `ReadCounts` does.
+    seen; `placed`, `mapped` and `skipped` count alignments as `ReadCounts` does; `counts` are the
+    fields of `RecordCounts`.
     """
 
     lines: list[str]
@@ -101,6 +104,7 @@ class WindowResult:
     placed: int = 0
     mapped: int = 0
     skipped: list[int] = field(default_factory=list)
+    counts: dict[str, int] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
@@ -113,15 +117,28 @@ class WindowResult:
 
 
 class Worker:
-    """Calls windows; opens its own files, as they may not cross processes."""
+    """Calls windows; opens its own files, as they may not cross processes.
 
-    def __init__(self, plan: WorkerPlan) -> None:
+    Parameters
+    ----------
+    plan
+        What to do.
+    model, reader
+        The plan's model and the opened sample, where there are such already.
+    """
+
+    def __init__(
+        self,
+        plan: WorkerPlan,
+        model: CallingModel | None = None,
+        reader: EvidenceReader | None = None,
+    ) -> None:
         self._plan = plan
         # A window's arrays are as large as the last one's: 100,000 page faults less in 100 windows.
         keep_freed_memory()
         # Before any file is opened, which would stay open where the engine cannot be loaded.
-        self._model = model_of(plan)
-        self._reader = EvidenceReader(plan.inputs, plan.evidence)
+        self._model = model_of(plan) if model is None else model
+        self._reader = EvidenceReader(plan.inputs, plan.evidence) if reader is None else reader
 
     def call(self, window: Region) -> WindowResult:
         """Call the variants whose candidates start in a window (0-based half-open)."""
@@ -151,6 +168,7 @@ class Worker:
         records = self._with_causes(records, answered, result)
         with result.timed("genotype"):
             result.lines = list(map(format_record, records))
+            result.counts = asdict(RecordCounts.of(records))
         result.sites = len(result.lines)
         result.questions = len(evidence.questions.site)
         return result
@@ -272,6 +290,10 @@ def _commonest_alt(answered: _Answered, number: int) -> int:
     return int(evidence.sites.alt_count[first:last].argmax())
 
 
+ModelChoice = WorkerPlan | CallOptions
+"""What says which model answers, and what runs it."""
+
+
 def model_of(plan: WorkerPlan) -> CallingModel:
     """Load the model of a plan.
 
@@ -280,22 +302,40 @@ def model_of(plan: WorkerPlan) -> CallingModel:
     ModelError
         As `load_engine` and `calling_model` do.
     """
+    return _with_engine(_engine_of(plan), plan)
+
+
+def load_model(choice: ModelChoice) -> CallingModel:
+    """Load a model into this process, network and all.
+
+    Raises
+    ------
+    ModelError
+        As `load_engine` and `calling_model` do.
+    """
+    return _with_engine(_own_engine(choice), choice)
+
+
+def _with_engine(engine: Engine, choice: ModelChoice) -> CallingModel:
     return calling_model(
-        _engine_of(plan), plan.model, every_picture=not plan.triage, batch_size=plan.batch_size
+        engine, choice.model, every_picture=not choice.triage, batch_size=choice.batch_size
+    )
+
+
+def _own_engine(choice: ModelChoice) -> Engine:
+    return load_engine(
+        choice.model, choice.device, choice.precision, threads=1, engine=choice.engine
     )
 
 
 def _engine_of(plan: WorkerPlan) -> Engine:
     if plan.engine_address is not None:
         return plan.engine_address.engine()
-    load = partial(
-        load_engine, plan.model, plan.device, plan.precision, threads=1, engine=plan.engine
-    )
     # Only what the user chose can be wrong, which is said before any work.
     chosen = {plan.device, plan.precision, plan.engine} != {"auto"}
     if chosen or plan.model not in BUNDLED_SHA256:
-        return load()
-    return DeferredEngine(*weights_path(plan.model), load)
+        return _own_engine(plan)
+    return DeferredEngine(*weights_path(plan.model), partial(_own_engine, plan))
 
 
 @dataclass(frozen=True, slots=True)
