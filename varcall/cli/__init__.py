@@ -13,7 +13,6 @@ from typing import Annotated, NoReturn
 import typer
 
 from models.errors import ModelError
-from varcall import __version__
 from varcall.cli.ask import ask
 from varcall.cli.call import call
 from varcall.cli.check import check
@@ -31,6 +30,7 @@ from varcall.cli.train import train
 from varcall.cli.workflow import workflow
 from varcall.errors import VarcallError
 from varcall.log import configure_logging
+from varcall.version import __version__
 
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141

@@ -10,7 +10,12 @@ from pileup.codes import INDEL, N_BASES, SUBSTITUTION, UNKNOWN_BASE
 from pileup.kernels.candidates.adjacent import count_adjacent
 from pileup.kernels.candidates.repeats import indel_extents
 from pileup.kernels.candidates.scan import MAX_SHIFT, count_indels, scan_reads
-from varcall import options
+from varcall.options import (
+    DEFAULT_MIN_ALT_COUNT,
+    DEFAULT_MIN_ALT_FRACTION_INDEL,
+    DEFAULT_MIN_ALT_FRACTION_SNV,
+    DEFAULT_MIN_BASE_QUALITY,
+)
 
 _LETTERS = bytes.maketrans(bytes(range(5)), b"ACGTN")
 # How much reference is needed on both sides of the reads of a window.
@@ -24,11 +29,11 @@ class CandidateThresholds:
     The defaults are DeepVariant's (make_examples_options.py).
     """
 
-    min_base_quality: int = options.DEFAULT_MIN_BASE_QUALITY
-    snv_min_count: int = options.DEFAULT_MIN_ALT_COUNT
-    snv_min_fraction: float = options.DEFAULT_MIN_ALT_FRACTION_SNV
-    indel_min_count: int = options.DEFAULT_MIN_ALT_COUNT
-    indel_min_fraction: float = options.DEFAULT_MIN_ALT_FRACTION_INDEL
+    min_base_quality: int = DEFAULT_MIN_BASE_QUALITY
+    snv_min_count: int = DEFAULT_MIN_ALT_COUNT
+    snv_min_fraction: float = DEFAULT_MIN_ALT_FRACTION_SNV
+    indel_min_count: int = DEFAULT_MIN_ALT_COUNT
+    indel_min_fraction: float = DEFAULT_MIN_ALT_FRACTION_INDEL
     max_alts: int = 4
     max_allele: int = 100
     # Adjacent SNVs become one MNV where at most this share of either one's reads lacks the other.

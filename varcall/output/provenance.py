@@ -13,8 +13,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from varcall import __version__
 from varcall.output.vcf import escape_control
+from varcall.version import __version__
 
 # Options that say how to run or where to write; none may change a record.
 NEUTRAL_OPTIONS = frozenset(

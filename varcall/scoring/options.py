@@ -56,8 +56,6 @@ class EvalOptions:
             raise UsageError(
                 f"--sort-order {self.sort_order!r} is none of {', '.join(SORT_ORDERS)}"
             )
-        if self.output is None and self.counts is None:
-            raise UsageError("give -o PREFIX for the report or --counts FILE.json")
         if len(self.queries) > 1 and self.counts is not None:
             raise UsageError("--counts takes one --query")
         if self.regions and self.bed_regions is not None:

@@ -3,11 +3,11 @@
 import json
 import logging
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from varcall.errors import InputError
+from varcall.errors import InputError, UsageError
 from varcall.formats.text import write_text
 from varcall.output.atomic import AtomicOutput, check_writable
 from varcall.scoring.comparator import Comparison, TypeCounts, compare
@@ -61,6 +61,7 @@ class CallerResult:
     counts: dict[str, TypeCounts]
     happy: HappyResult | None = None
     calibration: list[CalibrationBin] | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def table(self) -> list[Row]:
@@ -128,6 +129,50 @@ def _evaluate_caller(
     options: EvalOptions, name: str, prefix: Path | None, engine: RtgEngine | None
 ) -> CallerResult:
     """Compare one call set and write its files."""
+
+    def write(inputs: Inputs, comparison: Comparison, happy: HappyResult | None) -> None:
+        if prefix is None or happy is None:
+            return
+        if options.split_vcfs:
+            write_split(prefix, comparison, inputs.truth, inputs.query)
+        _write_report(prefix, inputs, happy)
+
+    result = score_calls(options, name, engine, tables=prefix is not None, then=write)
+    for warning in result.warnings:
+        logger.warning(warning)
+    return result
+
+
+Scored = Callable[[Inputs, Comparison, HappyResult | None], None]
+"""Takes what was compared and the tables while the reference is open."""
+
+
+def score_calls(
+    options: EvalOptions,
+    name: str = "",
+    engine: RtgEngine | None = None,
+    *,
+    tables: bool = True,
+    then: Scored | None = None,
+) -> CallerResult:
+    """Compare the first call set of the options with the truth; write nothing.
+
+    Parameters
+    ----------
+    name
+        Of the caller.
+    engine
+        Matches in place of the built-in comparator.
+    tables
+        Make hap.py's tables, not the counts alone.
+    then
+        Called before the reference is closed.
+
+    Raises
+    ------
+    VarcallError
+        An input is malformed, or rtg failed.
+    """
     mismatch = options.ref_mismatch or ("error" if options.counts is None else "warn")
     inputs, warnings = read_inputs(
         options.truth,
@@ -143,32 +188,33 @@ def _evaluate_caller(
     if note is not None and options.uses_genotypes and options.sample_ploidy == 2:
         warnings.append(note)
     try:
-        if engine is not None:
-            comparison = engine.compare(inputs, options)
-        else:
-            comparison = compare(
-                inputs.truth,
-                inputs.query,
-                inputs.reference,
-                options.matching,
-                regions=inputs.confident,
-                ranges=inputs.ranges,
-                threads=options.threads,
-            )
+        comparison = _compared(options, inputs, engine)
         warnings.extend([*comparison.warnings, *uncounted_notes(inputs, comparison)])
         result = CallerResult(name, comparison.counts())
         result.calibration = calibration(_scored(inputs, comparison))
-        if prefix is not None:
-            if options.split_vcfs:
-                write_split(prefix, comparison, inputs.truth, inputs.query)
+        if tables:
             result.happy = _tables(options, inputs, comparison, engine)
             warnings.extend(result.happy.warnings)
-            _write_report(prefix, inputs, result.happy)
+        if then is not None:
+            then(inputs, comparison, result.happy)
     finally:
         inputs.reference.close()
-    for warning in dict.fromkeys(warnings):
-        logger.warning(warning)
+    result.warnings = tuple(dict.fromkeys(warnings))
     return result
+
+
+def _compared(options: EvalOptions, inputs: Inputs, engine: RtgEngine | None) -> Comparison:
+    if engine is not None:
+        return engine.compare(inputs, options)
+    return compare(
+        inputs.truth,
+        inputs.query,
+        inputs.reference,
+        options.matching,
+        regions=inputs.confident,
+        ranges=inputs.ranges,
+        threads=options.threads,
+    )
 
 
 def _tables(
@@ -218,6 +264,8 @@ def run_eval(options: EvalOptions) -> None:
     VarcallError
         An input is malformed, rtg failed, or an output cannot be written.
     """
+    if options.output is None and options.counts is None:
+        raise UsageError("give -o PREFIX for the report or --counts FILE.json")
     check_eval_files(options)
     for target in (options.counts, options.output and Path(f"{options.output}{SUMMARY}")):
         if target is not None:

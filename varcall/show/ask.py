@@ -1,6 +1,7 @@
 """Questions in words about a variant: `varcall ask`."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,8 +13,8 @@ from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.output.vcf import vcf_pos
 from varcall.pipeline import open_sample
-from varcall.show.locus import SEARCH_DISTANCE, questions_at, single_position
-from varcall.show.viewer import Asked, open_viewer
+from varcall.show.locus import questions_at, search_window, single_position
+from varcall.show.viewer import Asked, Viewer, open_viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,36 +147,57 @@ def run_ask(options: AskOptions) -> list[Reply]:
         No candidate within 20 bases, no such ALT, the other variant too far, or files that cannot
         be used.
     """
-    task, call = options.asked, options.call
+    call = options.call
     positions = [options.position] + ([options.other] if options.other else [])
     opened = [open_sample(call, regions=(text,)) for text in positions]
     places = [single_position(*pair) for pair in zip(opened, positions, strict=True)]
-    inputs, place = opened[0], places[0]
+    check_distance(options, places)
+    with open_viewer(call, opened[0]) as viewer:
+        return ask_at(viewer, options, places)
+
+
+def check_distance(options: AskOptions, places: Sequence[Region]) -> None:
+    """See that both variants fit into one picture.
+
+    Raises
+    ------
+    InputError
+        They do not.
+    """
+    first = places[0]
     if any(
-        other.contig != place.contig or abs(other.start - place.start) > FARTHEST
-        for other in places
+        place.contig != first.contig or abs(place.start - first.start) > FARTHEST
+        for place in places
     ):
         raise InputError(
             f"{options.other} is more than {FARTHEST} bases from {options.position}: both variants "
             "must be in one picture"
         )
-    low, high = min(p.start for p in places), max(p.end for p in places)
-    window = Region(place.contig, max(0, low - SEARCH_DISTANCE), high + SEARCH_DISTANCE)
-    with open_viewer(call, inputs) as viewer:
-        questions = viewer.look(window)
-        chosen = questions_at(questions, place, call.reads, options.alt)
-        if options.alt is None:
-            chosen = chosen[[len(questions.alleles(int(q)).alts) == 1 for q in chosen]]
-        other = None
-        if len(places) > 1:
-            other = int(questions_at(questions, places[1], call.reads)[0])
-            if questions.site[other] in questions.site[chosen]:
-                raise InputError(
-                    f"{options.other} is the same candidate as {options.position}: name another"
-                )
-        asked = viewer.ask(questions, chosen, task.name, other)
+
+
+def ask_at(viewer: Viewer, options: AskOptions, places: Sequence[Region]) -> list[Reply]:
+    """Ask about the candidate at the first place; the second one is that of the other variant.
+
+    Raises
+    ------
+    InputError
+        As `questions_at` does, or both places mean the same candidate.
+    """
+    task, reads = options.asked, options.call.reads
+    questions = viewer.look(search_window(*places))
+    chosen = questions_at(questions, places[0], reads, options.alt)
+    if options.alt is None:
+        chosen = chosen[[len(questions.alleles(int(q)).alts) == 1 for q in chosen]]
+    other = None
+    if len(places) > 1:
+        other = int(questions_at(questions, places[1], reads)[0])
+        if questions.site[other] in questions.site[chosen]:
+            raise InputError(
+                f"{options.other} is the same candidate as {options.position}: name another"
+            )
+    asked = viewer.ask(questions, chosen, task.name, other)
     question = task.question if options.question is None else options.question
-    return [_reply(place.contig, item, task, question.strip()) for item in asked]
+    return [_reply(places[0].contig, item, task, question.strip()) for item in asked]
 
 
 def _reply(contig: str, item: Asked, task: Task, question: str) -> Reply:

@@ -33,6 +33,12 @@ def single_position(inputs: Inputs, text: str) -> Region:
     return Region(region.contig, region.start, region.start + 1)
 
 
+def search_window(*places: Region) -> Region:
+    """Return where the candidates that places mean are looked for; the places are of one contig."""
+    low, high = min(p.start for p in places), max(p.end for p in places)
+    return Region(places[0].contig, max(0, low - SEARCH_DISTANCE), high + SEARCH_DISTANCE)
+
+
 def questions_at(
     questions: Questions, place: Region, reads: Path, alt: str | None = None
 ) -> NDArray[np.int64]:

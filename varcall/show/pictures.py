@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from varcall.errors import UsageError
-from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.output.atomic import AtomicOutput, check_writable
 from varcall.output.checks import (
@@ -15,8 +14,8 @@ from varcall.output.checks import (
 )
 from varcall.output.html import report_packages
 from varcall.pipeline import open_sample, sample_inputs
-from varcall.show.locus import SEARCH_DISTANCE, questions_at, single_position
-from varcall.show.viewer import open_viewer
+from varcall.show.locus import questions_at, search_window, single_position
+from varcall.show.viewer import Asked, open_viewer
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +56,42 @@ def run_show(options: ShowOptions) -> list[Path]:
         The picture cannot be written, or matplotlib is missing.
     """
     with report_packages():
-        from pileup.image.annotated import Label, render
+        import pileup.image.annotated  # noqa: F401  # before any work
     _check_files(options)
     check_writable(options.output)
     call = options.call
     inputs = open_sample(call, regions=(options.position,))
     place = single_position(inputs, options.position)
-    start, end = max(0, place.start - SEARCH_DISTANCE), place.end + SEARCH_DISTANCE
     with open_viewer(call, inputs) as viewer:
-        questions = viewer.look(Region(place.contig, start, end))
+        questions = viewer.look(search_window(place))
         asked = viewer.ask(questions, questions_at(questions, place, call.reads, options.alt))
     paths = list(_paths(options.output, len(asked)))
     for item, path in zip(asked, paths, strict=True):
-        label = Label(
-            contig=place.contig,
-            start=item.alleles.start,
-            ref=item.alleles.ref,
-            alts=item.alleles.alts,
-            sample=inputs.sample,
-            prompt=item.prompt,
-            answer=item.answer,
-        )
         with AtomicOutput(path) as output:
-            output.path.write_bytes(render(item.image, label))
+            output.path.write_bytes(annotated_png(item, place.contig, inputs.sample))
     return paths
+
+
+def annotated_png(item: Asked, contig: str, sample: str) -> bytes:
+    """Return the picture of a question, annotated for people, as PNG.
+
+    Raises
+    ------
+    OutputError
+        matplotlib is missing.
+    """
+    with report_packages():
+        from pileup.image.annotated import Label, render
+    label = Label(
+        contig=contig,
+        start=item.alleles.start,
+        ref=item.alleles.ref,
+        alts=item.alleles.alts,
+        sample=sample,
+        prompt=item.prompt,
+        answer=item.answer,
+    )
+    return render(item.image, label)
 
 
 def _check_files(options: ShowOptions) -> None:

@@ -56,16 +56,21 @@ class Viewer:
         What a worker would be given.
     reader
         The sample's reads and reference, opened.
+    model
+        The plan's model, where it is loaded already.
     """
 
-    def __init__(self, plan: WorkerPlan, reader: EvidenceReader) -> None:
+    def __init__(
+        self, plan: WorkerPlan, reader: EvidenceReader, model: CallingModel | None = None
+    ) -> None:
         self.plan = plan
         self.reference = reader.reference
         self._reader = reader
+        self._loaded = model
 
     @cached_property
     def _model(self) -> CallingModel:
-        return model_of(self.plan)
+        return model_of(self.plan) if self._loaded is None else self._loaded
 
     def look(self, window: Region) -> Questions:
         """Return the questions about the candidates that start in a window."""

@@ -208,10 +208,11 @@ def test_options_are_checked(tmp_path: Path) -> None:
         {"regions": ("c1",), "bed_regions": path, "counts": path},
         {"sample_ploidy": 0, "counts": path},
         {"sample_ploidy": 3, "output": path},
-        {},
     ):
         with pytest.raises(UsageError):
             EvalOptions(path, (path,), path, **wrong)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="-o PREFIX"):
+        run_eval(EvalOptions(path, (path,), path))
 
 
 @pytest.mark.skipif(not CASES.is_dir(), reason="needs the recorded cases")

@@ -7,10 +7,10 @@ import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from varcall import __version__
 from varcall.formats.text import as_utf8, write_text
 from varcall.output.atomic import AtomicOutput
 from varcall.scoring.happy.rows import COUNTS, Row
+from varcall.version import __version__
 
 METRICS = ("METRIC.Recall", "METRIC.Precision", "METRIC.Frac_NA", "METRIC.F1_Score")
 COUNT_PARTS = ("ti", "tv", "het", "homalt", "TiTv_ratio", "het_hom_ratio")
