@@ -38,7 +38,7 @@ def spell(reference: str, changes: Sequence[Change], haplotype: int) -> str:
     return reference
 
 
-def _columns(
+def columns(
     reference: str, changes: Sequence[Change], haplotype: int
 ) -> Iterator[tuple[str, int, str]]:
     """Yield (CIGAR operation, reference position, base) along a haplotype."""
@@ -65,10 +65,10 @@ def add_haplotype(
     length: int = 150,
 ) -> None:
     """Add reads of one haplotype, one beginning every `step` bases, on both strands in turn."""
-    columns = list(_columns(reads.sequences[contig], changes, haplotype))
-    query = [index for index, (op, _, _) in enumerate(columns) if op != "D"]
+    every = list(columns(reads.sequences[contig], changes, haplotype))
+    query = [index for index, (op, _, _) in enumerate(every) if op != "D"]
     for number, first in enumerate(range(0, len(query) - length, step)):
-        part = columns[query[first] : query[first + length - 1] + 1]
+        part = every[query[first] : query[first + length - 1] + 1]
         while part[0][0] != "M":
             part = part[1:]
         while part[-1][0] != "M":
@@ -77,13 +77,13 @@ def add_haplotype(
             f"{contig}.{haplotype}.{number}",
             contig=contig,
             start=part[0][1],
-            cigar=_cigar([op for op, _, _ in part]),
+            cigar=spell_cigar([op for op, _, _ in part]),
             seq="".join(base for _, _, base in part),
             flag=16 * (number % 2),
         )
 
 
-def _cigar(operations: Sequence[str]) -> str:
+def spell_cigar(operations: Sequence[str]) -> str:
     runs: list[tuple[str, int]] = []
     for op in operations:
         if runs and runs[-1][0] == op:

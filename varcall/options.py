@@ -30,6 +30,7 @@ MAX_MAPQ = 255
 MAX_BASE_QUALITY = 93
 
 ENGINES = ("auto", "torch", "openvino", "onnx")
+SEXES = ("male", "female", "auto")
 PRECISIONS = ("auto", "fp32", "bf16")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _OUTPUT_TYPE = re.compile(r"[vu]|[zb][0-9]?")
@@ -72,6 +73,13 @@ class CallOptions:
         Write GL beside PL.
     ploidy, haploid_contigs
         Ploidy of the sample (1 or 2), and the contigs called as haploid whatever it is.
+    sex
+        ``male``, ``female`` or ``auto``: X and Y are called with the copies that the sex has; None
+        calls them like other contigs.
+    par_bed
+        BED of the pseudo-autosomal regions of X and Y; None takes those of the build.
+    ploidy_bed
+        BED whose fourth column is the ploidy of its intervals: 0 (no calls), 1 or 2.
     model
         Name of bundled weights or path of a .safetensors file.
     engine, device, precision, batch_size
@@ -117,6 +125,9 @@ class CallOptions:
     write_gl: bool = False
     ploidy: int = 2
     haploid_contigs: tuple[str, ...] = ()
+    sex: str | None = None
+    par_bed: Path | None = None
+    ploidy_bed: Path | None = None
     model: str = DEFAULT_MODEL
     engine: str = "auto"
     device: str = "auto"
@@ -136,6 +147,7 @@ class CallOptions:
         """Check each value and how they fit; raise UsageError with a sentence naming the option."""
         self._check_numbers()
         self._check_names()
+        self._check_sex()
         if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
             index, count = self.shard
             raise UsageError(f"--shard {index}/{count} does not exist: write I/N with 1 <= I <= N")
@@ -169,6 +181,14 @@ class CallOptions:
             raise UsageError("--sample-name is empty: give the name to write into the VCF")
         if self.resume and self.workdir is None:
             raise UsageError("--resume needs --workdir: name the folder of the earlier run")
+
+    def _check_sex(self) -> None:
+        if self.sex is not None:
+            _one_of("--sex", self.sex, SEXES)
+            if self.ploidy != 2:
+                raise UsageError("--sex is of diploid samples: leave --ploidy 1 out")
+        elif self.par_bed is not None:
+            raise UsageError("--par-bed needs --sex: say male, female or auto")
 
 
 def _within(option: str, value: float, least: float, most: float | None) -> None:

@@ -21,6 +21,7 @@ from varcall.evidence.haplotypes import reach_of
 from varcall.evidence.realign import RealignOptions
 from varcall.evidence.window import EvidenceOptions
 from varcall.genotyping.genotype import GenotypeOptions
+from varcall.genotyping.ploidies import Ploidies, decide_ploidies
 from varcall.inputs.completeness import ReadTally
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region, shard, windows
@@ -88,19 +89,20 @@ def call_variants(
     if into is None:
         check_writable(options.output)
     inputs = open_sample(options, regions=options.regions, regions_file=options.regions_file)
-    todo = windows(inputs.regions, options.window)
+    ploidies = decide_ploidies(options, inputs)
+    todo = windows(ploidies.map.called(inputs.regions, inputs.contigs), options.window)
     if options.shard is not None:
         todo = shard(todo, options.shard[0], options.shard[1])
     model = _model_identity(options.model)
-    header = _header(options, inputs, model)
+    header = _header(options, inputs, model, ploidies)
     finished = None
     if options.workdir is not None:
-        run = fingerprint(options, inputs, model)
+        run = fingerprint(options, inputs, model, ploidies.map)
         finished = FinishedWindows(options.workdir, run, resume=options.resume)
     with timings.stage("profile"):
         measure = partial(measure_profile, inputs)
         profile = measure() if finished is None else finished.profile(measure)
-    plan = plan_worker(options, inputs, profile)
+    plan = plan_worker(options, inputs, profile, ploidies)
     compute = partial(call_windows, plan, processes=options.threads)
     if finished is not None:
         compute = partial(finished.completed, compute=compute)
@@ -154,6 +156,8 @@ def sample_inputs(options: CallOptions) -> list[Input]:
         *reads_inputs(options.reads, options.index),
         *reference_inputs(options.reference),
         *model_inputs(options.model),
+        *file_inputs("the PAR BED", options.par_bed),
+        *file_inputs("the ploidy BED", options.ploidy_bed),
     ]
 
 
@@ -209,8 +213,18 @@ def _summary(
     )
 
 
-def plan_worker(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -> WorkerPlan:
-    """Return what the workers of a run are given; warn where the library is unusual."""
+def plan_worker(
+    options: CallOptions,
+    inputs: Inputs,
+    profile: LibraryProfile,
+    ploidies: Ploidies | None = None,
+) -> WorkerPlan:
+    """Return what the workers of a run are given; warn where the library is unusual.
+
+    Where `ploidies` is None it is decided here.
+    """
+    if ploidies is None:
+        ploidies = decide_ploidies(options, inputs)
     profile = compared_with_training(profile, options.model, inputs)
     return WorkerPlan(
         inputs=inputs,
@@ -237,8 +251,7 @@ def plan_worker(options: CallOptions, inputs: Inputs, profile: LibraryProfile) -
         precision=options.precision,
         batch_size=options.batch_size,
         triage=options.triage,
-        ploidy=options.ploidy,
-        haploid_contigs=frozenset(options.haploid_contigs),
+        ploidy=ploidies.map,
         genotype=GenotypeOptions(min_qual=options.min_qual, write_gl=options.write_gl),
     )
 
@@ -248,7 +261,9 @@ def _model_identity(model: str) -> ModelIdentity:
     return ModelIdentity(weights.stem, hashlib.sha256(weights.read_bytes()).hexdigest())
 
 
-def _header(options: CallOptions, inputs: Inputs, model: ModelIdentity) -> VcfHeader:
+def _header(
+    options: CallOptions, inputs: Inputs, model: ModelIdentity, ploidies: Ploidies
+) -> VcfHeader:
     return VcfHeader(
         contigs=tuple(
             HeaderContig(name, length, inputs.md5.get(name))
@@ -260,6 +275,7 @@ def _header(options: CallOptions, inputs: Inputs, model: ModelIdentity) -> VcfHe
             model=model,
             command=None if options.no_version else normalised_command("call", options),
             other_contigs=inputs.other_contigs,
-        ),
+        )
+        + ploidies.header,
         shard=None if options.shard is None else HeaderShard(*options.shard),
     )

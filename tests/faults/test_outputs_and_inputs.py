@@ -30,10 +30,10 @@ from varcall.simulate import SimulatedSample
 # three; one of "output" must be used by a case below.
 OPTIONS = {
     "call": {
-        "input": "reads reads_option reference index regions_file model",
+        "input": "reads reads_option reference index regions_file model par_bed ploidy_bed",
         "output": "output workdir timings log_file",
-        "neither": "regions output_type sample sample_name haploid_contigs engine device precision "
-        "shard",
+        "neither": "regions output_type sample sample_name haploid_contigs sex engine device "
+        "precision shard",
     },
     "check": {
         "input": "reads reference index regions_file model",
@@ -42,14 +42,14 @@ OPTIONS = {
     },
     "profile": {"input": "reads reference index", "output": "output", "neither": "sample"},
     "show": {
-        "input": "reads reference vcf index model",
+        "input": "reads reference vcf index model par_bed ploidy_bed",
         "output": "output",
-        "neither": "position alt kind sample haploid_contigs",
+        "neither": "position alt kind sample haploid_contigs sex",
     },
     "ask": {
-        "input": "reads reference index model",
+        "input": "reads reference index model par_bed ploidy_bed",
         "output": "",
-        "neither": "question position alt task other sample haploid_contigs",
+        "neither": "question position alt task other sample haploid_contigs sex",
     },
     "merge": {"input": "inputs", "output": "output", "neither": "output_type"},
     "eval": {
@@ -141,7 +141,10 @@ def call(files: Files) -> Case:
     words = ["call", *files.reads_words, "-R", str(files.bed), "-m", str(files.model), "--resume"]
     words += ["-o", f"{files.out}/x.vcf.gz", "--workdir", f"{files.out}/w", "--quiet"]
     words += ["--timings", f"{files.out}/t.tsv", "--log-file", f"{files.out}/log.txt"]
-    inputs = [*files.reads, *files.fasta, files.bed, *files.weights]
+    ploidies = files.home / "ploidy.bed"
+    ploidies.write_text("sim\t0\t100\t1\n")
+    words += ["--ploidy-bed", str(ploidies)]
+    inputs = [*files.reads, *files.fasta, files.bed, ploidies, *files.weights]
     return Case(words, inputs, "output workdir timings log_file")
 
 

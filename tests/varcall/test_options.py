@@ -38,6 +38,8 @@ def test_every_field_is_documented() -> None:
         {"engine": "onnx"},
         {"shard": (3, 3)},
         {"ploidy": 1},
+        {"sex": "auto"},
+        {"sex": "female", "par_bed": Path("par.bed")},
         {"min_alt_fraction_snv": 0.0},
     ],
 )
@@ -60,6 +62,9 @@ def test_accepts(values: dict[str, Any]) -> None:
         ({"min_alt_fraction_indel": float("nan")}, "--min-alt-fraction-indel"),
         ({"min_qual": -1.0}, "--min-qual"),
         ({"ploidy": 4}, "--ploidy"),
+        ({"sex": "xy"}, "--sex 'xy' is not known: choose male, female, auto"),
+        ({"sex": "male", "ploidy": 1}, "--sex is of diploid samples"),
+        ({"par_bed": Path("par.bed")}, "--par-bed needs --sex"),
         ({"precision": "int4"}, "--precision"),
         ({"device": "cuda:"}, "--device"),
         ({"engine": "tensorrt"}, "--engine"),

@@ -64,6 +64,18 @@ Ploidy = Annotated[int, typer.Option(help="Ploidy of the sample: 1 or 2.")]
 HaploidContigs = Annotated[
     str, typer.Option(help="Comma list of contigs to call as haploid.", show_default=False)
 ]
+Sex = Annotated[
+    str | None,
+    typer.Option(help="male|female|auto: copies of X and Y; auto tells it from the depth."),
+]
+ParBed = Annotated[
+    Path | None,
+    typer.Option(help="BED of the pseudo-autosomal regions, where the build is not known."),
+]
+PloidyBed = Annotated[
+    Path | None,
+    typer.Option(help="BED with the ploidy (0, 1 or 2) of each interval in its fourth column."),
+]
 Model = Annotated[
     str, typer.Option("-m", "--model", help="Bundled model's name, or a .safetensors path.")
 ]

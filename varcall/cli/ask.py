@@ -10,11 +10,14 @@ from varcall.cli.arguments import (
     HaploidContigs,
     Index,
     Model,
+    ParBed,
     Ploidy,
+    PloidyBed,
     Reads,
     Realign,
     Reference,
     Sample,
+    Sex,
     comma_list,
 )
 
@@ -54,6 +57,9 @@ def ask(
     sample: Sample = None,
     ploidy: Ploidy = 2,
     haploid_contigs: HaploidContigs = "",
+    sex: Sex = None,
+    par_bed: ParBed = None,
+    ploidy_bed: PloidyBed = None,
     realign: Realign = True,
     model: Model = defaults.DEFAULT_MODEL,
 ) -> None:
@@ -68,6 +74,9 @@ def ask(
         sample=sample,
         ploidy=ploidy,
         haploid_contigs=comma_list(haploid_contigs),
+        sex=sex,
+        par_bed=par_bed,
+        ploidy_bed=ploidy_bed,
         realign=realign,
         model=model,
     )

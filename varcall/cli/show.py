@@ -19,11 +19,14 @@ from varcall.cli.arguments import (
     MinBaseQuality,
     MinMapq,
     Model,
+    ParBed,
     Ploidy,
+    PloidyBed,
     Reads,
     Realign,
     Reference,
     Sample,
+    Sex,
     comma_list,
 )
 from varcall.errors import UsageError
@@ -73,6 +76,9 @@ def show(
     min_alt_fraction_indel: MinAltFractionIndel = defaults.DEFAULT_MIN_ALT_FRACTION_INDEL,
     ploidy: Ploidy = 2,
     haploid_contigs: HaploidContigs = "",
+    sex: Sex = None,
+    par_bed: ParBed = None,
+    ploidy_bed: PloidyBed = None,
     realign: Realign = True,
     model: Model = defaults.DEFAULT_MODEL,
 ) -> None:
@@ -95,6 +101,9 @@ def show(
         min_alt_fraction_indel=min_alt_fraction_indel,
         ploidy=ploidy,
         haploid_contigs=comma_list(haploid_contigs),
+        sex=sex,
+        par_bed=par_bed,
+        ploidy_bed=ploidy_bed,
         realign=realign,
         model=model,
     )

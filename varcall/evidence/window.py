@@ -38,7 +38,9 @@ from varcall.evidence.realign import REACH, RealignOptions, realign
 from varcall.inputs.open import Inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
+from varcall.inputs.sex_chromosomes import circular_contigs
 from varcall.reads.batch import ReadBatch, ReadFilter
+from varcall.reads.circular import load_around
 from varcall.reads.library_profile import LibraryProfile
 from varcall.reads.open import open_reads
 
@@ -196,7 +198,7 @@ def gather(
     with clock("realign"):
         batch = window.reads
         if options.realign is not None:
-            batch = realign(batch, reference, options.realign)
+            batch = _realigned(batch, reference, options.realign)
     with clock("candidates"):
         reads = batch.arrays
         scan = scan_window(reads, reference, thresholds)
@@ -208,6 +210,18 @@ def gather(
         nothing = QuestionArrays(np.zeros(0, np.int32), np.zeros(0, np.uint8))
         owned = (sites.start >= start) & (sites.start < end)
         return Evidence(reads, scan, sites, shown, nothing).asking(owned)
+
+
+def _realigned(batch: ReadBatch, reference: ReferenceArrays, options: RealignOptions) -> ReadBatch:
+    """Realign reads, of which those around the origin of a circular contig may start before 0.
+
+    Kernels mark bases without a place by numbers below 0, so those reads are moved meanwhile.
+    """
+    before = -min(0, int(batch.arrays.read_start.min(initial=0)))
+    if not before:
+        return realign(batch, reference, options)
+    moved = ReferenceArrays(reference.codes, reference.start + before)
+    return realign(batch.moved(before), moved, options).moved(-before)
 
 
 class EvidenceReader:
@@ -227,7 +241,8 @@ class EvidenceReader:
     """
 
     def __init__(self, inputs: Inputs, options: EvidenceOptions = DEFAULT_EVIDENCE) -> None:
-        self.reference = Reference(inputs.reference)
+        self._circular = circular_contigs(inputs.contigs, inputs.header_contigs)
+        self.reference = Reference(inputs.reference, self._circular)
         self._read_groups = inputs.read_groups
         self._options = options
         # A worker keeps its reader for as long as its process lives, so nothing closes it there:
@@ -244,8 +259,15 @@ class EvidenceReader:
         """Load the reads of a window and of its margin on both sides; counts are its own.
 
         Most windows of a genome of which few regions were sequenced have none, and need no more.
+        Those of a circular contig go on beyond its ends (`varcall.reads.circular`).
         """
         margin = self._options.margin
+        if window.contig in self._circular and self._is_near_end(window):
+            place = window.contig, window.start, window.end
+            return load_around(
+                self._source, place, margin, self._options.read_filter, self._read_groups,
+                self.reference,
+            )  # fmt: skip
         low, high = max(0, window.start - margin), window.end + margin
         own = window.start, window.end
         read_filter = self._options.read_filter
@@ -255,7 +277,17 @@ class EvidenceReader:
         """Find the candidates of a window whose reads were loaded, and look them up in these."""
         with clock("read"):
             loaded = self._with_reference(window, reads)
-        return gather(loaded, self._options, clock)
+        evidence = gather(loaded, self._options, clock)
+        if window.contig not in self._circular:
+            return evidence
+        # A record cannot tell of bases deleted on both sides of the origin.
+        sites = evidence.sites
+        fits = sites.start + sites.ref_length <= self.reference.length(window.contig)
+        return evidence.about(np.flatnonzero(fits[evidence.questions.site]))
+
+    def _is_near_end(self, window: Region) -> bool:
+        margin = self._options.margin
+        return window.start < margin or window.end > self.reference.length(window.contig) - margin
 
     def read(self, window: Region) -> Evidence:
         """Load a window and gather its evidence."""

@@ -67,7 +67,11 @@ class CallingModel:
             return Answers(self.quality_map.apply(pictured), everything)
         with clock("triage"):
             answers = self.triage.predict(questions.features, questions.likelihoods)
-            unsure = everything if self.every_picture else everything[~self.triage.is_sure(answers)]
+            # The feature model knows no ploidy: what looks heterozygous to it in a haploid is
+            # something else, and needs to be looked at.
+            is_sure = self.triage.is_sure(answers)
+            is_sure &= ~questions.is_haploid | (answers.argmax(axis=1) != 1)
+            unsure = everything if self.every_picture else everything[~is_sure]
         pictured = self.ask(questions, unsure, COPIES.name, clock=clock)
         answers[unsure] = self.triage.pool(pictured, answers[unsure])
         return Answers(self.quality_map.apply(answers), unsure)

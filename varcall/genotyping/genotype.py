@@ -124,7 +124,7 @@ def _answers_of_genotypes(n_alts: int, ploidy: int) -> NDArray[np.int64]:
     """For each genotype, where in the flattened answers [questions x 3] its copies are found.
 
     A hemizygous ALT is drawn like a hom-alt one (every read shows it), so one haploid copy is
-    read from the answer "2 copies" and "1 copy" is left out.
+    read from the answer "2 copies" and "1 copy" is left out (`haploid_answers`).
     """
     questions = [*combinations(range(n_alts), 1), *combinations(range(n_alts), 2)]
     copies_per_allele = 2 // ploidy
@@ -148,6 +148,35 @@ def _rounded_answers(answers: NDArray[np.floating], ploidy: int) -> NDArray[np.i
     zero, one, two = np.moveaxis(likelihoods, 2, 0)
     shares = likelihoods / (zero + one + two)[:, :, None]
     return np.asarray(np.rint(_UNITS * np.log10(shares)), np.int64)
+
+
+def haploid_answers(
+    answers: NDArray[np.floating], likelihoods: NDArray[np.floating]
+) -> NDArray[np.float64]:
+    """Return what answers say of a haploid, float64 [questions, 3]: P(1 copy) is 0.
+
+    One copy of two is what a haploid cannot have; the model answers it where few of several reads
+    differ from the others. What it gave to that answer is shared by the other two: by the
+    logarithmic pool, with equal weights, of what the model and what the counts say of these two.
+    So an answer that is sure of 0 or 2 copies stays; where the model leaves both as good as
+    impossible the counts decide, with half of their odds, since they fit neither.
+
+    Parameters
+    ----------
+    answers
+        float [questions, 3], P of 0, 1 and 2 copies.
+    likelihoods
+        float [questions, 3], their natural log likelihoods by counts
+        (`varcall.evidence.likelihood`).
+    """
+    ends = answers[:, [0, 2]].astype(np.float64)
+    pooled = (np.log(np.maximum(ends, SMALLEST)) + likelihoods[:, [0, 2]]) / 2
+    shares = np.exp(pooled - pooled.max(axis=1, keepdims=True))
+    shares /= shares.sum(axis=1, keepdims=True)
+    result = np.zeros((len(answers), 3))
+    result[:, [0, 2]] = ends + answers[:, 1:2] * shares
+    total: NDArray[np.float64] = result.sum(axis=1, keepdims=True)
+    return np.asarray(result / total)
 
 
 def _log10_sum(logs: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -200,7 +229,7 @@ def call_all_genotypes(
     first: NDArray[np.int64],
     n_alts: NDArray[np.int64],
     *,
-    ploidy: int,
+    ploidy: int | NDArray[np.integer],
 ) -> list[GenotypeCall]:
     """Call the genotype of each of s sites.
 
@@ -211,13 +240,14 @@ def call_all_genotypes(
     first, n_alts
         int64 [s], each site's first question and ALTs.
     ploidy
-        1 or 2.
+        1 or 2, of all sites or of each, int [s].
     """
     calls: dict[int, GenotypeCall] = {}
-    for n in np.unique(n_alts).tolist():
-        chosen = np.flatnonzero(n_alts == n)
+    copies = np.broadcast_to(np.asarray(ploidy), n_alts.shape)
+    for n, one_ploidy in sorted({*zip(n_alts.tolist(), copies.tolist(), strict=True)}):
+        chosen = np.flatnonzero((n_alts == n) & (copies == one_ploidy))
         asked = first[chosen, None] + np.arange(n + n * (n - 1) // 2)
-        called = call_genotypes(answers[asked], n, ploidy=ploidy)
+        called = call_genotypes(answers[asked], n, ploidy=one_ploidy)
         calls.update(zip(chosen.tolist(), called, strict=True))
     return [calls[site] for site in range(len(first))]
 

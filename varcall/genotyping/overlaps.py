@@ -73,6 +73,11 @@ class CalledSite(NamedTuple):
         """ALTs of the site: n of them are asked about in n (n + 1) / 2 questions."""
         return (int(np.sqrt(8 * len(self.answers) + 1)) - 1) // 2
 
+    @property
+    def ploidy(self) -> int:
+        """1 or 2."""
+        return len(self.call.alleles)
+
 
 @dataclass(frozen=True, slots=True)
 class JointCall:
@@ -103,7 +108,7 @@ class JointCall:
     star_counts: tuple[int, int] = (0, 0)
 
     def applied(
-        self, site: SiteEvidence, call: GenotypeCall, *, depth_factor: float, ploidy: int
+        self, site: SiteEvidence, call: GenotypeCall, *, depth_factor: float
     ) -> tuple[SiteEvidence, GenotypeCall]:
         """Return a site and its call with what the sites around tell.
 
@@ -121,6 +126,7 @@ class JointCall:
         if self.is_spanned:
             alts = (*alts, SPANNED)
         if self.answers is not None:
+            ploidy = len(call.alleles)
             (call,) = call_genotypes(self.answers[None], len(alts), ploidy=ploidy)
         forward, reverse = map(tuple, by_strand)
         both = tuple([one + two for one, two in zip(forward, reverse, strict=True)])
@@ -136,9 +142,7 @@ class JointCall:
         return site, call
 
 
-def genotype_overlaps(
-    evidence: Evidence, called: Sequence[CalledSite], ploidy: int
-) -> dict[int, JointCall]:
+def genotype_overlaps(evidence: Evidence, called: Sequence[CalledSite]) -> dict[int, JointCall]:
     """Return what the overlapping ones among called sites tell of one another, by site.
 
     Parameters
@@ -146,14 +150,13 @@ def genotype_overlaps(
     evidence
         The reads and what they show.
     called
-        All sites with a called ALT of a window and of KNOWN_BEYOND around it, by start.
-    ploidy
-        1 or 2.
+        All sites with a called ALT of a window and of KNOWN_BEYOND around it, by start. Those of
+        different ploidy are not genotyped together.
     """
     found: dict[int, JointCall] = {}
     sure = [site for site in called if site.call.qual >= MIN_QUAL]
     for sites in _chains(evidence.sites, sure):
-        group = _Group(evidence, sites, ploidy)
+        group = _Group(evidence, sites)
         if group.pairs:
             found |= group.calls()
             found |= group.phase([site for site in sure if site.number not in found])
@@ -167,13 +170,13 @@ def _extent(sites: SiteArrays, site: int) -> tuple[int, int]:
 
 
 def _chains(sites: SiteArrays, called: Sequence[CalledSite]) -> list[tuple[CalledSite, ...]]:
-    """Chain sites that touch; one site alone makes a chain if both its ALTs are called."""
+    """Chain touching sites of one ploidy; one alone makes a chain if both its ALTs are called."""
     chains: list[list[CalledSite]] = []
     starts: list[int] = []
     ends: list[int] = []
     for site in called:
         start, end = _extent(sites, site.number)
-        if chains and start <= ends[-1]:
+        if chains and start <= ends[-1] and site.ploidy == chains[-1][-1].ploidy:
             chains[-1].append(site)
             ends[-1] = max(ends[-1], end)
         else:
@@ -204,11 +207,12 @@ def _other_allele(call: GenotypeCall, allele: int) -> tuple[int, ...]:
 class _Group:
     """Called sites that overlap, by start, and the pairs of haplotypes that fragments show."""
 
-    def __init__(self, evidence: Evidence, sites: tuple[CalledSite, ...], ploidy: int) -> None:
+    def __init__(self, evidence: Evidence, sites: tuple[CalledSite, ...]) -> None:
         self._evidence, self._sites = evidence, sites
         self._start = int(evidence.sites.start[sites[0].number])
         self._end = max(_extent(evidence.sites, site.number)[1] for site in sites)
         self._fragments = fragments_at(evidence, [site.number for site in sites])
+        ploidy = sites[0].ploidy
         pairs = pairs_of(shown_haplotypes(self._fragments), ploidy)
         if pairs:
             # Few fragments may tell all the sites, so none of those pairs may have the called

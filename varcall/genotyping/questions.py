@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.prompt import Exemplar, OtherVariant, PromptContext, write_tokens
+from models.context import PLOIDIES
+from models.prompt import PROMPT_LENGTH, Exemplar, OtherVariant, PromptContext, write_tokens
 from models.tasks import COPIES
 from varcall.evidence.alleles import trim
 from varcall.evidence.window import Chosen, Evidence
@@ -45,7 +46,7 @@ class Questions:
     evidence
         Whose `questions` these are.
     context
-        What the prompt says of the sample.
+        What the prompt says of the sample; of its ploidy, what `is_haploid` does not.
     profile
         The sample's library, which pictures are drawn against.
     features
@@ -53,6 +54,8 @@ class Questions:
     likelihoods
         float32 [q, 3], natural log likelihoods of 0, 1 and 2 copies from counts and qualities
         (`varcall.evidence.likelihood`): the highest of each row is 0.
+    is_haploid
+        bool [q], whether the sample is haploid at the question's site.
     """
 
     evidence: Evidence
@@ -60,6 +63,7 @@ class Questions:
     profile: LibraryProfile
     features: NDArray[np.float32]
     likelihoods: NDArray[np.float32]
+    is_haploid: NDArray[np.bool_]
 
     def __len__(self) -> int:
         return len(self.features)
@@ -76,6 +80,7 @@ class Questions:
             evidence=self.evidence.about(chosen),
             features=self.features[chosen],
             likelihoods=self.likelihoods[chosen],
+            is_haploid=self.is_haploid[chosen],
         )
 
     def alleles(self, index: int) -> AskedAlleles:
@@ -112,14 +117,25 @@ class Questions:
                 for first, other in zip(asked, map(self.alleles, others), strict=True)
             ]
         refs, alts = [a.ref for a in asked], [a.alts for a in asked]
-        return write_tokens(self.context, refs, alts, task, second, rng, exemplar)
+        rows = np.empty((len(asked), PROMPT_LENGTH), np.int32)
+        haploid = self.is_haploid[chosen]
+        for is_haploid in (False, True):
+            mine = np.flatnonzero(haploid == is_haploid).tolist()
+            if mine:
+                context = replace(self.context, ploidy=PLOIDIES[0]) if is_haploid else self.context
+                my_refs, my_alts = [refs[row] for row in mine], [alts[row] for row in mine]
+                seconds = None if second is None else [second[row] for row in mine]
+                rows[mine] = write_tokens(context, my_refs, my_alts, task, seconds, rng, exemplar)
+        return rows
 
     def images(self, chosen: Chosen = slice(None)) -> NDArray[np.uint8]:
         """Draw the pictures of the chosen questions: uint8 [n, 224, 224, 3]."""
         return self.evidence.images(self.profile, chosen)
 
 
-def questions_about(evidence: Evidence, profile: LibraryProfile, ploidy: int = 2) -> Questions:
+def questions_about(
+    evidence: Evidence, profile: LibraryProfile, ploidy: int | NDArray[np.int8] = 2
+) -> Questions:
     """Return the questions of some evidence, as they are asked of a sample.
 
     Parameters
@@ -127,7 +143,13 @@ def questions_about(evidence: Evidence, profile: LibraryProfile, ploidy: int = 2
     profile
         The sample's library.
     ploidy
-        Of the contig that the evidence is of, in this sample.
+        Of this sample, at all sites of the evidence, or int8 [sites].
     """
-    context = PromptContext.from_profile(profile, ploidy=ploidy)
-    return Questions(evidence, context, profile, *evidence.measured(profile))
+    at_site = np.broadcast_to(np.asarray(ploidy), evidence.sites.start.shape)
+    return Questions(
+        evidence,
+        PromptContext.from_profile(profile),
+        profile,
+        *evidence.measured(profile),
+        is_haploid=at_site[evidence.questions.site] == 1,
+    )

@@ -40,15 +40,23 @@ class Reference:
     spawned workers. `varcall.inputs.open.open_inputs` has checked the index; what is fetched is
     checked again here because a stale index gives line ends inside a sequence (htslib does not
     notice).
+
+    Parameters
+    ----------
+    path
+        The FASTA.
+    circular
+        Contigs whose last base is followed by their first one.
     """
 
-    def __init__(self, path: Path | str) -> None:
+    def __init__(self, path: Path | str, circular: frozenset[str] = frozenset()) -> None:
         self.path = Path(path)
+        self.circular = circular
         self._file: pysam.FastaFile | None = None
         self._process = 0
 
-    def __reduce__(self) -> tuple[type["Reference"], tuple[Path]]:
-        return Reference, (self.path,)
+    def __reduce__(self) -> tuple[type["Reference"], tuple[Path, frozenset[str]]]:
+        return Reference, (self.path, self.circular)
 
     def __enter__(self) -> "Reference":
         return self
@@ -81,7 +89,8 @@ class Reference:
         Returns
         -------
         uint8 [end - start]
-            0 A, 1 C, 2 G, 3 T, 4 for N, ambiguity letters and positions outside the contig.
+            0 A, 1 C, 2 G, 3 T, 4 for N, ambiguity letters and positions outside the contig; a
+            circular one has no outside.
 
         Raises
         ------
@@ -89,6 +98,8 @@ class Reference:
             Unknown contig, unreadable file, stale index.
         """
         length = self.length(contig)
+        if contig in self.circular:
+            return self._around(contig, start, end, _CODE)
         first, last = min(max(start, 0), length), max(min(end, length), 0)
         codes = np.full(max(end - start, 0), UNKNOWN_BASE, dtype=np.uint8)
         if last > first:
@@ -98,11 +109,20 @@ class Reference:
     def fetch_string(self, contig: str, start: int, end: int) -> str:
         """Fetch upper-case letters of a span inside the contig, as a VCF has them in REF.
 
-        Ambiguity letters become N.
+        Ambiguity letters become N. Of a circular contig it may reach beyond both ends.
         """
+        if contig in self.circular:
+            return self._around(contig, start, end, _LETTER).tobytes().decode("ascii")
         if not 0 <= start <= end <= self.length(contig):
             raise InputError(f"{contig}:{start + 1}-{end} is outside {contig} of {self.path}")
         return self._translated(contig, start, end, _LETTER).tobytes().decode("ascii")
+
+    def _around(
+        self, contig: str, start: int, end: int, table: NDArray[np.uint8]
+    ) -> NDArray[np.uint8]:
+        length = self.length(contig)
+        whole = self._translated(contig, 0, length, table)
+        return whole[np.arange(start, end) % length]
 
     def _translated(
         self, contig: str, start: int, end: int, table: NDArray[np.uint8]

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from varcall.errors import InputError, UsageError
 from varcall.formats.contig_names import some_names, unknown_contig
@@ -132,10 +133,39 @@ def read_bed(path: Path, contigs: Mapping[str, int]) -> list[Region]:
     InputError
         The file cannot be read, has a malformed line, or names no known contig.
     """
-    regions: list[Region] = []
+    regions = [interval.region for interval in read_intervals(path, contigs, "regions file")]
+    if not regions:
+        raise InputError(f"regions file {path} holds no region: nothing would be called")
+    return regions
+
+
+class BedInterval(NamedTuple):
+    """An interval of a BED, where it stands (for messages), and the columns behind its end."""
+
+    region: Region
+    where: str
+    columns: tuple[str, ...]
+
+
+def read_intervals(path: Path, contigs: Mapping[str, int], what: str) -> list[BedInterval]:
+    """Read the intervals of a BED file (plain or gzipped), in its order.
+
+    Intervals on contigs that the inputs lack are left out with a warning, and so are empty ones.
+
+    Parameters
+    ----------
+    what
+        The file, for messages, such as "regions file".
+
+    Raises
+    ------
+    InputError
+        The file cannot be read, has a malformed line, or names contigs but no known one.
+    """
+    intervals: list[BedInterval] = []
     unknown: dict[str, None] = {}
     empty = 0
-    for number, line in _bed_lines(path):
+    for number, line in _bed_lines(path, what):
         where = f"line {number} of {path}"
         fields = line.split("\t") if "\t" in line else line.split()
         if len(fields) < 3 or not (fields[1].isdecimal() and fields[2].isdecimal()):
@@ -146,21 +176,18 @@ def read_bed(path: Path, contigs: Mapping[str, int]) -> list[Region]:
         elif start == end:
             empty += 1
         else:
-            regions.append(_checked(name, start, end, contigs[name], where))
-    if unknown and not regions:
-        raise InputError(
-            f"regions file {path}: {unknown_contig(next(iter(unknown)), contigs, SHARED)}"
-        )
+            region = _checked(name, start, end, contigs[name], where)
+            intervals.append(BedInterval(region, where, tuple(fields[3:])))
+    if unknown and not intervals:
+        raise InputError(f"{what} {path}: {unknown_contig(next(iter(unknown)), contigs, SHARED)}")
     if unknown:
         logger.warning("%s: no contig %s in both inputs: left out", path, some_names(unknown))
     if empty:
         logger.warning("%s: %d empty intervals left out", path, empty)
-    if not regions:
-        raise InputError(f"regions file {path} holds no region: nothing would be called")
-    return regions
+    return intervals
 
 
-def _bed_lines(path: Path) -> Iterator[tuple[int, str]]:
+def _bed_lines(path: Path, what: str) -> Iterator[tuple[int, str]]:
     """Yield number and text of the lines that hold intervals."""
     try:
         with open_text(path) as lines:
@@ -169,7 +196,7 @@ def _bed_lines(path: Path) -> Iterator[tuple[int, str]]:
                 if text.strip() and not text.startswith(("#", "track", "browser")):
                     yield number, text
     except (OSError, EOFError, UnicodeError, zlib.error) as error:
-        raise InputError(f"cannot read the regions file {path}: {error}") from error
+        raise InputError(f"cannot read the {what} {path}: {error}") from error
 
 
 def select_regions(

@@ -89,6 +89,17 @@ class ReadBatch:
         )
         return 1.0 + self.left_out[start - self.start : end - self.start] / np.maximum(1, kept)
 
+    def moved(self, by: int) -> "ReadBatch":
+        """Return the batch with its span and its reads moved along the contig."""
+        reads = self.arrays
+        places = {
+            name: (getattr(reads, name) + by).astype(np.int32)
+            for name in ("read_start", "read_end")
+        }
+        return replace(
+            self, start=self.start + by, end=self.end + by, arrays=reads._replace(**places)
+        )
+
     def subset(self, keep: NDArray[np.bool_]) -> "ReadBatch":
         """Return the batch with only the reads where `keep` (bool [n]) is true."""
         return replace(self, arrays=self.arrays.take(np.flatnonzero(keep)))

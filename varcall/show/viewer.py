@@ -76,7 +76,8 @@ class Viewer:
         """Return the questions about the candidates that start in a window."""
         plan = self.plan
         evidence = self._reader.read(window)
-        return questions_about(evidence, plan.profile, plan.ploidy_of(window.contig))
+        ploidy = plan.ploidy.at(window.contig, evidence.sites.start)
+        return questions_about(evidence, plan.profile, ploidy)
 
     def ask(
         self,

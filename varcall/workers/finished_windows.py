@@ -16,6 +16,7 @@ from typing import Any
 
 from varcall.errors import OutputError, UsageError
 from varcall.inputs.open import Inputs
+from varcall.inputs.ploidy import PloidyMap
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.output.atomic import AtomicOutput, output_error
@@ -32,7 +33,9 @@ FILES = ("*" + _PROFILE_SUFFIX, "*/*" + _SUFFIX)
 Compute = Callable[[Sequence[Region]], Iterator[tuple[Region, WindowResult]]]
 
 
-def fingerprint(options: CallOptions, inputs: Inputs, model: ModelIdentity) -> str:
+def fingerprint(
+    options: CallOptions, inputs: Inputs, model: ModelIdentity, ploidy: PloidyMap
+) -> str:
     """Return the SHA-256 (hex) of all that decides the records of a run but its windows.
 
     Files count by path, size and time of change; the reads also by their header, the model by its
@@ -45,7 +48,8 @@ def fingerprint(options: CallOptions, inputs: Inputs, model: ModelIdentity) -> s
     ]
     command = normalised_command("call", options)
     lines = header_lines(reference=str(inputs.reference), model=model, command=command)
-    return _digest(json.dumps([files, inputs.header, inputs.sample, lines]).encode())
+    described = [files, inputs.header, inputs.sample, lines, asdict(ploidy)]
+    return _digest(json.dumps(described).encode())
 
 
 class FinishedWindows:

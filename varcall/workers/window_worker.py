@@ -25,11 +25,13 @@ from varcall.genotyping.genotype import (
     GenotypeOptions,
     SiteEvidence,
     call_all_genotypes,
+    haploid_answers,
     site_record,
 )
 from varcall.genotyping.overlaps import CalledSite, JointCall, genotype_overlaps
 from varcall.genotyping.questions import Questions, questions_about
 from varcall.inputs.open import Inputs
+from varcall.inputs.ploidy import PloidyMap
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.output.summary import RecordCounts
@@ -61,8 +63,8 @@ class WorkerPlan:
         What counts as evidence.
     triage
         Whether the feature model may answer alone.
-    haploid_contigs
-        Contigs called as haploid in a diploid sample.
+    ploidy
+        Of each base; what has none is in no window.
     engine_address
         Where to ask an engine that all workers share; None gives each its own.
     """
@@ -75,15 +77,10 @@ class WorkerPlan:
     device: str
     precision: str
     batch_size: int
-    ploidy: int
-    haploid_contigs: frozenset[str]
+    ploidy: PloidyMap
     genotype: GenotypeOptions
     triage: bool = True
     engine_address: EngineAddress | None = None
-
-    def ploidy_of(self, contig: str) -> int:
-        """Return the ploidy that a contig is called with."""
-        return 1 if contig in self.haploid_contigs else self.ploidy
 
 
 @dataclass(slots=True)
@@ -153,18 +150,18 @@ class Worker:
         evidence = self._reader.gather(window, reads, result.timed)
         if not len(evidence.questions.site):
             return result
-        ploidy = self._plan.ploidy_of(window.contig)
+        ploidy = self._plan.ploidy.at(window.contig, evidence.sites.start)
         answered = self._answer(evidence, ploidy, result)
         result.pictures = answered.pictures
         with result.timed("genotype"):
             called = answered.called()
-        around = self._around(evidence, window, called)
+        around = self._around(evidence, window, called, ploidy)
         if around is not None:
             beyond = self._answer(around, ploidy, result).called()
             called = sorted([*called, *beyond], key=lambda site: site.number)
         with result.timed("genotype"):
-            joint = genotype_overlaps(evidence, called, ploidy)
-            records = list(self._records(reads, evidence, answered, joint, ploidy))
+            joint = genotype_overlaps(evidence, called)
+            records = list(self._records(reads, evidence, answered, joint))
         records = self._with_causes(records, answered, result)
         with result.timed("genotype"):
             result.lines = list(map(format_record, records))
@@ -173,16 +170,22 @@ class Worker:
         result.questions = len(evidence.questions.site)
         return result
 
-    def _answer(self, evidence: Evidence, ploidy: int, result: WindowResult) -> "_Answered":
-        """Answer the evidence's questions, and call each site by its own answers."""
+    def _answer(
+        self, evidence: Evidence, ploidy: NDArray[np.int8], result: WindowResult
+    ) -> "_Answered":
+        """Answer the evidence's questions, and call each site by its own answers.
+
+        `ploidy` is that of each site of the evidence.
+        """
         with result.timed("features"):
             questions = questions_about(evidence, self._plan.profile, ploidy)
         answers = self._model.answer(questions, result.timed)
         with result.timed("genotype"):
             sites, firsts = np.unique(evidence.questions.site, return_index=True)
             n_alts = np.diff(evidence.sites.alt_offset)[sites]
-            calls = call_all_genotypes(answers.probabilities, firsts, n_alts, ploidy=ploidy)
-            shown = np.split(answers.probabilities, firsts[1:])
+            told = _with_haploid(answers.probabilities, questions)
+            calls = call_all_genotypes(told, firsts, n_alts, ploidy=ploidy[sites])
+            shown: list[NDArray[np.floating]] = np.split(told, firsts[1:])
         return _Answered(
             questions, sites.tolist(), firsts.tolist(), calls, shown, len(answers.pictured)
         )
@@ -211,7 +214,11 @@ class Worker:
         return told
 
     def _around(
-        self, evidence: Evidence, window: Region, called: Sequence[CalledSite]
+        self,
+        evidence: Evidence,
+        window: Region,
+        called: Sequence[CalledSite],
+        ploidy: NDArray[np.int8],
     ) -> Evidence | None:
         """Return the evidence of the sites beyond the window, if one inside may overlap them."""
         start = evidence.sites.start
@@ -222,6 +229,7 @@ class Worker:
             wanted |= (start < window.start) & (start >= window.start - KNOWN_BEYOND)
         if any(at >= near_end for at in own):
             wanted |= (start >= window.end) & (start < window.end + KNOWN_BEYOND)
+        wanted &= ploidy > 0
         return evidence.asking(wanted) if wanted.any() else None
 
     def _records(
@@ -230,7 +238,6 @@ class Worker:
         evidence: Evidence,
         answered: "_Answered",
         joint: Mapping[int, JointCall],
-        ploidy: int,
     ) -> Iterator[VariantRecord]:
         sites = evidence.sites
         starts = sites.start.tolist()
@@ -256,12 +263,12 @@ class Worker:
             )
             if site in joint:
                 factor = batch.depth_factor(start)
-                shows, call = joint[site].applied(shows, call, depth_factor=factor, ploidy=ploidy)
+                shows, call = joint[site].applied(shows, call, depth_factor=factor)
             yield site_record(shows, call, self._plan.genotype)
 
 
 class _Answered(NamedTuple):
-    """Questions, and sites by number, each with its call, its answers (float32 [questions, 3]).
+    """Questions, and sites by number, each with its call, its answers (float [questions, 3]).
 
     `firsts` is the first question of each site, `pictures` how many were drawn.
     """
@@ -270,7 +277,7 @@ class _Answered(NamedTuple):
     sites: list[int]
     firsts: list[int]
     calls: list[GenotypeCall]
-    answers: list[NDArray[np.float32]]
+    answers: list[NDArray[np.floating]]
     pictures: int
 
     def called(self) -> list[CalledSite]:
@@ -280,6 +287,18 @@ class _Answered(NamedTuple):
             for site, call, answers in zip(self.sites, self.calls, self.answers, strict=True)
             if any(call.alleles)
         ]
+
+
+def _with_haploid(
+    answers: NDArray[np.float32], questions: Questions
+) -> NDArray[np.float32] | NDArray[np.float64]:
+    """Return answers, of which those about haploid sites say what a haploid can have."""
+    haploid = questions.is_haploid
+    if not haploid.any():
+        return answers
+    told = answers.astype(np.float64)
+    told[haploid] = haploid_answers(answers[haploid], questions.likelihoods[haploid])
+    return told
 
 
 def _commonest_alt(answered: _Answered, number: int) -> int:

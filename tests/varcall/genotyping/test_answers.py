@@ -27,6 +27,7 @@ class Questions:
 
     features = np.zeros((3, 2), np.float32)
     likelihoods = np.zeros((3, 3), np.float32)
+    is_haploid = np.zeros(3, np.bool_)
 
     def __len__(self) -> int:
         return len(self.features)

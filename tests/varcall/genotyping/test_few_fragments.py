@@ -84,7 +84,7 @@ def genotyped(
         (call,) = call_genotypes(answers[None], len(site.deleted), ploidy=ploidy)
         assert any(call.alleles), "no called site"
         called.append(CalledSite(number, call, answers))
-    joint = genotype_overlaps(evidence_of(sites, fragments), called, ploidy)
+    joint = genotype_overlaps(evidence_of(sites, fragments), called)
     genotypes = []
     for number, (site, one) in enumerate(zip(sites, called, strict=True)):
         call = one.call
@@ -92,7 +92,7 @@ def genotyped(
             none = (0,) * (len(site.deleted) + 1)
             alts = ("A",) * len(site.deleted)
             shows = SiteEvidence("20", site.start, "C", alts, 0, none, none, none)
-            _, call = joint[number].applied(shows, call, depth_factor=1.0, ploidy=ploidy)
+            _, call = joint[number].applied(shows, call, depth_factor=1.0)
         genotypes.append(call.alleles)
     return genotypes
 
