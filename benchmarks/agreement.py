@@ -6,24 +6,19 @@ from that of the triage: engines must keep PLs within 1, triage must keep what i
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from cyvcf2 import VCF
 
 from benchmarks.accuracy import Row, score_slice
-from benchmarks.callers import VARCALL, Caller
+from benchmarks.callers import VARCALL, varcall_with
 from benchmarks.history import Table
 from benchmarks.slices import StagedSlice
 
-
-def _variant(name: str, options: str) -> Caller:
-    """Return varcall with more options; the name is part of its files' names."""
-    return replace(VARCALL, name=name, command=lambda job: f"{VARCALL.command(job)} {options}")
-
-
-ALL_PICTURES = _variant("varcall-all-pictures", "--no-triage")
-REFERENCE_VARIANT = _variant(
+# The names are parts of the files' names.
+ALL_PICTURES = varcall_with("varcall-all-pictures", "--no-triage")
+REFERENCE_VARIANT = varcall_with(
     "varcall-all-pictures-torch-fp32", "--no-triage --engine torch --precision fp32"
 )
 VARIANTS = (VARCALL, ALL_PICTURES, REFERENCE_VARIANT)

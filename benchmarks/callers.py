@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 # What the peers' quality must reach; varcall and other model-based callers are taken at PASS.
@@ -99,6 +99,13 @@ def _quote(path: Path) -> str:
 
 
 VARCALL = Caller("varcall", sys.executable, _varcall, 'FILTER="PASS"')
+
+
+def varcall_with(name: str, options: str) -> Caller:
+    """Return varcall with more options."""
+    return replace(VARCALL, name=name, command=lambda job: f"{VARCALL.command(job)} {options}")
+
+
 PEERS = (
     Caller("bcftools", "bcftools", _bcftools, f"QUAL>={PEER_MIN_QUAL}"),
     Caller("freebayes", "freebayes", _freebayes, f"QUAL>={PEER_MIN_QUAL}"),

@@ -42,8 +42,8 @@ class AlignmentIndex:
     mapped
         Mapped reads of each contig; None where the index does not say.
     occupied
-        Where reads lie, roughly: contig number, start and end of the smaller bins (BAI, CSI) or
-        of the slices (CRAI) that have reads.
+        Where reads lie, roughly: contig number, start and end of the smaller bins (BAI, CSI; where
+        a contig has none, of its smallest) or of the slices (CRAI) that have reads.
     """
 
     kind: str
@@ -110,10 +110,13 @@ def _summary(index: BinnedIndex) -> AlignmentIndex:
             continue
         first.append((contig, int(chunks["begin"].min())))
         ends.append(int(chunks["end"].max()))
+        # htslib moves what lies in small bins of few reads into larger ones.
+        levels = [binning.level(number) for number in bins.chunks]
+        least = min(binning.depth - 1, max(levels))
         occupied += [
             (contig, *binning.span(number))
-            for number in bins.chunks
-            if binning.level(number) >= binning.depth - 1
+            for number, level in zip(bins.chunks, levels, strict=True)
+            if level >= least
         ]
     return AlignmentIndex(
         index.kind,

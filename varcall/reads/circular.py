@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pileup.arrays import ReadArrays, offsets_of
 from pileup.codes import UNKNOWN_BASE
 from pileup.sam import (
+    ALIGNS,
     CDEL,
     CHARD_CLIP,
     CINS,
@@ -73,7 +74,7 @@ class _Piece:
     def behind(self, query: int) -> "_Piece":
         """Return the part of it that starts at a base of the read, or behind it."""
         start, first, operations = self.start, self.first, list(self.operations)
-        while operations and (first < query or operations[0][0] != CMATCH):
+        while operations and (first < query or operations[0][0] not in ALIGNS):
             op, size = operations.pop(0)
             cut = min(size, query - first) if op in CONSUMES_QUERY and first < query else size
             first += cut if op in CONSUMES_QUERY else 0
