@@ -190,6 +190,7 @@ class _Sample:
         self.inputs = inputs
         self._checked = {region.contig for region in inputs.regions}
         plan = plan_worker(options, inputs, measure_profile(inputs))
+        self.ploidy = plan.ploidy
         self._files = ExitStack()
         reader = self._files.enter_context(EvidenceReader(plan.inputs, plan.evidence))
         self.viewer = Viewer(plan, reader, model)
@@ -266,7 +267,8 @@ class Caller:
         sample = self._sample(reads, text)
         inputs = sample.opened(text)
         found: dict[str, list[str]] = {region.contig: [] for region in inputs.regions}
-        for window in windows(inputs.regions, self._options.window):
+        called = sample.ploidy.called(inputs.regions, inputs.contigs)
+        for window in windows(called, self._options.window):
             found[window.contig] += sample.worker.call(window).lines
         lines = [line for part in found.values() for line in sorted(part, key=line_key)]
         return RegionCalls(tuple(inputs.regions), tuple(map(Variant.from_line, lines)))

@@ -24,6 +24,9 @@ class SampleKeywords(TypedDict, total=False):
     write_gl: bool
     ploidy: int
     haploid_contigs: Sequence[str]
+    sex: str | None
+    par_bed: str | Path | None
+    ploidy_bed: str | Path | None
     engine: str
     device: str
     precision: str

@@ -12,6 +12,7 @@ import pytest
 from models.prompt import decode
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from tests.diploid import BOTH, FIRST, SECOND, Change, add_haplotype
+from varcall import Caller
 from varcall.errors import UsageError, VarcallError
 from varcall.genotyping.genotype import call_genotypes, haploid_answers
 from varcall.inputs.regions import Region
@@ -167,6 +168,18 @@ def test_the_prompt_of_each_site_has_its_ploidy(sample: Sample) -> None:
         assert ("ploidy haploid" in prompt) == (start < 1500), start
         assert ("ploidy diploid" in prompt) == (start >= 1500), start
     assert backwards == prompts[::-1]
+
+
+def test_a_caller_in_python_knows_the_same(sample: Sample, tmp_path: Path) -> None:
+    whole = sample.genotypes(tmp_path, sex="male", par_bed=sample.par_bed)
+    with Caller(sample.options.reference, sex="male", par_bed=str(sample.par_bed)) as caller:
+        records = caller.call(sample.options.reads, ["1", "X", "Y"])
+    found = {
+        f"{one.contig}:{one.pos - 1}": "/".join(map(str, one.genotype))
+        for one in records
+        if one.filter == "PASS"
+    }
+    assert found == whole
 
 
 @pytest.mark.parametrize(
