@@ -127,8 +127,13 @@ def call_variants(
     return summary
 
 
-def check_call_files(options: CallOptions) -> None:
+def check_call_files(options: CallOptions, also: Sequence[Output] = ()) -> None:
     """See that no output of a call is one of its inputs, or another of its outputs.
+
+    Parameters
+    ----------
+    also
+        What is written besides, after the calls.
 
     Raises
     ------
@@ -139,6 +144,7 @@ def check_call_files(options: CallOptions) -> None:
         *vcf_outputs("--output", options.output),
         *file_outputs("--timings", options.timings),
         *file_outputs("--log-file", options.log_file),
+        *also,
     ]
     if options.workdir is not None:
         outputs.append(Output("--workdir", options.workdir, is_folder=True))

@@ -31,7 +31,7 @@ from varcall.simulate import SimulatedSample
 OPTIONS = {
     "call": {
         "input": "reads reads_option reference index regions_file model par_bed ploidy_bed",
-        "output": "output workdir timings log_file",
+        "output": "output workdir timings report log_file",
         "neither": "regions output_type sample sample_name haploid_contigs sex engine device "
         "precision shard",
     },
@@ -50,6 +50,11 @@ OPTIONS = {
         "input": "reads reference index model par_bed ploidy_bed",
         "output": "",
         "neither": "question position alt task other sample haploid_contigs sex",
+    },
+    "report": {
+        "input": "calls reads reference evaluation index model",
+        "output": "output tables",
+        "neither": "sample haploid_contigs",
     },
     "merge": {"input": "inputs", "output": "output", "neither": "output_type"},
     "eval": {
@@ -144,8 +149,22 @@ def call(files: Files) -> Case:
     ploidies = files.home / "ploidy.bed"
     ploidies.write_text("sim\t0\t100\t1\n")
     words += ["--ploidy-bed", str(ploidies)]
+    words += ["--report", f"{files.out}/r.html"]
     inputs = [*files.reads, *files.fasta, files.bed, ploidies, *files.weights]
-    return Case(words, inputs, "output workdir timings log_file")
+    return Case(words, inputs, "output workdir timings report log_file")
+
+
+def report(files: Files) -> Case:
+    calls = files._copied(files.truth, files.home / "calls.vcf.gz", ".tbi")
+    prefix = files.home / "e"
+    scored = ["eval", "-b", str(files.truth), "-c", str(calls), "--ref", str(files.reference)]
+    scored += ["--engine", "builtin", "--no-plots", "--quiet", "-o", str(prefix)]
+    assert run(scored) == 0
+    words = ["report", str(calls), "--reads", *files.reads_words, "-m", str(files.model)]
+    words += ["--eval", str(prefix), "--uncertain", "1", "-o", f"{files.out}/r.html"]
+    tables = [Path(f"{prefix}{name}") for name in (".summary.csv", ".intervals.csv")]
+    inputs = [*files.reads, *files.fasta, *files.weights, calls, *tables]
+    return Case([*words, "--tables", f"{files.out}/tables"], inputs, "output tables")
 
 
 def profile(files: Files) -> Case:
@@ -256,6 +275,7 @@ CASES = {
     "show page": sheet("loci.html"),
     "show picture": sheet("loci.png"),
     "show folder": sheet("loci"),
+    "report": report,
     "merge": merge,
     "eval": evaluate,
     "eval of two": evaluate_two,

@@ -21,6 +21,7 @@ from varcall.cli.eval import eval_
 from varcall.cli.examples import examples
 from varcall.cli.merge import merge
 from varcall.cli.profile import profile
+from varcall.cli.report import report
 from varcall.cli.show import show
 from varcall.cli.signals import catch_signals, ignore_signals
 from varcall.cli.simulate import simulate
@@ -70,7 +71,7 @@ def _root(
 
 # In the order of a user's needs, which is the order of `varcall --help`.
 COMMANDS = (
-    call, check, profile, show, ask, merge, eval_, simulate, spike, examples, train, demo,
+    call, check, profile, show, ask, merge, eval_, report, simulate, spike, examples, train, demo,
     workflow,
 )  # fmt: skip
 for _command in COMMANDS:

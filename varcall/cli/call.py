@@ -98,6 +98,9 @@ def call(
         bool, typer.Option("--resume", help="Reuse the finished windows in --workdir.")
     ] = False,
     timings: Annotated[Path | None, typer.Option(help="Write CPU seconds by stage (TSV).")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Also write a page about the calls; see varcall report.")
+    ] = None,
     no_version: Annotated[
         bool, typer.Option("--no-version", help="Leave version and command out of the header.")
     ] = False,
@@ -166,6 +169,23 @@ def call(
     from varcall.log import configure_logging
     from varcall.pipeline import call_variants, check_call_files
 
-    check_call_files(options)  # before the log file is opened
+    if report is None:
+        check_call_files(options)  # before the log file is opened
+        configure_logging(verbose=verbose, quiet=quiet, log_file=log_file)
+        call_variants(options)
+        return
+    from varcall.report.run import (
+        ReportOptions,
+        check_report_packages,
+        report_outputs,
+        run_report,
+    )
+
+    if output == defaults.STDOUT:
+        raise UsageError("--report reads the calls again: give a file to -o")
+    about = ReportOptions(calls=Path(output), output=report, call=options)
+    check_call_files(options, report_outputs(about, "--report"))
+    check_report_packages(report)
     configure_logging(verbose=verbose, quiet=quiet, log_file=log_file)
     call_variants(options)
+    run_report(about)

@@ -50,8 +50,8 @@ def _plain(name: str) -> str:
     return (" " if name.startswith("_") else "") + as_utf8(name).replace("$", r"\$")
 
 
-def _curve(rows: Sequence[Row], kind: str) -> list[tuple[float, float]]:
-    """(recall, precision) at each level of the score, all calls first."""
+def precision_recall_points(rows: Sequence[Row], kind: str) -> list[tuple[float, float]]:
+    """Return (recall, precision) at each level of the score, all calls first."""
     chosen = [
         row
         for row in rows
@@ -74,7 +74,7 @@ def plot_precision_recall(prefix: Path, callers: Mapping[str, Sequence[Row]]) ->
     figure, axes = drawn
     for axis, kind in zip(axes, ("SNP", "INDEL"), strict=True):
         for name, rows in callers.items():
-            points = _curve(rows, kind)
+            points = precision_recall_points(rows, kind)
             if points:
                 recall, precision = zip(*points, strict=True)
                 axis.plot(recall, precision, label=_plain(name), linewidth=1.4)

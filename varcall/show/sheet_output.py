@@ -10,7 +10,7 @@ from varcall.formats.text import write_text
 from varcall.output.atomic import AtomicOutput, check_writable, output_error
 from varcall.output.checks import Output, file_outputs, present_outputs
 from varcall.output.html import inline_png, render_template, report_packages
-from varcall.show.sheet_locus import Judged, SheetLocus
+from varcall.show.sheet_locus import MAX_PICTURES, Judged, SheetLocus
 
 if TYPE_CHECKING:
     from pileup.image.annotated import Label
@@ -148,7 +148,7 @@ def _label(locus: SheetLocus, item: Judged) -> "Label":
 
 
 def _write_page(output: Path, heading: Heading, loci: Iterable[SheetLocus]) -> Path:
-    entries = [_entry(number, locus) for number, locus in enumerate(loci, 1)]
+    entries = [page_entry(number, locus) for number, locus in enumerate(loci, 1)]
     page = render_template(
         "contact_sheet.html", heading=heading, loci=entries, called_fields=CALLED_FIELDS
     )
@@ -157,10 +157,11 @@ def _write_page(output: Path, heading: Heading, loci: Iterable[SheetLocus]) -> P
     return output
 
 
-def _entry(number: int, locus: SheetLocus) -> dict[str, Any]:
-    """What the template shows of a locus; pictures are drawn here, so that images can go."""
+def page_entry(number: int, locus: SheetLocus, most_pictures: int = MAX_PICTURES) -> dict[str, Any]:
+    """Return what `locus.html` shows; pictures are drawn here, so that images can go."""
     from pileup.image.tiles import render_tile
 
+    pictures = locus.pictures[:most_pictures]
     return {
         "number": number,
         "title": locus.title,
@@ -172,7 +173,7 @@ def _entry(number: int, locus: SheetLocus) -> dict[str, Any]:
         "seen": locus.seen,
         "counts": locus.counts,
         "called": locus.called,
-        "prompts": list(dict.fromkeys(item.asked.prompt for item in locus.pictures)),
+        "prompts": list(dict.fromkeys(item.asked.prompt for item in pictures)),
         "questions": [
             {
                 "title": _label(locus, item).title,
@@ -188,7 +189,7 @@ def _entry(number: int, locus: SheetLocus) -> dict[str, Any]:
                 "image": inline_png(render_tile(item.asked.image, _label(locus, item))),
                 "shown": {name: f"{value:.3f}" for name, value in item.shown.items()},
             }
-            for item in locus.pictures
+            for item in pictures
         ],
     }
 

@@ -17,7 +17,7 @@ from varcall.inputs.open import Inputs
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.pipeline import plan_worker
-from varcall.reads.library_profile import measure_profile
+from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.workers.window_worker import WorkerPlan, model_of
 
 
@@ -115,7 +115,9 @@ class Viewer:
 
 
 @contextmanager
-def open_viewer(call: CallOptions, inputs: Inputs) -> Iterator[Viewer]:
+def open_viewer(
+    call: CallOptions, inputs: Inputs, profile: LibraryProfile | None = None
+) -> Iterator[Viewer]:
     """Open the reads and the reference of a call for looking at places.
 
     Parameters
@@ -124,13 +126,15 @@ def open_viewer(call: CallOptions, inputs: Inputs) -> Iterator[Viewer]:
         What `varcall call` would be asked to do.
     inputs
         Its reads and reference, checked.
+    profile
+        The library's, where it was measured before.
 
     Raises
     ------
     InputError
         They cannot be opened.
     """
-    plan = plan_worker(call, inputs, measure_profile(inputs))
+    plan = plan_worker(call, inputs, profile or measure_profile(inputs))
     with EvidenceReader(plan.inputs, plan.evidence) as reader:
         yield Viewer(plan, reader)
 
