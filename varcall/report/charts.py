@@ -24,7 +24,8 @@ _COLOURS = list(_SERIES)
 _INK, _LINE = _INKS
 _PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _TAG = re.compile(r"<svg[^>]*?viewBox=\"([^\"]+)\"[^>]*>")
-_METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
+# A style inside an SVG is one of the whole page.
+_NOT_WANTED = re.compile(r"\s*<(metadata|style)\b.*?</\1>", re.DOTALL)
 _WIDTH, _HEIGHT = 6.4, 3.2  # inches
 _PLAIN = {"Date": None, "Creator": None, "Format": None, "Type": None}
 
@@ -105,7 +106,7 @@ def colour(number: int) -> str:
 
 
 def _for_page(svg: str, name: str, title: str, summary: str) -> str:
-    svg = _METADATA.sub("", _PROLOGUE.sub("", svg))
+    svg = _NOT_WANTED.sub("", _PROLOGUE.sub("", svg))
     heading = (
         f'<svg class="chart" viewBox="\\1" role="img" aria-labelledby="{name}-title {name}-desc">\n'
         f'<title id="{name}-title">{escape(title)}</title>\n'

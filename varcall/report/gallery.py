@@ -9,11 +9,11 @@ from typing import Any
 import pysam
 
 from varcall.errors import InputError
-from varcall.scoring.vcf_records import FIXED_COLUMNS, parse_record
 from varcall.formats.contig_names import unknown_contig
 from varcall.inputs.regions import SHARED
 from varcall.log import Progress
 from varcall.report.tally import CallTally, Uncertain
+from varcall.scoring.vcf_records import FIXED_COLUMNS, parse_record
 from varcall.show.sheet_locus import look_at
 from varcall.show.sheet_output import page_entry
 from varcall.show.viewer import Viewer
@@ -56,7 +56,10 @@ def look_at_uncertain(viewer: Viewer, tally: CallTally) -> Gallery:
     loci: list[dict[str, Any]] = []
     size = 0
     caller = Worker(viewer.plan)
-    with tempfile.TemporaryDirectory() as folder, Progress(len(tally.uncertain)) as progress:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Progress(len(tally.uncertain), unit="calls") as progress,
+    ):
         vcf = _write(Path(folder), tally)
         for number, item in enumerate(tally.uncertain, 1):
             record = parse_record(item.line, FIXED_COLUMNS + 1)

@@ -7,12 +7,12 @@ is very probably wrong, and grey where nothing can be said. None of them judges 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
-from math import exp
+from math import exp, inf
 
-from varcall.scoring.metrics import wilson
 from varcall.reads.library_profile import LibraryProfile
 from varcall.report.depth import Depths
 from varcall.report.tally import BLOCK, CallTally, is_sex_or_organelle, median_of
+from varcall.scoring.metrics import wilson
 
 
 class State(StrEnum):
@@ -108,10 +108,10 @@ def ratio_interval(first: int, second: int) -> tuple[float, float]:
     """Return the 95 % interval of first / second, from Wilson's of first / (first + second).
 
     >>> tuple(round(bound, 2) for bound in ratio_interval(200, 100))
-    (1.58, 2.54)
+    (1.57, 2.54)
     """
     low, high = wilson(first, first + second)
-    return low / (1 - low), high / (1 - high) if high < 1 else float("inf")
+    return low / (1 - low), high / (1 - high) if second else inf
 
 
 def _titv(tally: CallTally) -> Light:

@@ -222,13 +222,12 @@ def _look_at_reads(options: ReportOptions, tally: CallTally) -> tuple[Library | 
 
 
 def _profile_table(profile: LibraryProfile) -> Table:
-    rows = tuple(
-        (name, ", ".join(map(spell, value)) if isinstance(value, list | tuple) else spell(value))
-        for name, value in profile.to_mapping().items()
-    )
-    return Table(
-        "library", "What the library is like (varcall profile)", ("measured", "value"), rows
-    )
+    rows: list[tuple[str, str | None]] = []
+    for name, value in profile.to_mapping().items():
+        values = value if isinstance(value, list | tuple) else (value,)
+        rows.append((name, ", ".join(map(spell, values)) or None))
+    title = "What the library is like (varcall profile)"
+    return Table("library", title, ("measured", "value"), tuple(rows))
 
 
 def _light_table(lights: Sequence[Light]) -> Table:

@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from varcall.errors import InputError
-from varcall.scoring.files import INTERVALS
-from varcall.scoring.happy.tables import ROC_TABLES, SUMMARY
-from varcall.scoring.plots import precision_recall_points
 from varcall.formats.text import open_text
 from varcall.output.checks import Input, file_inputs
 from varcall.report.charts import Chart, colour, draw
 from varcall.report.table import Cell, Table
+from varcall.scoring.files import INTERVALS
+from varcall.scoring.happy.tables import ROC_TABLES, SUMMARY
+from varcall.scoring.plots import precision_recall_points
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -152,7 +152,8 @@ def _curve(prefix: Path) -> Chart:
                 linestyle=("-", "--")[number],
             )  # fmt: skip
             axis.plot(recall[0], precision[0], "o", color=colour(number))
-        axis.set(xlabel="recall", ylabel="precision")
+        lowest = min(precision for found in points.values() for _, precision in found)
+        axis.set(xlabel="recall", ylabel="precision", ylim=(lowest - 0.01, 1.002))
         axis.legend(fontsize=8)
 
     return Chart(name, title, summary + ".", draw(name, title, summary, paint), table)
