@@ -51,7 +51,7 @@ $(STAMP): pyproject.toml constraints.txt
 		-c constraints.txt -e '.[$(EXTRAS)]'
 	@touch $(STAMP)
 
-tools:  ## Make .tools with Snakemake and nf-core's tools, which some tests run
+tools:  ## Make .tools with Snakemake, MultiQC and nf-core's tools, which some tests run
 	@test -x .tools/bin/python || $(PYTHON) -m venv .tools
 	.tools/bin/python -m pip install -q --disable-pip-version-check $(PIP_ARGS) -r tools.txt
 

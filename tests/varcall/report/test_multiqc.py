@@ -14,9 +14,8 @@ from varcall.report.run import ReportOptions, _distribution
 
 
 @pytest.mark.slow
+@pytest.mark.tools("multiqc")
 def test_multiqc_shows_two_samples(reported: Reported, tmp_path: Path) -> None:
-    if shutil.which("multiqc") is None:
-        pytest.skip("needs MultiQC on PATH: pip install multiqc in an environment of its own")
     for path in reported.page.parent.iterdir():
         shutil.copy(path, tmp_path)
     (tmp_path / "other").mkdir()
