@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from varcall import __version__
 from varcall.errors import UsageError
 from varcall.formats.text import write_text
 from varcall.options import CallOptions
@@ -34,6 +33,7 @@ from varcall.report.tally import CallTally, tally_calls
 from varcall.report.truth import Accuracy, eval_inputs, read_accuracy
 from varcall.show.sheet_output import CALLED_FIELDS
 from varcall.show.viewer import open_viewer
+from varcall.version import __version__
 
 logger = logging.getLogger(__name__)
 
