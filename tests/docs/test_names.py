@@ -13,7 +13,9 @@ from varcall.cli import app
 
 _FOLDERS = ("varcall", "pileup", "models", "tests", "benchmarks", "docs")
 _PATH = re.compile(rf"(?<![\w/.~-])(?:{'|'.join(_FOLDERS)}|\.ci)/[\w./*-]*")
-_OTHER_PROGRAMS = ("make", "pip", "pytest", "python", "snakemake")
+_OTHER_PROGRAMS = (
+    "make", "pip", "pytest", "python", "snakemake", "freebayes", "run_clair3.sh", "run_deepvariant",
+)  # fmt: skip
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
 

@@ -1,0 +1,1 @@
+"""varcall against DeepVariant in one command: a Snakemake workflow and its report."""
