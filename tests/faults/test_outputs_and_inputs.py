@@ -52,9 +52,9 @@ OPTIONS = {
         "neither": "question position alt task other sample haploid_contigs sex",
     },
     "report": {
-        "input": "calls reads reference evaluation index model",
+        "input": "calls reads reference evaluation index model par_bed ploidy_bed",
         "output": "output tables",
-        "neither": "sample haploid_contigs",
+        "neither": "sample haploid_contigs sex",
     },
     "merge": {"input": "inputs", "output": "output", "neither": "output_type"},
     "eval": {

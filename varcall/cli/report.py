@@ -11,8 +11,11 @@ from varcall.cli.arguments import (
     HaploidContigs,
     Index,
     Model,
+    ParBed,
     Ploidy,
+    PloidyBed,
     Realign,
+    Sex,
     comma_list,
 )
 from varcall.errors import UsageError
@@ -52,6 +55,9 @@ def report(
     ] = None,
     ploidy: Ploidy = 2,
     haploid_contigs: HaploidContigs = "",
+    sex: Sex = None,
+    par_bed: ParBed = None,
+    ploidy_bed: PloidyBed = None,
     realign: Realign = True,
     model: Model = defaults.DEFAULT_MODEL,
 ) -> None:
@@ -70,6 +76,9 @@ def report(
             sample=sample,
             ploidy=ploidy,
             haploid_contigs=comma_list(haploid_contigs),
+            sex=sex,
+            par_bed=par_bed,
+            ploidy_bed=ploidy_bed,
             realign=realign,
             model=model,
         )

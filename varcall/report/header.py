@@ -10,7 +10,7 @@ _COMMANDS = re.compile(
     re.IGNORECASE,
 )
 _MODEL = re.compile(r"##varcall_model=<ID=([^,>]*),sha256=([0-9a-f]+)>")
-_SEX = re.compile(r"##varcall_sex=(.*)")
+_SEX = re.compile(r"##varcall_sex=<sex=(\w+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Origin:
     model, model_sha256
         Weights of varcall.
     sex
-        Sex of the sample as varcall wrote it.
+        Sex that X and Y were called with: male, female or unknown.
     """
 
     source: str = ""
@@ -50,7 +50,7 @@ class Origin:
             reference=_value("reference", lines),
             model=model[1] if model else "",
             model_sha256=model[2] if model else "",
-            sex=sex[1].strip('<>"') if sex else "",
+            sex=sex[1] if sex else "",
         )
 
 

@@ -10,8 +10,9 @@ from enum import StrEnum
 from math import exp, inf
 
 from varcall.reads.library_profile import LibraryProfile
+from varcall.reads.sex import FEMALE, MALE, UNKNOWN, SexEvidence
 from varcall.report.depth import Depths
-from varcall.report.tally import BLOCK, CallTally, is_sex_or_organelle, median_of
+from varcall.report.tally import BLOCK, CallTally, median_of
 from varcall.scoring.metrics import wilson
 
 
@@ -52,13 +53,14 @@ class Light:
 
 @dataclass(frozen=True, slots=True)
 class Library:
-    """What the reads say: the profile, depths, and how they are unlike the training.
+    """What the reads say: the profile, depths, sex, and how they are unlike the training.
 
     `unusual` is None where the model's card does not say what it was trained on.
     """
 
     profile: LibraryProfile
     depths: Depths
+    sex: SexEvidence
     unusual: str | None
     model: str
 
@@ -75,10 +77,8 @@ _DUPLICATES = (0.2, 0.5)
 _REF_SHARE = (0.01, 0.025)
 _MIN_HOM_READS = 300
 _MIN_X = 100
-_ONE_COPY, _TWO_COPIES = (0.35, 0.65), (0.8, 1.2)
-_FEW_Y, _SOME_Y = 0.1, 0.25
-# Bases of a contig that must be covered before its depth is compared.
-_MIN_COVERED = 1_000_000
+# Of the SNVs of X that a female has half and more are heterozygous; a male has none but errors.
+_MALE_HETS, _FEMALE_HETS = 0.15, 0.35
 
 
 def lights_of(tally: CallTally, library: Library | None) -> list[Light]:
@@ -190,61 +190,33 @@ def _missed(depth: float) -> float:
 
 def _sex(tally: CallTally, library: Library | None) -> Light:
     limits = (
-        "X as deep as autosomes and hardly any Y, or both half as deep; SNVs of X heterozygous "
-        "accordingly"
+        "female: X as deep as the autosomes, hardly any reads of Y, hets on X; male: half as deep, "
+        "reads of Y, no hets on X"
     )
     source = (
-        "copies of X and Y; hets of X as in PLINK --check-sex (Chang et al. 2015, "
-        "doi:10.1186/s13742-015-0047-8)"
+        "copies of X and Y (varcall call --sex auto); hets of X as in PLINK --check-sex (Chang et "
+        "al. 2015, doi:10.1186/s13742-015-0047-8)"
     )
     signs = list(_sex_signs(tally, library))
-    if not signs:
-        said = tally.origin.sex or "-"
-        note = "neither enough SNVs on X nor reads of X, Y and autosomes"
-        return Light("sex", State.UNKNOWN, said, limits, source, note)
-    note = "; ".join(text for _, text in signs)
-    verdicts = {verdict for verdict, _ in signs}
-    agreed = len(verdicts) == 1 and "" not in verdicts
-    if agreed:
-        return Light("sex", State.GOOD, verdicts.pop(), limits, source, note)
-    return Light("sex", State.LOOK, "signs disagree", limits, source, note)
+    verdicts = {verdict for verdict, _ in signs if verdict != UNKNOWN}
+    note = "; ".join(text for _, text in signs) or "X has too few diploid SNVs"
+    if not verdicts:
+        return Light("sex", State.UNKNOWN, "-", limits, source, note)
+    if len(verdicts) > 1:
+        return Light("sex", State.LOOK, "signs disagree", limits, source, note)
+    return Light("sex", State.GOOD, verdicts.pop(), limits, source, note)
 
 
 def _sex_signs(tally: CallTally, library: Library | None) -> Iterator[tuple[str, str]]:
-    """Yield what each sign says, "XX", "XY" or "" for neither, and the sign itself."""
+    """Yield the sex that each sign tells, as `varcall.reads.sex` names it, and the sign itself."""
     if tally.origin.sex:
-        known = [word for word in ("XX", "XY") if word in tally.origin.sex]
-        yield (known[0] if known else ""), f"header: {tally.origin.sex}"
+        yield tally.origin.sex, f"X and Y called as of a sample that is {tally.origin.sex}"
     if tally.x_snvs >= _MIN_X:
         share = tally.x_het / tally.x_snvs
-        verdict = "XX" if share > 0.35 else "XY" if share < 0.15 else ""
-        yield verdict, f"{100 * share:.0f} % of {tally.x_snvs:,} SNVs of X heterozygous"
-    copies = None if library is None else _copies(library.depths)
-    if copies is not None:
-        x, y = copies
-        verdict = ""
-        if _TWO_COPIES[0] <= x <= _TWO_COPIES[1] and y < _FEW_Y:
-            verdict = "XX"
-        elif _ONE_COPY[0] <= x <= _ONE_COPY[1] and y > _SOME_Y:
-            verdict = "XY"
-        yield verdict, f"depth of X {x:.2f} and of Y {y:.2f} of the autosomes'"
-
-
-def _copies(depths: Depths) -> tuple[float, float] | None:
-    """Depth of X and Y over that of the autosomes; None where too little of them is covered."""
-    autosomes = [
-        name
-        for name in depths.contigs
-        if not is_sex_or_organelle(name) and depths.covered(name) >= _MIN_COVERED
-    ]
-    by_name = {name.lower().removeprefix("chr"): name for name in depths.contigs}
-    if not autosomes or "x" not in by_name or depths.covered(by_name["x"]) < _MIN_COVERED:
-        return None
-    usual = sum(map(depths.mean_of_covered, autosomes)) / len(autosomes)
-    x = depths.mean_of_covered(by_name["x"]) / usual
-    # Few stray reads cover little of Y: the mean is over all of it.
-    y = depths.mean(by_name["y"]) / usual if "y" in by_name else 0.0
-    return x, y
+        sex = FEMALE if share > _FEMALE_HETS else MALE if share < _MALE_HETS else UNKNOWN
+        yield sex, f"{100 * share:.0f} % of {tally.x_snvs:,} diploid SNVs of X heterozygous"
+    if library is not None:
+        yield library.sex.sex, f"reads: {library.sex.why}"
 
 
 def _contamination(tally: CallTally) -> Light:

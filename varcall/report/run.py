@@ -8,6 +8,7 @@ from pathlib import Path
 
 from varcall.errors import UsageError
 from varcall.formats.text import write_text
+from varcall.inputs.sex_chromosomes import find_x, find_y
 from varcall.options import CallOptions
 from varcall.output.atomic import AtomicOutput, check_writable, output_error
 from varcall.output.checks import (
@@ -22,6 +23,7 @@ from varcall.output.html import render_template, report_packages
 from varcall.pipeline import open_sample, sample_inputs
 from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.reads.seen_libraries import SeenLibraries
+from varcall.reads.sex import measure_sex
 from varcall.report.charts import Chart
 from varcall.report.depth import measure_depths, mosdepth_lines
 from varcall.report.gallery import Gallery, look_at_uncertain
@@ -209,12 +211,14 @@ def _look_at_reads(options: ReportOptions, tally: CallTally) -> tuple[Library | 
         return None, Gallery((), text)
     call = options.call
     inputs = open_sample(call)
+    contigs = inputs.header_contigs
     profile = measure_profile(inputs)
     seen = SeenLibraries.of_model(call.model)
     with open_viewer(call, inputs, profile) as viewer:
         library = Library(
             profile=profile,
             depths=measure_depths(inputs),
+            sex=measure_sex(inputs, find_x(contigs), find_y(contigs)),
             unusual=seen.unusual(profile) if seen.kinds else None,
             model=call.model,
         )

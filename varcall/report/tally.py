@@ -6,7 +6,6 @@ The file may be any caller's: a field that records lack is not counted, and the 
 from __future__ import annotations
 
 import heapq
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -20,6 +19,12 @@ from varcall.errors import InputError
 from varcall.evidence.alleles import trim
 from varcall.formats.bgzf import BgzfFile, is_gzipped
 from varcall.formats.simulated_origin import CONTAMINANT_SAMPLE
+from varcall.inputs.sex_chromosomes import (
+    SexChromosome,
+    find_x,
+    find_y,
+    is_mitochondrial,
+)
 from varcall.report.header import Origin
 
 #: Variant alleles lie so densely that the blocks of these bases in which calls lie are those that
@@ -35,11 +40,6 @@ MIN_SHARE_DEPTH = 10
 HOM_REF, HET, HOM_ALT, TWO_ALTS, HAPLOID = GENOTYPES = ("0/0", "0/1", "1/1", "1/2", "1")
 FIELDS = ("GT", "GQ", "DP", "AD or VAF")
 
-# Pseudoautosomal regions, with the wider ends of GRCh37 and GRCh38 (Genome Reference Consortium):
-# 0-based ends of the first and start of the second on X.
-_PAR1_END, _PAR2_START = 2_781_479, 154_931_043
-_SEX_OR_ORGANELLE = re.compile(r"(?:chr)?(?:X|Y|M|MT)", re.IGNORECASE)
-_X = re.compile(r"(?:chr)?X", re.IGNORECASE)
 _BASES = frozenset("ACGTN")
 _TRANSITIONS = frozenset({("A", "G"), ("G", "A"), ("C", "T"), ("T", "C")})
 
@@ -121,8 +121,11 @@ class CallTally:
         Refused records by CAUSE; `cause_probabilities` are the sums of CAUSEP.
     hom_reads, hom_ref_reads
         Reads at passing homozygous SNVs of autosomes, and those of them that show REF.
+    not_autosomes
+        X, Y and the mitochondrial genome, where genotypes are others.
     x_snvs, x_het
-        Passing SNVs of X outside its pseudoautosomal regions, and the heterozygous among them.
+        Passing diploid SNVs of X outside its pseudo-autosomal regions, and the heterozygous among
+        them.
     uncertain
         The variants of least GQ (of least QUAL where there is no GQ), the least first.
     """
@@ -131,6 +134,7 @@ class CallTally:
     origin: Origin
     header: str
     contigs: dict[str, ContigTally]
+    not_autosomes: frozenset[str] = frozenset()
     seen: Counter[str] = field(default_factory=Counter)
     variants: int = 0
     reference_blocks: int = 0
@@ -155,13 +159,8 @@ class CallTally:
         return sum(
             getattr(tally, name)
             for contig, tally in self.contigs.items()
-            if not (autosomes and is_sex_or_organelle(contig))
+            if not (autosomes and contig in self.not_autosomes)
         )
-
-
-def is_sex_or_organelle(contig: str) -> bool:
-    """Tell whether a contig is X, Y or the mitochondrial genome, where genotypes are others."""
-    return _SEX_OR_ORGANELLE.fullmatch(contig) is not None
 
 
 def median_of(counts: Mapping[int, int]) -> int:
@@ -199,14 +198,16 @@ def tally_calls(path: Path, sample: str | None = None, uncertain: int = 0) -> Ca
         if len(names) > 1:
             file.subset_samples([chosen])
         header = str(file.header)
-        lengths = {name: contig.length for name, contig in file.header.contigs.items()}
+        lengths = {name: contig.length or 0 for name, contig in file.header.contigs.items()}
+        x = find_x(lengths)
         tally = CallTally(
             chosen,
             Origin.of_header(header.splitlines()),
             header,
-            {name: ContigTally(length) for name, length in lengths.items()},
+            {name: ContigTally(length or None) for name, length in lengths.items()},
+            frozenset(_not_autosomes(lengths, x)),
         )
-        counter = _Counter(tally, uncertain)
+        counter = _Counter(tally, uncertain, x)
         for record in _records(file, path):
             counter.add(record)
         tally.uncertain = counter.least_certain()
@@ -246,6 +247,11 @@ def _choose(path: Path, names: Sequence[str], wanted: str | None) -> str:
     return names[0]
 
 
+def _not_autosomes(lengths: Mapping[str, int], x: SexChromosome | None) -> Iterator[str]:
+    yield from (one.name for one in (x, find_y(lengths)) if one is not None)
+    yield from (name for name, length in lengths.items() if is_mitochondrial(name, length))
+
+
 def _records(file: Any, path: Path) -> Iterator[Any]:
     number, place = 0, "the header"
     try:
@@ -262,9 +268,10 @@ def _records(file: Any, path: Path) -> Iterator[Any]:
 class _Counter:
     """Adds records to a tally."""
 
-    def __init__(self, tally: CallTally, uncertain: int) -> None:
+    def __init__(self, tally: CallTally, uncertain: int, x: SexChromosome | None) -> None:
         self._tally = tally
         self._keep = uncertain
+        self._x = x
         self._heap: list[tuple[float, int, str, str]] = []
         self._number = 0
         self._block: tuple[str, int] | None = None
@@ -303,13 +310,19 @@ class _Counter:
             return
         self._variant(record, contig, kind, depth, share is not None, call)
         single = self._alleles(record, contig, alleles)
-        if single and kind == HOM_ALT and counts and not is_sex_or_organelle(record.contig):
+        if single and kind == HOM_ALT and counts and record.contig not in tally.not_autosomes:
             if sum(counts) >= MIN_SHARE_DEPTH:
                 tally.hom_reads += sum(counts)
                 tally.hom_ref_reads += counts[0]
-        if single and _X.fullmatch(record.contig) and _PAR1_END <= record.start < _PAR2_START:
+        if single and kind != HAPLOID and self._is_x(record):
             tally.x_snvs += 1
             tally.x_het += kind in (HET, TWO_ALTS)
+
+    def _is_x(self, record: Any) -> bool:
+        """Tell whether a record is of X outside its pseudo-autosomal regions."""
+        if self._x is None or record.contig != self._x.name:
+            return False
+        return not any(start <= record.start < end for start, end in self._x.par or ())
 
     def _cause(self, record: Any) -> None:
         if "CAUSE" in record.info:

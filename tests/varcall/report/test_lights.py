@@ -4,14 +4,16 @@ import math
 from collections import Counter
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from varcall.reads.library_profile import LibraryProfile
-from varcall.report.depth import DEEPEST, Depths
+from varcall.reads.sex import FEMALE, MALE, UNKNOWN, SexEvidence
+from varcall.report.depth import Depths
 from varcall.report.header import Origin
 from varcall.report.lights import Library, Light, State, lights_of, ratio_interval
 from varcall.report.tally import CallTally, ContigTally
+
+NO_SIGN = SexEvidence(UNKNOWN, math.nan, math.nan, "there is no contig X")
 
 
 def light(name: str, tally: CallTally, library: Library | None = None) -> Light:
@@ -21,12 +23,13 @@ def light(name: str, tally: CallTally, library: Library | None = None) -> Light:
 def calls(**contigs: ContigTally) -> CallTally:
     tally = CallTally("s", Origin(), "", contigs)
     tally.variants = tally.total("variants")
+    tally.not_autosomes = frozenset(("chrX",))
     return tally
 
 
-def library(unusual: str | None = "", depths: Depths | None = None, **values: float) -> Library:
+def library(unusual: str | None = "", sex: SexEvidence = NO_SIGN, **values: float) -> Library:
     profile = replace(LibraryProfile(), **values)
-    return Library(profile, depths or Depths({}), unusual, "tiny")
+    return Library(profile, Depths({}), sex, unusual, "tiny")
 
 
 @pytest.mark.parametrize(
@@ -83,33 +86,32 @@ def test_depth_is_of_reads_where_there_are_any() -> None:
         assert light("depth", tally, library(depth=depth)).state == state
 
 
-def counts_of(depth: int, size: int = 2_000_000) -> np.ndarray:
-    counts = np.zeros(DEEPEST + 1, np.int64)
-    counts[depth] = size
-    return counts
-
-
 @pytest.mark.parametrize(
-    ("x", "y", "het", "verdict"),
+    ("header", "het", "reads", "verdict", "state"),
     [
-        (30, 0, 60, "XX"),
-        (15, 15, 2, "XY"),
-        (30, 0, 2, "signs disagree"),
-        (30, 15, 60, "signs disagree"),
+        ("", 60, FEMALE, FEMALE, State.GOOD),
+        ("male", 2, MALE, MALE, State.GOOD),
+        ("", 2, UNKNOWN, MALE, State.GOOD),
+        ("", 2, FEMALE, "signs disagree", State.LOOK),
+        ("female", 60, MALE, "signs disagree", State.LOOK),
+        ("unknown", 25, UNKNOWN, "-", State.UNKNOWN),
     ],
 )
-def test_sex_by_depth_and_hets(x: int, y: int, het: int, verdict: str) -> None:
+def test_sex_by_header_hets_and_reads(
+    header: str, het: int, reads: str, verdict: str, state: State
+) -> None:
     tally = calls()
+    tally.origin = Origin(sex=header)
     tally.x_snvs, tally.x_het = 100, het
-    depths = Depths({"1": counts_of(30), "X": counts_of(x), "Y": counts_of(y)})
-    found = light("sex", tally, library(depths=depths))
-    assert found.value == verdict
-    assert found.state == (State.LOOK if verdict == "signs disagree" else State.GOOD)
+    found = light("sex", tally, library(sex=SexEvidence(reads, math.nan, math.nan, "why")))
+    assert (found.value, found.state) == (verdict, state)
+    assert "reads: why" in found.note
 
 
-def test_sex_without_signs_is_not_judged() -> None:
-    depths = Depths({"1": counts_of(30), "X": counts_of(30, 100_000)})
-    assert light("sex", calls(), library(depths=depths)).state == State.UNKNOWN
+def test_few_snvs_of_x_tell_no_sex() -> None:
+    tally = calls()
+    tally.x_snvs, tally.x_het = 10, 0
+    assert light("sex", tally).state == State.UNKNOWN
 
 
 @pytest.mark.parametrize(

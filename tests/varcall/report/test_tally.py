@@ -56,27 +56,31 @@ def test_counts_of_every_kind_of_record(tmp_path: Path) -> None:
         "1 800 A <NON_REF> . . . GT:GQ:DP 0/0:50:30",
         "1 20900 A T 9 PASS . GT:GQ:DP ./.:3:20",
         "X 3000000 A G 50 PASS . GT:GQ:DP:AD 1:50:15:0,15",
-        "X 100000 T C 50 PASS . GT:GQ:DP:AD 0/1:50:15:7,8",
+        "X 3000100 A G 50 PASS . GT:GQ:DP:AD 1/1:50:15:0,15",
+        "X 3000200 A G 50 PASS . GT:GQ:DP:AD 0/1:50:15:7,8",
+        "X 154931100 T C 50 PASS . GT:GQ:DP:AD 0/1:50:15:7,8",
     )
     tally = tally_calls(path, uncertain=2)
     one, x = tally.contigs["1"], tally.contigs["X"]
-    assert (tally.sample, tally.variants, tally.reference_blocks) == ("s", 7, 1)
+    assert (tally.sample, tally.variants, tally.reference_blocks) == ("s", 9, 1)
     assert (one.records, one.refused, one.variants, one.blocks) == (8, 2, 5, 1)
     assert (one.snvs, one.insertions, one.deletions, one.others) == (3, 1, 1, 1)
     assert (one.transitions, one.transversions, one.het, one.hom) == (2, 1, 3, 2)
     assert (one.depth, one.with_depth) == (110, 5)
-    assert tally.filters == {"PASS": 7, ".": 1, "LowQual": 2}
+    assert tally.filters == {"PASS": 9, ".": 1, "LowQual": 2}
     assert tally.substitutions == {
-        ("A", "G"): 2, ("C", "A"): 1, ("C", "T"): 1, ("T", "C"): 1,
+        ("A", "G"): 4, ("C", "A"): 1, ("C", "T"): 1, ("T", "C"): 1,
     }  # fmt: skip
     assert tally.lengths == {1: 1, -1: 1}
     assert tally.causes == {"base errors": 2}
     assert tally.cause_probabilities["base errors"] == pytest.approx(1.2)
     # REF reads at homozygous SNVs of autosomes: 1 of 20 and 0 of 30.
     assert (tally.hom_reads, tally.hom_ref_reads) == (50, 1)
-    assert (x.variants, tally.x_snvs, tally.x_het) == (2, 1, 0)  # the other lies in the first PAR
+    # One is haploid, and one lies in the second pseudo-autosomal region.
+    assert (x.variants, tally.x_snvs, tally.x_het) == (4, 2, 1)
+    assert tally.not_autosomes == {"X"}
     shares = {kind: sum(bins) for kind, bins in tally.shares.items()}
-    assert shares == {HOM_REF: 1, HET: 3, HOM_ALT: 2, TWO_ALTS: 1, HAPLOID: 1}
+    assert shares == {HOM_REF: 1, HET: 4, HOM_ALT: 3, TWO_ALTS: 1, HAPLOID: 1}
     assert tally.shares[HET][27] == 1  # 11 of 20
     assert [(item.quality, item.line.split("\t")[1]) for item in tally.uncertain] == [
         (10, "400"), (20, "300"),
