@@ -336,6 +336,33 @@ class HetArrays(NamedTuple):
     allele: NDArray[np.uint8]
 
 
+class AlleleVotes(NamedTuple):
+    """Which of two haplotypes v observations speak for, at s heterozygous sites, of f fragments.
+
+    Sites that fragments link, directly or through others, lie side by side, and so do these
+    fragments. A fragment votes once at a site.
+
+    Attributes
+    ----------
+    offset
+        int64 [f + 1], the votes of each fragment.
+    site, fragment
+        int64 [v], ascending within a fragment, and the fragment.
+    weight
+        int64 [v], phred that the vote is wrong; positive for the first allele of the site,
+        negative for the second.
+    site_offset, by_site
+        int64 [s + 1], and int64 [v]: the votes at each site.
+    """
+
+    offset: NDArray[np.int64]
+    site: NDArray[np.int64]
+    fragment: NDArray[np.int64]
+    weight: NDArray[np.int64]
+    site_offset: NDArray[np.int64]
+    by_site: NDArray[np.int64]
+
+
 class LibraryNorms(NamedTuple):
     """What is usual in a library, which its reads are drawn against.
 

@@ -28,6 +28,7 @@ DEFAULT_WINDOW = 50_000
 DEFAULT_BATCH_SIZE = 64
 MAX_MAPQ = 255
 MAX_BASE_QUALITY = 93
+MAX_JOIN_DISTANCE = 50
 
 ENGINES = ("auto", "torch", "openvino", "onnx")
 SEXES = ("male", "female", "auto")
@@ -71,6 +72,10 @@ class CallOptions:
         Records of a lower QUAL are marked LowQual.
     write_gl
         Write GL beside PL.
+    phase
+        Phase all heterozygous records by the reads.
+    join_mnvs
+        Write phased SNVs of one haplotype as one record where they lie at most so many bases apart.
     ploidy, haploid_contigs
         Ploidy of the sample (1 or 2), and the contigs called as haploid whatever it is.
     sex
@@ -123,6 +128,8 @@ class CallOptions:
     min_alt_fraction_indel: float = DEFAULT_MIN_ALT_FRACTION_INDEL
     min_qual: float = DEFAULT_MIN_QUAL
     write_gl: bool = False
+    phase: bool = False
+    join_mnvs: int = 0
     ploidy: int = 2
     haploid_contigs: tuple[str, ...] = ()
     sex: str | None = None
@@ -162,6 +169,7 @@ class CallOptions:
         _within("--min-alt-fraction-snv", self.min_alt_fraction_snv, 0, 1)
         _within("--min-alt-fraction-indel", self.min_alt_fraction_indel, 0, 1)
         _within("--min-qual", self.min_qual, 0, None)
+        _within("--join-mnvs", self.join_mnvs, 0, MAX_JOIN_DISTANCE)
         _within("--ploidy", self.ploidy, 1, 2)
         _within("--batch-size", self.batch_size, 1, None)
         # A smaller window would spend its time on the reads of its margins.
@@ -179,6 +187,8 @@ class CallOptions:
             raise UsageError("--output is empty: give a path, or - for standard output")
         if self.sample_name is not None and not self.sample_name.strip():
             raise UsageError("--sample-name is empty: give the name to write into the VCF")
+        if self.join_mnvs and not self.phase:
+            raise UsageError("--join-mnvs needs --phase: add it, or leave --join-mnvs out")
         if self.resume and self.workdir is None:
             raise UsageError("--resume needs --workdir: name the folder of the earlier run")
 

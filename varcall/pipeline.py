@@ -46,6 +46,7 @@ from varcall.output.vcf import (
     HeaderContig,
     HeaderShard,
     OutputType,
+    Phasing,
     VcfHeader,
     open_vcf,
     write_vcf,
@@ -107,10 +108,18 @@ def call_variants(
     if finished is not None:
         compute = partial(finished.completed, compute=compute)
     tally = ReadTally(inputs)
+    # Shards are phased when they are merged: haplotypes do not end where a shard does.
+    phasing = None if options.shard else header.phasing
     output = (
-        open_vcf(options.output, header.text(), output_type, write_index=options.write_index)
+        open_vcf(
+            options.output,
+            header.text(),
+            output_type,
+            write_index=options.write_index,
+            phasing=phasing,
+        )
         if into is None
-        else write_vcf(into, header.text())
+        else write_vcf(into, header.text(), phasing)
     )
     with output as writer, closing(_results(compute, todo, progress)) as results:
         for window, result in results:
@@ -258,6 +267,7 @@ def plan_worker(
         batch_size=options.batch_size,
         triage=options.triage,
         ploidy=ploidies.map,
+        phasing=Phasing(options.join_mnvs) if options.phase else None,
         genotype=GenotypeOptions(min_qual=options.min_qual, write_gl=options.write_gl),
     )
 
@@ -284,4 +294,5 @@ def _header(
         )
         + ploidies.header,
         shard=None if options.shard is None else HeaderShard(*options.shard),
+        phasing=Phasing(options.join_mnvs) if options.phase else None,
     )

@@ -71,6 +71,15 @@ def call(
         float, typer.Option(help="Set FILTER to LowQual below this QUAL.")
     ] = defaults.DEFAULT_MIN_QUAL,
     write_gl: Annotated[bool, typer.Option("--write-gl", help="Write GL beside PL.")] = False,
+    phase: Annotated[
+        bool, typer.Option("--phase", help="Phase heterozygous records by the reads (GT, PS).")
+    ] = False,
+    join_mnvs: Annotated[
+        int,
+        typer.Option(
+            metavar="<bases>", help="With --phase: join SNVs of one haplotype that lie so near."
+        ),
+    ] = 0,
     ploidy: Ploidy = 2,
     haploid_contigs: HaploidContigs = "",
     sex: Sex = None,
@@ -145,6 +154,8 @@ def call(
         min_alt_fraction_indel=min_alt_fraction_indel,
         min_qual=min_qual,
         write_gl=write_gl,
+        phase=phase,
+        join_mnvs=join_mnvs,
         ploidy=ploidy,
         haploid_contigs=comma_list(haploid_contigs),
         sex=sex,

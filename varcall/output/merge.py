@@ -22,7 +22,16 @@ from varcall.formats.text import open_text
 from varcall.options import STDOUT
 from varcall.output.atomic import check_writable
 from varcall.output.checks import check_outputs, vcf_inputs, vcf_outputs
-from varcall.output.vcf import LineKey, OutputType, header_contigs, line_key, open_vcf
+from varcall.output.phase_votes import VOTES_HEADER
+from varcall.output.vcf import (
+    PHASING_HEADER,
+    LineKey,
+    OutputType,
+    Phasing,
+    header_contigs,
+    line_key,
+    open_vcf,
+)
 
 _SHARD = re.compile(r"##varcall_shard=<index=(\d+),count=(\d+)>\n")
 _COMMAND = "##varcall_command="
@@ -93,7 +102,13 @@ def merge_shards(options: MergeOptions) -> None:
     header = _merged_header(shards)
     rank = {name: rank for rank, (name, _) in enumerate(header_contigs(header))}
     streams = [_records(path, rank) for path in options.inputs]
-    with open_vcf(options.output, header, output_type, write_index=options.write_index) as writer:
+    with open_vcf(
+        options.output,
+        header,
+        output_type,
+        write_index=options.write_index,
+        phasing=_phasing_of(shards[0].lines),
+    ) as writer:
         writer.write_sorted(_merged_lines(streams))
 
 
@@ -107,9 +122,22 @@ def _merged_header(shards: Sequence[_Shard]) -> str:
         if _is_command(line):
             lines += commands
             commands = []
-        elif not _SHARD.match(line):
+        elif not (_SHARD.match(line) or _is_of_votes(line)):
             lines.append(line)
     return "".join(lines)
+
+
+def _is_of_votes(line: str) -> bool:
+    """Return whether a header line is about records that are yet to be phased."""
+    return line in VOTES_HEADER or line.startswith(PHASING_HEADER)
+
+
+def _phasing_of(lines: Sequence[str]) -> Phasing | None:
+    """Return how records of these header lines are to be phased; None where they are not."""
+    for line in lines:
+        if line.startswith(PHASING_HEADER):
+            return Phasing(int(line[len(PHASING_HEADER) :].rstrip(">\n")))
+    return None
 
 
 def _is_command(line: str) -> bool:

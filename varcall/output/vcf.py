@@ -23,6 +23,8 @@ from varcall.formats.text import as_utf8
 from varcall.options import STDOUT
 from varcall.output.atomic import AtomicOutput, is_special, output_errors
 from varcall.output.bgzf_writer import DEFAULT_LEVEL, BgzfWriter
+from varcall.output.phase_votes import AFTER, VOTES, VOTES_HEADER
+from varcall.output.phasing import Phaser
 
 PASS = "PASS"
 REF_CALL = "RefCall"
@@ -53,8 +55,9 @@ _FIXED_HEADER = """\
 ##FORMAT=<ID=VAF,Number=A,Type=Float,Description="AD of each ALT as a fraction of DP">
 ##FORMAT=<ID=PL,Number=G,Type=Integer,Description="Phred genotype likelihoods, GT at 0">
 ##FORMAT=<ID=GL,Number=G,Type=Float,Description="log10 genotype likelihoods">
-##FORMAT=<ID=PS,Number=1,Type=Integer,Description="Phase set: POS of its first overlapping site">
 """
+_PHASE_SET = '##FORMAT=<ID=PS,Number=1,Type=Integer,Description="Phase set: POS of its first {}">\n'
+PHASING_HEADER = "##varcall_phasing=<join_mnvs="
 LineKey = tuple[int, str, str, str]  # POS, REF, ALT, the line
 _COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT"
 _FORMAT = "GT:GQ:DP:AD:ADF:ADR:VAF:PL"
@@ -110,6 +113,9 @@ class VariantRecord(NamedTuple):
         the haplotypes; None where it is not phased.
     cause
         Why reads show ALT, in words, and the probability of that; None where it was not asked.
+    votes, after
+        What fragments show, to phase the record by, and the reference bases after its start, to
+        join it to an MNV with (`varcall.output.phase_votes`); None where that is not wanted.
     """
 
     contig: str
@@ -128,6 +134,8 @@ class VariantRecord(NamedTuple):
     gl: tuple[float, ...] | None = None
     phase_set: int | None = None
     cause: tuple[str, float] | None = None
+    votes: str | None = None
+    after: str | None = None
 
     @property
     def vaf(self) -> tuple[float, ...]:
@@ -156,13 +164,24 @@ def format_record(record: VariantRecord) -> str:
     if record.phase_set is not None:
         names += ":PS"
         likelihoods += f":{vcf_pos(record.phase_set)}"
-    info = "." if record.cause is None else _cause_text(*record.cause)
+    info = _info_text(record)
     return (
         f"{record.contig}\t{vcf_pos(record.start)}\t.\t{record.ref}\t{','.join(record.alts)}\t"
         f"{record.qual:g}\t{record.filter}\t{info}\t{names}\t{gt}:{record.gq}:{record.dp}:"
         f"{_integers(record.ad)}:{_integers(record.adf)}:{_integers(record.adr)}:{vaf}:"
         f"{likelihoods}\n"
     )
+
+
+def _info_text(record: VariantRecord) -> str:
+    fields = []
+    if record.cause is not None:
+        fields.append(_cause_text(*record.cause))
+    if record.votes is not None:
+        fields.append(f"{VOTES}={record.votes}")
+    if record.after is not None:
+        fields.append(f"{AFTER}={record.after}")
+    return ";".join(fields) or "."
 
 
 def _cause_text(cause: str, probability: float) -> str:
@@ -206,6 +225,13 @@ class HeaderShard:
 
 
 @dataclass(frozen=True, slots=True)
+class Phasing:
+    """That all records are phased; SNVs at most `join_mnvs` bases apart (0: none) are joined."""
+
+    join_mnvs: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class VcfHeader:
     """Everything above the records.
 
@@ -219,12 +245,15 @@ class VcfHeader:
         Whole lines from `varcall.output.provenance.header_lines`.
     shard
         Set when the file holds one shard of a run.
+    phasing
+        How all records are phased; None where only those that overlap are.
     """
 
     contigs: tuple[HeaderContig, ...]
     sample: str
     provenance: tuple[str, ...] = ()
     shard: HeaderShard | None = None
+    phasing: Phasing | None = None
 
     def text(self) -> str:
         """Return the header's lines, the column line included."""
@@ -233,13 +262,19 @@ class VcfHeader:
             + (f",md5={contig.md5}>\n" if contig.md5 else ">\n")
             for contig in self.contigs
         ]
-        shard = self.shard
+        shard, phasing = self.shard, self.phasing
+        first = "overlapping site" if phasing is None else "heterozygous record"
+        # The records of a shard are phased when it is merged with the others.
+        is_waiting = shard is not None and phasing is not None
         return "".join(
             [
                 "##fileformat=VCFv4.2\n",
                 _FIXED_HEADER,
+                _PHASE_SET.format(first),
+                VOTES_HEADER if is_waiting else "",
                 *[line + "\n" for line in self.provenance],
                 f"##varcall_shard=<index={shard.index},count={shard.count}>\n" if shard else "",
+                f"{PHASING_HEADER}{phasing.join_mnvs}>\n" if phasing and is_waiting else "",
                 *contigs,
                 f"{_COLUMNS}\t{escape_control(self.sample)}\n",
             ]
@@ -303,10 +338,13 @@ class VcfWriter:
         Takes the bytes of the text.
     header
         Header text, with the contigs in the order of the records.
+    phaser
+        Phases the records; None writes them as they are.
     """
 
-    def __init__(self, sink: _Sink, header: str) -> None:
+    def __init__(self, sink: _Sink, header: str, phaser: Phaser | None = None) -> None:
         self._sink = sink
+        self._phaser = phaser
         self._rank = {name: rank for rank, (name, _) in enumerate(header_contigs(header))}
         self._contig: str | None = None
         self._pending: list[LineKey] = []
@@ -348,10 +386,16 @@ class VcfWriter:
         self._write_keys(self._pending)
         self._pending = []
 
+    def close(self) -> None:
+        """Write all records that still wait; none may follow."""
+        self.drain()
+        if self._phaser is not None:
+            self._sink.write("".join(self._phaser.flush()).encode())
+
     def write_sorted(self, lines: Iterable[str]) -> None:
         """Write lines that are already in the order of the file."""
         for line in lines:
-            self._sink.write(line.encode())
+            self._put([line])
 
     def _write_keys(self, keys: Sequence[LineKey]) -> None:
         if not keys:
@@ -359,20 +403,36 @@ class VcfWriter:
         if keys[0][0] < self._written_pos:
             raise ValueError(f"record {self._contig}:{keys[0][0]} after its place was written")
         self._written_pos = keys[-1][0]
-        self._sink.write("".join([key[-1] for key in keys]).encode())
+        self._put([key[-1] for key in keys])
+
+    def _put(self, lines: Iterable[str]) -> None:
+        if self._phaser is not None:
+            push = self._phaser.push
+            lines = [ready for line in lines for ready in push(line)]
+        self._sink.write("".join(lines).encode())
 
 
 @contextmanager
-def write_vcf(sink: _Sink, header: str) -> Iterator[VcfWriter]:
-    """Write a VCF's text into what takes bytes: all of it at the end of the block."""
-    writer = VcfWriter(sink, header)
+def write_vcf(
+    sink: _Sink, header: str, phasing: Phasing | None = None
+) -> Iterator[VcfWriter]:
+    """Write a VCF's text into what takes bytes: all of it at the end of the block.
+
+    `phasing` says how the records, which carry votes, are phased; None writes them as they are.
+    """
+    writer = VcfWriter(sink, header, None if phasing is None else Phaser(phasing.join_mnvs))
     yield writer
-    writer.drain()
+    writer.close()
 
 
 @contextmanager
 def open_vcf(
-    path: str, header: str, output_type: OutputType | None = None, *, write_index: bool = True
+    path: str,
+    header: str,
+    output_type: OutputType | None = None,
+    *,
+    write_index: bool = True,
+    phasing: Phasing | None = None,
 ) -> Iterator[VcfWriter]:
     """Open a VCF for writing: complete and indexed at the end of the block, or absent.
 
@@ -387,6 +447,8 @@ def open_vcf(
     write_index
         Write `.tbi` beside a .vcf.gz (`.csi` when a contig is longer than 512 Mb) and `.csi`
         beside a .bcf.
+    phasing
+        How the records, which carry votes, are phased; None writes them as they are.
 
     Raises
     ------
@@ -398,14 +460,14 @@ def open_vcf(
         with (
             output_errors("standard output"),
             _open_sink(path, output_type) as sink,
-            write_vcf(sink, header) as writer,
+            write_vcf(sink, header, phasing) as writer,
         ):
             yield writer
         return
     with AtomicOutput(path, INDEX_SUFFIXES) as output:
         with (
             _open_sink(str(output.path), output_type) as sink,
-            write_vcf(sink, header) as writer,
+            write_vcf(sink, header, phasing) as writer,
         ):
             yield writer
         if write_index and output_type.kind in "zb" and not is_special(path):

@@ -29,13 +29,14 @@ from varcall.genotyping.genotype import (
     site_record,
 )
 from varcall.genotyping.overlaps import CalledSite, JointCall, genotype_overlaps
+from varcall.genotyping.phase_votes import PhaseVotes
 from varcall.genotyping.questions import Questions, questions_about
 from varcall.inputs.open import Inputs
 from varcall.inputs.ploidy import PloidyMap
 from varcall.inputs.regions import Region
-from varcall.options import CallOptions
+from varcall.options import MAX_JOIN_DISTANCE, CallOptions
 from varcall.output.summary import RecordCounts
-from varcall.output.vcf import PASS, VariantRecord, format_record
+from varcall.output.vcf import PASS, Phasing, VariantRecord, format_record
 from varcall.reads.batch import ReadBatch
 from varcall.reads.library_profile import LibraryProfile
 from varcall.workers.shared_engine import EngineAddress
@@ -65,6 +66,8 @@ class WorkerPlan:
         Whether the feature model may answer alone.
     ploidy
         Of each base; what has none is in no window.
+    phasing
+        How records are phased once they are all there; None if only those that overlap are.
     engine_address
         Where to ask an engine that all workers share; None gives each its own.
     """
@@ -80,6 +83,7 @@ class WorkerPlan:
     ploidy: PloidyMap
     genotype: GenotypeOptions
     triage: bool = True
+    phasing: Phasing | None = None
     engine_address: EngineAddress | None = None
 
 
@@ -241,9 +245,11 @@ class Worker:
     ) -> Iterator[VariantRecord]:
         sites = evidence.sites
         starts = sites.start.tolist()
-        low, high = min(starts), int((sites.start + sites.ref_length).max())
+        low, high = min(starts), int((sites.start + sites.ref_length).max()) + MAX_JOIN_DISTANCE
         letters = self._reader.reference.fetch_string(batch.contig, low, high)
         witnesses = _count_witnesses(batch, evidence)
+        phasing = self._plan.phasing
+        voters = None if phasing is None else PhaseVotes(batch.arrays, evidence)
         for site, call in zip(answered.sites, answered.calls, strict=True):
             start = starts[site]
             ref = letters[start - low : start - low + int(sites.ref_length[site])]
@@ -264,7 +270,13 @@ class Worker:
             if site in joint:
                 factor = batch.depth_factor(start)
                 shows, call = joint[site].applied(shows, call, depth_factor=factor)
-            yield site_record(shows, call, self._plan.genotype)
+            record = site_record(shows, call, self._plan.genotype)
+            if voters is not None and phasing is not None:
+                record = record._replace(
+                    votes=voters.about(record, site, shows, call),
+                    after=_bases_after(record, phasing.join_mnvs, letters, low),
+                )
+            yield record
 
 
 class _Answered(NamedTuple):
@@ -355,6 +367,18 @@ def _engine_of(plan: WorkerPlan) -> Engine:
     if chosen or plan.model not in BUNDLED_SHA256:
         return _own_engine(plan)
     return DeferredEngine(*weights_path(plan.model), partial(_own_engine, plan))
+
+
+def _bases_after(record: VariantRecord, join_distance: int, letters: str, first: int) -> str | None:
+    """Return the reference after an SNV that may be joined with the next one, else None.
+
+    `letters` are those from `first` on.
+    """
+    is_snv = len(record.ref) == 1 and len(record.alts) == 1 and len(record.alts[0]) == 1
+    if not (join_distance and is_snv and record.filter == PASS):
+        return None
+    after = record.start + 1 - first
+    return letters[after : after + join_distance] or None
 
 
 @dataclass(frozen=True, slots=True)
