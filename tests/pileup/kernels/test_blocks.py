@@ -83,7 +83,7 @@ def test_fragments_are_numbered_by_name_and_reach(rows: list[tuple[int, int, int
     assert fragment.tolist() == twin.number_fragments(votes)
 
 
-@pytest.mark.parametrize("depth", [4, 12])
+@pytest.mark.parametrize("depth", [8, 16])
 def test_simulated_haplotypes_are_found(depth: int) -> None:
     """A long chain of sites, one vote in twenty wrong: hardly a site is on the wrong side."""
     random = np.random.default_rng(5)
@@ -104,7 +104,7 @@ def test_simulated_haplotypes_are_found(depth: int) -> None:
     for name in np.unique(block[phased]):
         own = (right[block == name] > 0).sum()
         wrong += min(own, (block == name).sum() - own)
-    assert wrong <= (n_sites // 100 if depth == 4 else 0)
+    assert wrong <= (n_sites // 100 if depth == 8 else 0)
 
 
 def test_votes_are_kept() -> None:

@@ -1,0 +1,179 @@
+"""`varcall call --phase` on two haplotypes that are known."""
+
+import random
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import pysam
+import pytest
+
+from tests.builders import ReadsBuilder, random_sequence, write_reference
+from tests.diploid import BOTH, FIRST, SECOND, Change, add_haplotype, spelled_by
+from varcall.errors import UsageError
+from varcall.options import CallOptions
+from varcall.output.merge import MergeOptions, merge_shards
+from varcall.pipeline import call_variants
+
+LENGTH = 9000
+GAP = (4000, 5000)
+"""No variants there, so that no read reaches over it."""
+
+
+def _changes(sequence: str) -> list[Change]:
+    """SNVs 60 to 110 bases apart, every fourth of them a deletion, every ninth homozygous."""
+    draw = random.Random(4)
+    changes, start, number = [], 300, 0
+    while start < LENGTH - 300:
+        if not GAP[0] <= start < GAP[1]:
+            side = BOTH if number % 9 == 8 else draw.choice([FIRST, SECOND])
+            alt = {"A": "C", "C": "G", "G": "T", "T": "A"}[sequence[start]]
+            end = start + (4 if number % 4 == 3 else 1)
+            changes.append(Change(start, end, alt if end == start + 1 else sequence[start], side))
+            number += 1
+        start += draw.randrange(60, 110)
+    return changes
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory: pytest.TempPathFactory) -> CallOptions:
+    folder = tmp_path_factory.mktemp("phase")
+    sequence = random_sequence(LENGTH, seed=11)
+    # Two SNVs of one haplotype side by side but for a base, in a place of their own.
+    pair = [Change(at, at + 1, "A" if sequence[at] != "A" else "C", FIRST) for at in (150, 152)]
+    reference = write_reference(folder / "ref.fa", {"one": sequence})
+    reads = ReadsBuilder(reference)
+    for haplotype in (FIRST, SECOND):
+        changes = pair + _changes(sequence)
+        add_haplotype(reads, "one", changes, haplotype, step=20, length=300)
+    return CallOptions(
+        reads=reads.write_bam(folder / "reads.bam"),
+        reference=reference,
+        output=str(folder / "out.vcf"),
+        phase=True,
+        window=2000,
+        no_version=True,
+    )
+
+
+def _call(options: CallOptions, output: Path, **changes: object) -> bytes:
+    call_variants(replace(options, output=str(output), **changes))  # type: ignore[arg-type]
+    return output.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def whole(options: CallOptions) -> Path:
+    call_variants(options)
+    return Path(options.output)
+
+
+def test_blocks_are_the_haplotypes(options: CallOptions, whole: Path) -> None:
+    with pysam.FastaFile(str(options.reference)) as fasta:
+        sequence = fasta.fetch("one")
+    changes = {change.start: change for change in _changes(sequence)}
+    sides: dict[int, set[bool]] = {}
+    count = 0
+    with pysam.VariantFile(str(whole)) as calls:
+        for record in calls:
+            sample = record.samples[0]
+            change = changes.get(record.start)
+            if change is None or change.haplotypes == BOTH:
+                continue
+            assert sample.phased, record.pos
+            own = (sample["GT"][0] == 1) == (change.haplotypes == FIRST)
+            sides.setdefault(sample["PS"], set()).add(own)
+            count += 1
+    assert count > 70
+    first, second = sorted(sides)
+    assert all(len(own) == 1 for own in sides.values())
+    assert first < GAP[0] < GAP[1] <= second
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"window": 700}, {"window": 100_000}, {"threads": 2}, {"batch_size": 3}],
+    ids=["small windows", "one window", "two processes", "batches"],
+)
+def test_bytes_do_not_depend_on_how_it_runs(
+    options: CallOptions, whole: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    output = tmp_path / "out.vcf"
+    _call(options, output, **changes)
+    records = [line for line in output.read_text().splitlines() if line[0] != "#"]
+    assert records == [line for line in whole.read_text().splitlines() if line[0] != "#"]
+
+
+def test_merged_shards_are_phased_as_the_whole(
+    options: CallOptions, whole: Path, tmp_path: Path
+) -> None:
+    paths = [tmp_path / f"{index}.bcf" for index in (1, 2, 3)]
+    for index, path in enumerate(paths, 1):
+        _call(options, path, shard=(index, 3))
+    merged = tmp_path / "merged.vcf"
+    merge_shards(MergeOptions(tuple(paths), str(merged)))
+    assert merged.read_bytes() == whole.read_bytes()
+
+
+def test_a_resumed_run_is_phased_as_the_whole(
+    options: CallOptions, whole: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "windows"
+    _call(options, tmp_path / "first.vcf", workdir=folder)
+    for number, path in enumerate(sorted(folder.rglob("*.window"))):
+        if number % 2:
+            path.unlink()
+    resumed = _call(options, tmp_path / "second.vcf", workdir=folder, resume=True)
+    assert resumed == whole.read_bytes()
+
+
+def test_genotypes_are_those_without_phase(
+    options: CallOptions, whole: Path, tmp_path: Path
+) -> None:
+    plain = tmp_path / "plain.vcf"
+    _call(options, plain, phase=False)
+    with pysam.VariantFile(str(plain)) as one, pysam.VariantFile(str(whole)) as other:
+        for left, right in zip(one, other, strict=True):
+            assert str(left).split("\t")[:8] == str(right).split("\t")[:8]
+            assert sorted(left.samples[0]["GT"]) == sorted(right.samples[0]["GT"])
+
+
+def test_snvs_of_one_haplotype_are_joined_on_demand(
+    options: CallOptions, whole: Path, tmp_path: Path
+) -> None:
+    output = tmp_path / "joined.vcf"
+    _call(options, output, join_mnvs=2)
+    with pysam.VariantFile(str(output)) as calls:
+        found = {record.start: record.ref for record in calls}
+    assert len(found[150]) == 3
+    assert 152 not in found
+    with pysam.FastaFile(str(options.reference)) as fasta:
+        sequence = fasta.fetch("one")
+    assert found[150] == sequence[150:153]
+    assert spelled_by(output, "one", sequence) == spelled_by(whole, "one", sequence)
+
+
+def test_joining_needs_phase(options: CallOptions) -> None:
+    with pytest.raises(UsageError, match="--join-mnvs needs --phase"):
+        replace(options, phase=False, join_mnvs=2)
+
+
+@pytest.mark.tools("whatshap")
+def test_whatshap_phases_the_same(options: CallOptions, whole: Path, tmp_path: Path) -> None:
+    plain, phased = tmp_path / "plain.vcf", tmp_path / "whatshap.vcf"
+    _call(options, plain, phase=False)
+    words = ["--ignore-read-groups", "-r", str(options.reference), "-o", str(phased)]
+    subprocess.run(
+        ["whatshap", "phase", *words, str(plain), str(options.reads)],
+        check=True,
+        capture_output=True,
+    )
+    table = tmp_path / "compared.tsv"
+    subprocess.run(
+        ["whatshap", "compare", "--tsv-pairwise", str(table), str(phased), str(whole)],
+        check=True,
+        capture_output=True,
+    )
+    names, values = (line.split("\t") for line in table.read_text().splitlines())
+    found = dict(zip(names, values, strict=True))
+    assert int(found["all_assessed_pairs"]) > 60
+    assert int(found["all_switches"]) == 0
