@@ -45,6 +45,8 @@ class CallKeywords(SampleKeywords, total=False):
     regions_file: str | Path | None
     shard: tuple[int, int] | None
     sample_name: str | None
+    phase: bool
+    join_mnvs: int
     model: str
     workdir: str | Path | None
     resume: bool

@@ -413,9 +413,7 @@ class VcfWriter:
 
 
 @contextmanager
-def write_vcf(
-    sink: _Sink, header: str, phasing: Phasing | None = None
-) -> Iterator[VcfWriter]:
+def write_vcf(sink: _Sink, header: str, phasing: Phasing | None = None) -> Iterator[VcfWriter]:
     """Write a VCF's text into what takes bytes: all of it at the end of the block.
 
     `phasing` says how the records, which carry votes, are phased; None writes them as they are.
