@@ -26,6 +26,7 @@ def options(wildcards):
         "--regions": config["regions"],
         "--regions-file": config["regions_file"],
         "--haploid-contigs": entry.get("haploid_contigs"),
+        "--sex": entry.get("sex"),
         "--sample-name": wildcards.sample,
     }
     return [word for option, value in given.items() if value for word in (option, value)]
@@ -37,6 +38,25 @@ def shards(wildcards):
         f"{OUTDIR}/shards/{wildcards.sample}/{shard}-of-{SHARDS}.vcf.gz"
         for shard in range(1, SHARDS + 1)
     ]
+
+
+def scores(wildcards):
+    """Return the scores of a sample, where it has a truth."""
+    if wildcards.sample in SCORED:
+        return [f"{OUTDIR}/{wildcards.sample}.eval.summary.csv"]
+    return []
+
+
+def report_options(wildcards, input):
+    """Return the options of `varcall report` that the configuration asks for."""
+    entry = SAMPLES[wildcards.sample]
+    given = {
+        "--index": entry.get("index"),
+        "--haploid-contigs": entry.get("haploid_contigs"),
+        "--sex": entry.get("sex"),
+        "--eval": "".join(input.scores).removesuffix(".summary.csv"),
+    }
+    return [word for option, value in given.items() if value for word in (option, value)]
 
 
 def eval_options(wildcards, input):

@@ -139,6 +139,19 @@ def test_other_regions_are_called_again(folder: Path) -> None:
     assert 2000 < int(lines[0]) < int(lines[-1]) <= 9000
 
 
+def test_report(folder: Path) -> None:
+    """A sample with a truth has its scores in the page."""
+    config = yaml.safe_load((folder / "config.yaml").read_text())
+    config |= {"report": True, "shards": 2}
+    del config["samples"]["one"]
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stdout
+    page = (folder / "calls" / "two.report.html").read_text()
+    assert "Recall" in page
+    assert (folder / "calls" / "two.report_mqc.json").is_file()
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
