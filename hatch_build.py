@@ -64,6 +64,12 @@ class KernelHook(BuildHookInterface[Any]):
         kept = {"NUMBA_CACHE_DIR": str(folder)}
         self._run("-m", "varcall", "demo", "-o", str(demo), "--threads", "1", cwd=folder, **kept)
         self._run(
+            *("-m", "varcall", "call", str(demo / "sample.bam"), "--ref", str(demo / "sample.fa")),
+            *("--gvcf", str(demo / "calls.g.vcf")),
+            cwd=folder,
+            **kept,
+        )
+        self._run(
             *("-m", "varcall", "eval", "--engine", "builtin", "--no-plots"),
             *("--truth", str(demo / "sample.truth.vcf.gz"), "--query", str(demo / "calls.vcf.gz")),
             *("--ref", str(demo / "sample.fa"), "-o", str(demo / "report")),

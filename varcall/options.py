@@ -26,6 +26,8 @@ DEFAULT_MODEL = "tiny"
 # Half of it costs a fifteenth more; twice as much holds 1.1 GB instead of 0.7 at --max-depth.
 DEFAULT_WINDOW = 50_000
 DEFAULT_BATCH_SIZE = 64
+# DeepVariant's gvcf_gq_binsize.
+DEFAULT_GVCF_GQ_BANDS = 5
 MAX_MAPQ = 255
 MAX_BASE_QUALITY = 93
 MAX_JOIN_DISTANCE = 50
@@ -33,6 +35,7 @@ MAX_JOIN_DISTANCE = 50
 ENGINES = ("auto", "torch", "openvino", "onnx")
 SEXES = ("male", "female", "auto")
 PRECISIONS = ("auto", "fp32", "bf16")
+GVCF_ALTS = ("*", "NON_REF")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 _OUTPUT_TYPE = re.compile(r"[vu]|[zb][0-9]?")
 
@@ -50,11 +53,14 @@ class CallOptions:
     allow_other_reference
         Whether the MD5 of the FASTA's contigs may differ from the M5 of the reads' header.
     output
-        Path of the VCF or BCF; ``-`` is standard output.
+        Path of the VCF or BCF; ``-`` is standard output; None (with `gvcf` only) writes none.
     output_type
         ``v``, ``z[0-9]``, ``u`` or ``b[0-9]`` as in bcftools; None takes the output's suffix.
     write_index
         Index a compressed output.
+    gvcf, gvcf_alt, gvcf_gq_bands
+        Path of a gVCF of the same calls; the name of its allele for all others, `*` or `NON_REF`;
+        how many values of GQ a band has.
     regions, regions_file
         Region strings (samtools syntax, comma lists allowed) and a BED file; both together mean
         their union, neither the whole reference.
@@ -110,9 +116,12 @@ class CallOptions:
     reference: Path
     index: Path | None = None
     allow_other_reference: bool = False
-    output: str = STDOUT
+    output: str | None = STDOUT
     output_type: str | None = None
     write_index: bool = True
+    gvcf: str | None = None
+    gvcf_alt: str = GVCF_ALTS[0]
+    gvcf_gq_bands: int = DEFAULT_GVCF_GQ_BANDS
     regions: tuple[str, ...] = ()
     regions_file: Path | None = None
     shard: tuple[int, int] | None = None
@@ -175,16 +184,17 @@ class CallOptions:
         # A smaller window would spend its time on the reads of its margins.
         _within("--window", self.window, 500, None)
         _within("--threads", self.threads, 1, None)
+        _within("--gvcf-gq-bands", self.gvcf_gq_bands, 1, 99)
 
     def _check_names(self) -> None:
         _one_of("--engine", self.engine, ENGINES)
         _one_of("--precision", self.precision, PRECISIONS)
+        _one_of("--gvcf-alt", self.gvcf_alt, GVCF_ALTS)
         if not _DEVICE.fullmatch(self.device):
             raise UsageError(f"--device {self.device!r} is none of auto, cpu, cuda, cuda:N")
         if self.output_type is not None and not _OUTPUT_TYPE.fullmatch(self.output_type):
             raise UsageError(f"--output-type {self.output_type!r} is none of v, z[0-9], u, b[0-9]")
-        if not self.output:
-            raise UsageError("--output is empty: give a path, or - for standard output")
+        self._check_outputs()
         if self.sample_name is not None and not self.sample_name.strip():
             raise UsageError("--sample-name is empty: give the name to write into the VCF")
         if self.join_mnvs and not self.phase:
@@ -199,6 +209,17 @@ class CallOptions:
                 raise UsageError("--sex is of diploid samples: leave --ploidy 1 out")
         elif self.par_bed is not None:
             raise UsageError("--par-bed needs --sex: say male, female or auto")
+
+    def _check_outputs(self) -> None:
+        if "" in (self.output, self.gvcf):
+            option = "--gvcf" if self.gvcf == "" else "--output"
+            raise UsageError(f"{option} is empty: give a path, or - for standard output")
+        if self.output is None and self.gvcf is None:
+            raise UsageError("nothing would be written: name a file by --output or --gvcf")
+        if self.gvcf is not None and self.phase:
+            raise UsageError("--phase is of the VCF only: leave --gvcf out, or call once for each")
+        if self.output == self.gvcf == STDOUT:
+            raise UsageError("--output and --gvcf both name standard output: name a file for one")
 
 
 def _within(option: str, value: float, least: float, most: float | None) -> None:

@@ -27,7 +27,6 @@ from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region, shard, windows
 from varcall.log import Progress
 from varcall.options import CallOptions
-from varcall.output.atomic import check_writable
 from varcall.output.checks import (
     Input,
     Output,
@@ -42,18 +41,11 @@ from varcall.output.checks import (
 )
 from varcall.output.provenance import ModelIdentity, header_lines, normalised_command
 from varcall.output.summary import CallSummary, peak_memory
-from varcall.output.vcf import (
-    HeaderContig,
-    HeaderShard,
-    OutputType,
-    Phasing,
-    VcfHeader,
-    open_vcf,
-    write_vcf,
-)
+from varcall.output.vcf import HeaderContig, HeaderShard, Phasing, VcfHeader
 from varcall.reads.batch import TILE, ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.reads.seen_libraries import compared_with_training
+from varcall.workers.call_outputs import CallOutputs, gvcf_format
 from varcall.workers.finished_windows import FILES, Compute, FinishedWindows, fingerprint
 from varcall.workers.schedule import call_windows
 from varcall.workers.timings import Timings
@@ -86,9 +78,7 @@ def call_variants(
     started = time.monotonic()
     timings = Timings()
     check_call_files(options)
-    output_type = OutputType.of(options.output, options.output_type)
-    if into is None:
-        check_writable(options.output)
+    outputs = CallOutputs(options, into)
     inputs = open_sample(options, regions=options.regions, regions_file=options.regions_file)
     ploidies = decide_ploidies(options, inputs)
     todo = windows(ploidies.map.called(inputs.regions, inputs.contigs), options.window)
@@ -108,25 +98,15 @@ def call_variants(
     if finished is not None:
         compute = partial(finished.completed, compute=compute)
     tally = ReadTally(inputs)
-    # Shards are phased when they are merged: haplotypes do not end where a shard does.
-    phasing = None if options.shard else header.phasing
-    output = (
-        open_vcf(
-            options.output,
-            header.text(),
-            output_type,
-            write_index=options.write_index,
-            phasing=phasing,
-        )
-        if into is None
-        else write_vcf(into, header.text(), phasing)
-    )
-    with output as writer, closing(_results(compute, todo, progress)) as results:
+    with (
+        outputs.opened(header, todo) as write,
+        closing(_results(compute, todo, progress)) as results,
+    ):
         for window, result in results:
             timings.add(result)
             tally.add(window, result)
             with timings.stage("write"):
-                writer.write_window(result.lines, contig=window.contig, end=window.end)
+                write(window, result)
     tally.log()
     if options.timings is not None:
         timings.save(options.timings)
@@ -150,7 +130,8 @@ def check_call_files(options: CallOptions, also: Sequence[Output] = ()) -> None:
         One is.
     """
     outputs = [
-        *vcf_outputs("--output", options.output),
+        *(vcf_outputs("--output", options.output) if options.output is not None else ()),
+        *(vcf_outputs("--gvcf", options.gvcf) if options.gvcf is not None else ()),
         *file_outputs("--timings", options.timings),
         *file_outputs("--log-file", options.log_file),
         *also,
@@ -266,6 +247,7 @@ def plan_worker(
         precision=options.precision,
         batch_size=options.batch_size,
         triage=options.triage,
+        gvcf=None if options.gvcf is None else gvcf_format(options),
         ploidy=ploidies.map,
         phasing=Phasing(options.join_mnvs) if options.phase else None,
         genotype=GenotypeOptions(min_qual=options.min_qual, write_gl=options.write_gl),

@@ -29,6 +29,7 @@ NOT_RUN = {
     "make format": "rewrites the sources",
     "make model": "minutes; a step of CI, and tests/varcall/make_model tests it",
     "make demo": "installs first; the tutorial runs the demo",
+    "glnexus_cli": "is no package of Debian's or Python's",
     "make mutations": "takes minutes; tests/faults/test_mutations.py tests the program",
 }
 

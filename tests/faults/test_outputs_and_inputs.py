@@ -31,9 +31,9 @@ from varcall.simulate import SimulatedSample
 OPTIONS = {
     "call": {
         "input": "reads reads_option reference index regions_file model par_bed ploidy_bed",
-        "output": "output workdir timings report log_file",
+        "output": "output gvcf workdir timings report log_file",
         "neither": "regions output_type sample sample_name haploid_contigs sex engine device "
-        "precision shard",
+        "precision shard gvcf_alt",
     },
     "check": {
         "input": "reads reference index regions_file model",
@@ -148,10 +148,10 @@ def call(files: Files) -> Case:
     words += ["--timings", f"{files.out}/t.tsv", "--log-file", f"{files.out}/log.txt"]
     ploidies = files.home / "ploidy.bed"
     ploidies.write_text("sim\t0\t100\t1\n")
-    words += ["--ploidy-bed", str(ploidies)]
+    words += ["--ploidy-bed", str(ploidies), "--gvcf", f"{files.out}/x.g.vcf.gz"]
     words += ["--report", f"{files.out}/r.html"]
     inputs = [*files.reads, *files.fasta, files.bed, ploidies, *files.weights]
-    return Case(words, inputs, "output workdir timings report log_file")
+    return Case(words, inputs, "output gvcf workdir timings report log_file")
 
 
 def report(files: Files) -> Case:

@@ -31,7 +31,6 @@ from varcall.cli.arguments import (
     Sample,
     Sex,
     Threads,
-    VcfOutput,
     comma_list,
 )
 from varcall.errors import UsageError
@@ -51,8 +50,24 @@ def call(
     allow_other_reference: AllowOtherReference = False,
     regions: Regions = None,
     regions_file: RegionsFile = None,
-    output: VcfOutput = defaults.STDOUT,
+    output: Annotated[
+        str | None,
+        typer.Option(
+            "-o",
+            "--output",
+            help="VCF or BCF to write; - is standard output, where it goes without --gvcf.",
+        ),
+    ] = None,
     output_type: OutputType = None,
+    gvcf: Annotated[
+        str | None, typer.Option(help="gVCF to write, beside or instead of the VCF; - too.")
+    ] = None,
+    gvcf_alt: Annotated[
+        str, typer.Option(help="Name of the gVCF's allele for all others: * or NON_REF.")
+    ] = defaults.GVCF_ALTS[0],
+    gvcf_gq_bands: Annotated[
+        int, typer.Option(help="Values of GQ that reference blocks do not tell apart.")
+    ] = defaults.DEFAULT_GVCF_GQ_BANDS,
     no_write_index: NoWriteIndex = False,
     threads: Threads = 1,
     sample: Sample = None,
@@ -136,8 +151,11 @@ def call(
         index=index,
         reference=reference,
         allow_other_reference=allow_other_reference,
-        output=output,
+        output=defaults.STDOUT if output is None and gvcf is None else output,
         output_type=output_type,
+        gvcf=gvcf,
+        gvcf_alt=gvcf_alt,
+        gvcf_gq_bands=gvcf_gq_bands,
         write_index=not no_write_index,
         regions=tuple(regions or ()),
         regions_file=regions_file,
@@ -192,9 +210,9 @@ def call(
         run_report,
     )
 
-    if output == defaults.STDOUT:
+    if options.output is None or options.output == defaults.STDOUT:
         raise UsageError("--report reads the calls again: give a file to -o")
-    about = ReportOptions(calls=Path(output), output=report, call=options)
+    about = ReportOptions(calls=Path(options.output), output=report, call=options)
     check_call_files(options, report_outputs(about, "--report"))
     check_report_packages(report)
     configure_logging(verbose=verbose, quiet=quiet, log_file=log_file)

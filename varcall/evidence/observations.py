@@ -13,8 +13,9 @@ from pileup.arrays import (
     ShownArrays,
     SiteArrays,
 )
-from pileup.codes import REF
+from pileup.codes import OTHER, REF
 from pileup.kernels.candidates.observe import count_overlaps, observe_sites
+from pileup.sam import FREVERSE
 
 
 def observe(
@@ -55,6 +56,24 @@ def count_covering(reads: ReadArrays, sites: SiteArrays, shown: ShownArrays) -> 
     covers = (reads.read_start[shown.read] <= start) & (reads.read_end[shown.read] > start)
     counted = shown.counts & (covers | (shown.allele >= REF))
     return np.bincount(site[counted], minlength=len(sites.start))
+
+
+def count_others(reads: ReadArrays, sites: SiteArrays, shown: ShownArrays) -> NDArray[np.int64]:
+    """Count those of `count_covering` that show no allele of the site: int64 [2, m].
+
+    Forward and reverse.
+    """
+    site = np.repeat(np.arange(len(sites.start)), np.diff(shown.offset))
+    start = sites.start[site]
+    covers = (reads.read_start[shown.read] <= start) & (reads.read_end[shown.read] > start)
+    counted = shown.counts & covers & (shown.allele == OTHER)
+    is_reverse = reads.flag[shown.read] & FREVERSE > 0
+    return np.stack(
+        [
+            np.bincount(site[counted & strand], minlength=len(sites.start))
+            for strand in (~is_reverse, is_reverse)
+        ]
+    )
 
 
 def pose_questions(sites: SiteArrays) -> QuestionArrays:

@@ -68,6 +68,13 @@ class HomRefEvidence:
     matching: NDArray[np.int32]
     pl: NDArray[np.int32]
 
+    @classmethod
+    def without_reads(cls, start: int, codes: NDArray[np.uint8]) -> "HomRefEvidence":
+        """Return what is known of bases, uint8 [n], where no read lies."""
+        n = len(codes)
+        nothing = np.zeros((2, n), np.int32)
+        return cls(start, codes, nothing, nothing, np.zeros((n, 2), np.int32))
+
     @property
     def depth(self) -> NDArray[np.int32]:
         """Fragments of both strands, int32 [n]."""
@@ -152,7 +159,7 @@ class ReferenceModel:
         return cover
 
     def rate_counts(
-        self, n: NDArray[np.int64], k: NDArray[np.int64], *, run: int | None = None
+        self, n: NDArray[np.int64], k: NDArray[np.int64], run: NDArray[np.int64]
     ) -> NDArray[np.int32]:
         """Return int32 [m, 2] as `HomRefEvidence.pl`: of k fragments among n that show it.
 
@@ -161,11 +168,11 @@ class ReferenceModel:
         n, k
             int64 [m].
         run
-            Length of the homopolymer that an indel slips in; None for another base.
+            int64 [m], length of the homopolymer that an indel slips in; -1 for another base.
         """
         pl = np.zeros((len(n), 2), np.int32)
-        table = 0 if run is None else self._table_of_run[min(run, _LONGEST_RUN)]
-        rate_counts(self._tables[table], n, k, pl)
+        table = np.where(run < 0, 0, self._table_of_run[np.clip(run, 0, _LONGEST_RUN)])
+        rate_counts(self._tables, table, n, k, pl)
         return pl
 
 

@@ -2,7 +2,8 @@
 
 Shards carry `##varcall_shard=<index=I,count=N>`; all N must be there once, and the rest of their
 headers must be equal. Files without that line (runs over several regions) may be merged as well;
-their headers must be equal but for `##varcall_command`, and every command is kept.
+their headers must be equal but for `##varcall_command`, and every command is kept. Of gVCFs the
+reference blocks are joined where two of them meet.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from varcall.formats.text import open_text
 from varcall.options import STDOUT
 from varcall.output.atomic import check_writable
 from varcall.output.checks import check_outputs, vcf_inputs, vcf_outputs
+from varcall.output.gvcf import GvcfFormat, joined_lines, with_level
 from varcall.output.phase_votes import VOTES_HEADER
 from varcall.output.vcf import (
     PHASING_HEADER,
@@ -102,6 +104,10 @@ def merge_shards(options: MergeOptions) -> None:
     header = _merged_header(shards)
     rank = {name: rank for rank, (name, _) in enumerate(header_contigs(header))}
     streams = [_records(path, rank) for path in options.inputs]
+    lines = _merged_lines(streams)
+    spelled = GvcfFormat.of_header(header)
+    if spelled is not None:
+        output_type, lines = with_level(output_type), joined_lines(lines, spelled)
     with open_vcf(
         options.output,
         header,
@@ -109,7 +115,7 @@ def merge_shards(options: MergeOptions) -> None:
         write_index=options.write_index,
         phasing=_phasing_of(shards[0].lines),
     ) as writer:
-        writer.write_sorted(_merged_lines(streams))
+        writer.write_sorted(lines)
 
 
 def _merged_header(shards: Sequence[_Shard]) -> str:

@@ -16,10 +16,14 @@ from typing import Any
 from varcall.output.vcf import escape_control
 from varcall.version import __version__
 
-# Options that say how to run or where to write; none may change a record.
+# Options that say how to run or where to write; none may change a record of the VCF. What a gVCF
+# is, its header says.
 NEUTRAL_OPTIONS = frozenset(
     {
         "batch_size",
+        "gvcf",
+        "gvcf_alt",
+        "gvcf_gq_bands",
         "log_file",
         "output",
         "output_type",

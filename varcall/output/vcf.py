@@ -247,6 +247,8 @@ class VcfHeader:
         Set when the file holds one shard of a run.
     phasing
         How all records are phased; None where only those that overlap are.
+    gvcf
+        Whole lines that a gVCF has beside a VCF's.
     """
 
     contigs: tuple[HeaderContig, ...]
@@ -254,6 +256,7 @@ class VcfHeader:
     provenance: tuple[str, ...] = ()
     shard: HeaderShard | None = None
     phasing: Phasing | None = None
+    gvcf: str = ""
 
     def text(self) -> str:
         """Return the header's lines, the column line included."""
@@ -272,6 +275,7 @@ class VcfHeader:
                 _FIXED_HEADER,
                 _PHASE_SET.format(first),
                 VOTES_HEADER if is_waiting else "",
+                self.gvcf,
                 *[line + "\n" for line in self.provenance],
                 f"##varcall_shard=<index={shard.index},count={shard.count}>\n" if shard else "",
                 f"{PHASING_HEADER}{phasing.join_mnvs}>\n" if phasing and is_waiting else "",
@@ -396,6 +400,10 @@ class VcfWriter:
         """Write lines that are already in the order of the file."""
         for line in lines:
             self._put([line])
+
+    def write_bytes(self, text: bytes) -> None:
+        """Write whole lines that are already in the order of the file."""
+        self._sink.write(text)
 
     def _write_keys(self, keys: Sequence[LineKey]) -> None:
         if not keys:

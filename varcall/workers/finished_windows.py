@@ -14,6 +14,9 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pileup.kernels.hom_ref.runs import N_COLUMNS
 from varcall.errors import OutputError, UsageError
 from varcall.inputs.open import Inputs
 from varcall.inputs.ploidy import PloidyMap
@@ -48,7 +51,8 @@ def fingerprint(
     ]
     command = normalised_command("call", options)
     lines = header_lines(reference=str(inputs.reference), model=model, command=command)
-    described = [files, inputs.header, inputs.sample, lines, asdict(ploidy)]
+    gvcf = None if options.gvcf is None else [options.gvcf_alt, options.gvcf_gq_bands]
+    described = [files, inputs.header, inputs.sample, lines, asdict(ploidy), gvcf]
     return _digest(json.dumps(described).encode())
 
 
@@ -123,7 +127,8 @@ class FinishedWindows:
         if body is None:
             return None
         kept: dict[str, Any] = json.loads(body)
-        return WindowResult(**kept)
+        blocks = np.array(kept.pop("blocks"), np.int32).reshape(-1, N_COLUMNS)
+        return WindowResult(**kept, blocks=blocks)
 
     def save(self, window: Region, result: WindowResult) -> None:
         """Keep the result of a window.
@@ -135,7 +140,7 @@ class FinishedWindows:
         """
         # Its CPU seconds are those of the run that spent them.
         kept = {f.name: asdict(result)[f.name] for f in fields(result) if f.name != "seconds"}
-        body = json.dumps(kept).encode()
+        body = json.dumps(kept | {"blocks": result.blocks.tolist()}).encode()
         _write(self._path(window), self._key(window), body)
 
     def _key(self, window: Region) -> str:

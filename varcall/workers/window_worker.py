@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,11 +15,15 @@ from models.inference.engine import Engine, load_engine
 from models.network.memory import keep_freed_memory
 from models.registry import BUNDLED_SHA256, weights_path
 from models.tasks import CAUSE
+from pileup.codes import INDEL
 from pileup.kernels.candidates.count import count_alleles
+from pileup.kernels.hom_ref.runs import N_COLUMNS
 from varcall.evidence.candidates import spell_alts
-from varcall.evidence.observations import count_covering
+from varcall.evidence.observations import count_covering, count_others
+from varcall.evidence.reference_model import HomRefEvidence, ReferenceModel
 from varcall.evidence.window import KNOWN_BEYOND, Evidence, EvidenceOptions, EvidenceReader
 from varcall.genotyping.answers import CallingModel, calling_model
+from varcall.genotyping.blocks import beyond, reference_blocks
 from varcall.genotyping.genotype import (
     GenotypeCall,
     GenotypeOptions,
@@ -31,10 +35,12 @@ from varcall.genotyping.genotype import (
 from varcall.genotyping.overlaps import CalledSite, JointCall, genotype_overlaps
 from varcall.genotyping.phase_votes import PhaseVotes
 from varcall.genotyping.questions import Questions, questions_about
+from varcall.genotyping.unseen import with_unseen
 from varcall.inputs.open import Inputs
 from varcall.inputs.ploidy import PloidyMap
 from varcall.inputs.regions import Region
 from varcall.options import MAX_JOIN_DISTANCE, CallOptions
+from varcall.output.gvcf import Blocks, GvcfFormat
 from varcall.output.summary import RecordCounts
 from varcall.output.vcf import PASS, Phasing, VariantRecord, format_record
 from varcall.reads.batch import ReadBatch
@@ -43,7 +49,7 @@ from varcall.workers.shared_engine import EngineAddress
 
 STAGES = (
     "read", "realign", "candidates", "haplotypes", "features", "triage", "prompts", "images",
-    "model", "genotype",
+    "model", "genotype", "blocks",
 )  # fmt: skip
 
 
@@ -68,6 +74,8 @@ class WorkerPlan:
         Of each base; what has none is in no window.
     phasing
         How records are phased once they are all there; None if only those that overlap are.
+    gvcf
+        How a gVCF is spelled; None makes none.
     engine_address
         Where to ask an engine that all workers share; None gives each its own.
     """
@@ -84,6 +92,7 @@ class WorkerPlan:
     genotype: GenotypeOptions
     triage: bool = True
     phasing: Phasing | None = None
+    gvcf: GvcfFormat | None = None
     engine_address: EngineAddress | None = None
 
 
@@ -91,12 +100,15 @@ class WorkerPlan:
 class WindowResult:
     """The records of a window as VCF lines, and what they cost.
 
-    `seconds` are CPU seconds by stage; `reads`, `sites`, `questions` and `pictures` count what was
-    seen; `placed`, `mapped` and `skipped` count alignments as `ReadCounts` does; `counts` are the
-    fields of `RecordCounts`.
+    `gvcf_lines` are the same records as lines of a gVCF, `blocks` its reference blocks (`Blocks` of
+    `varcall.output.gvcf`). `seconds` are CPU seconds by stage; `reads`, `sites`, `questions` and
+    `pictures` count what was seen; `placed`, `mapped` and `skipped` count alignments as
+    `ReadCounts` does; `counts` are the fields of `RecordCounts`.
     """
 
     lines: list[str]
+    gvcf_lines: list[str] = field(default_factory=list)
+    blocks: Blocks = field(default_factory=lambda: np.zeros((0, N_COLUMNS), np.int32))
     seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(STAGES, 0.0))
     reads: int = 0
     sites: int = 0
@@ -141,6 +153,11 @@ class Worker:
         self._model = model_of(plan) if model is None else model
         self._reader = EvidenceReader(plan.inputs, plan.evidence) if reader is None else reader
 
+    @cached_property
+    def _reference_model(self) -> ReferenceModel:
+        # Its tables take 15 ms, which a call without a gVCF need not spend.
+        return ReferenceModel(self._plan.profile, self._plan.evidence.thresholds.min_base_quality)
+
     def call(self, window: Region) -> WindowResult:
         """Call the variants whose candidates start in a window (0-based half-open)."""
         result = WindowResult([])
@@ -149,11 +166,24 @@ class Worker:
         result.reads, counts = len(reads), reads.counts
         result.placed, result.mapped = counts.placed, counts.mapped
         result.skipped = counts.skipped.tolist()
-        if not len(reads):
-            return result
-        evidence = self._reader.gather(window, reads, result.timed)
-        if not len(evidence.questions.site):
-            return result
+        evidence = self._reader.gather(window, reads, result.timed) if len(reads) else None
+        records: list[VariantRecord] = []
+        if evidence is not None and len(evidence.questions.site):
+            records = self._called(window, reads, evidence, result)
+            with result.timed("genotype"):
+                result.lines = list(map(format_record, records))
+                result.counts = asdict(RecordCounts.of(records))
+            result.sites = len(result.lines)
+            result.questions = len(evidence.questions.site)
+        if self._plan.gvcf is not None:
+            with result.timed("blocks"):
+                result.blocks = self._blocks(window, reads, evidence, records, self._plan.gvcf)
+        return result
+
+    def _called(
+        self, window: Region, reads: ReadBatch, evidence: Evidence, result: WindowResult
+    ) -> list[VariantRecord]:
+        """Answer the questions of a window; return its records, and put those of a gVCF by."""
         ploidy = self._plan.ploidy.at(window.contig, evidence.sites.start)
         answered = self._answer(evidence, ploidy, result)
         result.pictures = answered.pictures
@@ -167,12 +197,49 @@ class Worker:
             joint = genotype_overlaps(evidence, called)
             records = list(self._records(reads, evidence, answered, joint))
         records = self._with_causes(records, answered, result)
-        with result.timed("genotype"):
-            result.lines = list(map(format_record, records))
-            result.counts = asdict(RecordCounts.of(records))
-        result.sites = len(result.lines)
-        result.questions = len(evidence.questions.site)
-        return result
+        if self._plan.gvcf is not None:
+            with result.timed("blocks"):
+                extended = self._with_unseen(
+                    records, reads, evidence, answered.sites, self._plan.gvcf.allele
+                )
+                result.gvcf_lines = list(map(format_record, extended))
+        return records
+
+    def _with_unseen(
+        self,
+        records: Sequence[VariantRecord],
+        batch: ReadBatch,
+        evidence: Evidence,
+        sites: Sequence[int],
+        allele: str,
+    ) -> list[VariantRecord]:
+        """Add the allele that stands for all others to the records of sites."""
+        shown = _count_shown(batch, evidence)[:, sites]
+        own = evidence.sites
+        repeat = own.repeat_end - own.start - 1
+        runs = np.where(own.kind == INDEL, repeat, -1)[sites]
+        return with_unseen(records, shown, runs, self._reference_model, allele)
+
+    def _blocks(
+        self,
+        window: Region,
+        batch: ReadBatch,
+        evidence: Evidence | None,
+        records: Sequence[VariantRecord],
+        gvcf: GvcfFormat,
+    ) -> Blocks:
+        """Return the reference blocks between the records of a window."""
+        contig = window.contig
+        start, end = beyond(window, self._reader.reference.length(contig))
+        if evidence is None:
+            codes = self._reader.reference.fetch(contig, start, end)
+            rated = HomRefEvidence.without_reads(start, codes)
+        else:
+            factors = batch.depth_factors(start, end)
+            rated = self._reference_model.rate_bases(evidence, start, end, factors)
+        spans = [(record.start, record.start + len(record.ref)) for record in records]
+        ploidy = self._plan.ploidy.at(contig, np.arange(window.start, window.end))
+        return reference_blocks(window, rated, spans, gvcf.bands, ploidy)
 
     def _answer(
         self, evidence: Evidence, ploidy: NDArray[np.int8], result: WindowResult
@@ -393,6 +460,18 @@ class _Witnesses:
     forward: tuple[int, ...]
     reverse: tuple[int, ...]
     covering: tuple[int, ...]
+
+
+def _count_shown(batch: ReadBatch, evidence: Evidence) -> NDArray[np.int64]:
+    """Count the fragments that show any allele of each site, int64 [2, m], as witnesses are."""
+    sites, seen = evidence.sites, evidence.observations
+    factor = np.array([batch.depth_factor(start) for start in sites.start.tolist()])
+    alleles = count_alleles(evidence.reads, sites, seen)
+    # Each count is rounded as the records' are.
+    alleles = np.rint(np.repeat(factor, np.diff(sites.alt_offset) + 1) * alleles).astype(np.int64)
+    firsts = sites.alt_offset[:-1] + np.arange(len(sites.start))
+    others = np.rint(factor * count_others(evidence.reads, sites, seen)).astype(np.int64)
+    return np.asarray(np.add.reduceat(alleles, firsts, axis=1) + others)
 
 
 def _count_witnesses(batch: ReadBatch, evidence: Evidence) -> _Witnesses:

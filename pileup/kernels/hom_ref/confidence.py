@@ -67,12 +67,15 @@ def _counts(weight, other, most):
 
 
 @kernel
-def rate_counts(table, n, k, pl):
-    """Fill `pl` (int32 [m, 2]) for counts given by themselves: k of n fragments, int64 [m] each."""
-    most = table.shape[2] - 1
+def rate_counts(tables, table, n, k, pl):
+    """Fill `pl` (int32 [m, 2]) for counts given by themselves: k of n fragments, int64 [m] each.
+
+    `table` int64 [m] says by which of the tables each is rated.
+    """
+    most = tables.shape[3] - 1
     for index in range(len(n)):
         total, other = _counts(n[index] * UNIT, k[index] * UNIT, most)
-        pl[index, 0], pl[index, 1] = _phred(table, total, other)
+        pl[index, 0], pl[index, 1] = _phred(tables[table[index]], total, other)
 
 
 @kernel

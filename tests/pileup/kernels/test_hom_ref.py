@@ -10,12 +10,17 @@ from numpy.typing import NDArray
 from pileup.arrays import CoverArrays
 from pileup.kernels.hom_ref.confidence import LONGEST_UNIT, mark_repeats, rate_bases, rate_counts
 from pileup.kernels.hom_ref.cover import cover_reads
+from pileup.kernels.hom_ref.rows import LONGEST_NUMBER, write_rows
+from pileup.kernels.hom_ref.runs import N_COLUMNS, START, cut_blocks, join_blocks
 from pileup.twins import confidence, cover
+from pileup.twins import rows as rows_twin
+from pileup.twins import runs as blocks_twin
 from pileup.twins.alignment import unpack_reads
 from tests.pileup.windows import (
     EAGER,
     Window,
     counts,
+    offsets,
     random_reference,
     random_window,
     repeatable,
@@ -103,7 +108,75 @@ def test_bases(seed: int, count: int) -> None:
 def test_counts(pairs: list[tuple[int, int]]) -> None:
     n, k = np.array(pairs, np.int64).reshape(-1, 2).T.copy()
     pl = np.zeros((len(n), 2), np.int32)
-    rate_counts(TABLES[0], n, k, pl)
+    table = np.arange(len(n)) % 3
+    rate_counts(TABLES, table, n, k, pl)
     assert [tuple(row) for row in pl.tolist()] == [
-        confidence.rate(TABLES[0].tolist(), *pair) for pair in pairs
+        confidence.rate(TABLES[number % 3].tolist(), *pair) for number, pair in enumerate(pairs)
     ]
+
+
+def random_blocks(
+    seed: int, n: int, apart: int
+) -> tuple[NDArray[np.int32], list[blocks_twin.Block]]:
+    """Rows of n bases by the kernel, and blocks by the twin."""
+    random = np.random.default_rng(seed)
+    start = int(random.integers(0, 10**6))
+    ploidy = np.sort(random.integers(1, 3, n)).astype(np.int8)
+    codes = random.integers(0, 5, n).astype(np.uint8)
+    depth = random.integers(0, 50, n).astype(np.int32)
+    pl = random.integers(-40, 140, (n, 2)).astype(np.int32)
+    top = np.array([0, 30, 60, 99])
+    label = np.repeat(random.integers(0, 4, n), random.integers(1, 9, n))[:n].astype(np.uint8)
+    hidden = random.random(n) < 0.05
+    rows = np.zeros((n, N_COLUMNS), np.int32)
+    found = cut_blocks(start, apart, codes, depth, pl, label, top, hidden, ploidy, rows)
+    bases = [
+        None
+        if hidden[at]
+        else blocks_twin.of_base(
+            start + at,
+            int(codes[at]),
+            int(depth[at]),
+            pl[at].tolist(),
+            int(ploidy[at]),
+            int(top[label[at]]),
+        )
+        for at in range(n)
+    ]
+    return rows[:found], blocks_twin.cut(bases, label.tolist(), apart)
+
+
+@given(seeds, st.integers(1, 80), st.integers(0, 20))
+@repeatable
+def test_blocks(seed: int, n: int, apart: int) -> None:
+    rows, slow = random_blocks(seed, n, apart)
+    assert rows.tolist() == [block.row() for block in slow]
+
+
+@given(seeds, st.integers(1, 80), st.integers(-1, 20))
+@repeatable
+def test_joined_blocks(seed: int, n: int, apart: int) -> None:
+    rows, slow = random_blocks(seed, n, n)
+    band = np.arange(100) // 20
+    apart += int(rows[0, START]) if len(rows) else 0
+    left = join_blocks(rows, band, apart)
+    joined = blocks_twin.join(slow, band.tolist(), apart)
+    assert rows[:left].tolist() == [block.row() for block in joined]
+
+
+PIECES = ["chr1\t", "\t.\t", "\t<*>\tEND=", "\tGT\t", ".:", "0:", "./.:", "0/0:"]
+
+
+@given(seeds, st.integers(1, 80))
+@repeatable
+def test_lines(seed: int, n: int) -> None:
+    rows, slow = random_blocks(seed, n, 0)
+    sizes = np.array([len(piece) for piece in PIECES])
+    text = np.zeros(len(rows) * (sizes.sum() + 7 * LONGEST_NUMBER), np.uint8)
+    ends = np.zeros(len(rows), np.int64)
+    letters = np.frombuffer("".join(PIECES).encode(), np.uint8)
+    write_rows(rows, letters, offsets(sizes), text, ends)
+    written = text[: ends[-1] if len(ends) else 0].tobytes().decode()
+    lines = [rows_twin.write(block, PIECES) for block in slow]
+    assert written == "".join(lines)
+    assert ends.tolist() == np.cumsum([len(line) for line in lines]).tolist()

@@ -154,9 +154,10 @@ def test_reads_beyond_the_cap_are_counted(tmp_path: Path) -> None:
 
 def test_counts_by_themselves() -> None:
     model = ReferenceModel(PROFILE, 10)
-    n, k = np.array([30, 30, 0]), np.array([0, 15, 0])
-    found = model.rate_counts(n, k)
-    assert found[0].min() > 50 > 0 > found[1, 0]
+    found = model.rate_counts(
+        *np.array([[30, 30, 0, 30, 30], [0, 15, 0, 4, 4], [-1, -1, -1, 14, 1]])
+    )
+    assert found[0].min() > 50
+    assert found[1, 0] < 0
     assert found[2].tolist() == [0, 0]
-    slipped = model.rate_counts(np.array([30]), np.array([4]), run=14)
-    assert slipped[0, 0] > model.rate_counts(np.array([30]), np.array([4]), run=1)[0, 0]
+    assert found[3, 0] > found[4, 0]
