@@ -40,7 +40,6 @@ app = typer.Typer(
     name="varcall",
     help="Call germline small variants from aligned reads.",
     no_args_is_help=True,
-    add_completion=False,
     # Boxed help and boxed tracebacks are noise in the log files of a pipeline.
     rich_markup_mode=None,
     pretty_exceptions_enable=False,

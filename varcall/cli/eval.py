@@ -33,7 +33,8 @@ def eval_(
         ),
     ] = None,
     bed_regions: Annotated[
-        Path | None, typer.Option("-R", "--bed-regions", help="The same from a BED file.")
+        Path | None,
+        typer.Option("-R", "--bed-regions", "--regions-file", help="The same from a BED file."),
     ] = None,
     stratification: Annotated[
         Path | None, typer.Option("--strat", "--stratification", help="TSV: name, BED file.")
@@ -41,7 +42,9 @@ def eval_(
     sample: Annotated[
         str | None,
         typer.Option(
-            "--sample", help="NAME or TRUTH,QUERY; ALT takes all ALT alleles and no genotypes."
+            "-s",
+            "--sample",
+            help="NAME or TRUTH,QUERY; ALT takes all ALT alleles and no genotypes.",
         ),
     ] = None,
     engine: Annotated[str, typer.Option(help="auto|rtg|builtin.")] = "auto",

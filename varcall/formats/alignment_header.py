@@ -16,6 +16,7 @@ from varcall.formats.basecaller import (
 )
 from varcall.formats.bgzf import BgzfFile
 from varcall.formats.contig_names import some_names
+from varcall.formats.htslib import silent_htslib
 
 _log = logging.getLogger(__name__)
 
@@ -103,9 +104,13 @@ def read_bam_header(bam: BgzfFile) -> AlignmentHeader:
 def read_cram_header(path: Path, reference: Path) -> AlignmentHeader:
     """Read the header of a CRAM with htslib (its blocks may use any of five compressions)."""
     try:
-        with pysam.AlignmentFile(
-            str(path), "rc", reference_filename=str(reference), check_sq=False
-        ) as file:
+        # It would name an index that is missing, which is looked for later, in other places too.
+        with (
+            silent_htslib(),
+            pysam.AlignmentFile(
+                str(path), "rc", reference_filename=str(reference), check_sq=False
+            ) as file,
+        ):
             contigs = dict(zip(file.references, file.lengths, strict=True))
             return _parse(str(file.header), contigs, 0)
     except UnicodeDecodeError as error:

@@ -4,6 +4,7 @@ Each returns what it found and one line on what is right; what is wrong is an In
 """
 
 import os
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -40,6 +41,7 @@ from varcall.inputs.reference_match import (
     divergence_warning,
 )
 from varcall.inputs.regions import Region
+from varcall.output.vcf import TBI_MAX_CONTIG
 
 T = TypeVar("T")
 
@@ -182,7 +184,9 @@ def check_index(
 ) -> tuple[tuple[Path, AlignmentIndex], str]:
     """Find the index and see that it is this file's."""
     path = given or find_index(reads, is_cram=is_cram)
-    remedy = f"run: samtools index {reads}"
+    # BAI has the binning of .tbi.
+    is_long = not is_cram and max(header.contigs.values(), default=0) > TBI_MAX_CONTIG
+    remedy = f"run: samtools index {'-c ' if is_long else ''}{shlex.quote(str(reads))}"
     if header.sort_order in ("unsorted", "queryname"):
         remedy = f"the header says {header.sort_order}; run samtools sort, then samtools index"
     if path is None:

@@ -19,6 +19,7 @@ from pathlib import Path, PurePath
 from typing import BinaryIO, NamedTuple, Protocol
 
 from varcall.errors import InputError, UsageError
+from varcall.formats.htslib import silent_htslib
 from varcall.formats.text import as_utf8
 from varcall.options import STDOUT
 from varcall.output.atomic import AtomicOutput, is_special, output_errors
@@ -536,24 +537,12 @@ def _scratch_file(folder: str | None) -> Iterator[str]:
         os.unlink(path)
 
 
-@contextmanager
-def _silent_htslib() -> Iterator[None]:
-    """Keep htslib from printing what is raised as an exception anyway."""
-    import pysam
-
-    verbosity = pysam.set_verbosity(0)
-    try:
-        yield
-    finally:
-        pysam.set_verbosity(verbosity)
-
-
 def _convert_to_bcf(text_path: str, path: str, output_type: OutputType) -> None:
     import pysam
 
     level = 0 if output_type.kind == "u" else output_type.level
     mode = "wb" if level is None else f"wb{level}"
-    with _silent_htslib(), pysam.VariantFile(text_path, "r") as source:
+    with silent_htslib(), pysam.VariantFile(text_path, "r") as source:
         target = pysam.VariantFile(path, mode, header=source.header)
         try:
             for record in source:
@@ -569,7 +558,7 @@ def _convert_to_bcf(text_path: str, path: str, output_type: OutputType) -> None:
 def _build_index(path: Path, index: Path, output_type: OutputType, csi: bool) -> None:
     import pysam
 
-    with _silent_htslib():
+    with silent_htslib():
         pysam.tabix_index(
             str(path),
             # pysam's stub does not know the preset "bcf"
