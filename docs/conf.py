@@ -1,6 +1,7 @@
 """How Sphinx builds the documentation: `make docs`; nothing is downloaded."""
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 from varcall import __version__
@@ -11,14 +12,21 @@ project = "varcall"
 project_copyright = "the authors of varcall"
 release = version = __version__
 
+# The notebook is run while the pages are built; without what runs it, it is left out.
+_runs_notebooks = find_spec("myst_nb") is not None
+
 extensions = [
-    "myst_parser",
+    "myst_nb" if _runs_notebooks else "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "command_line",
     "python_modules",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", *([] if _runs_notebooks else ["notebook"])]
+suppress_warnings = [] if _runs_notebooks else ["toc.excluded", "myst.xref_missing"]
+nb_execution_mode = "force"
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
 myst_heading_anchors = 3
 
 # `name` in a docstring is code, as on GitHub.

@@ -35,7 +35,9 @@ def module_pages(root: Path) -> Iterator[tuple[str, str]]:
     for package in PACKAGES:
         for init in sorted((root / package).rglob("__init__.py")):
             name = ".".join(init.parent.relative_to(root).parts)
-            lines = [name, "=" * len(name), "", f".. automodule:: {name}", ""]
+            lines = [name, "=" * len(name), "", f".. automodule:: {name}"]
+            # What a package shows of its modules is documented on their pages, or by itself.
+            lines += ["   :no-members:", ""] if name in PACKAGES else [""]
             for module in sorted(init.parent.glob("[!_]*.py")):
                 title = f"{name}.{module.stem}"
                 lines += [title, "-" * len(title), "", f".. automodule:: {title}", ""]

@@ -4,6 +4,7 @@ import doctest
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -121,6 +122,15 @@ def test_commands_of_a_page(page: str, folder: Path) -> None:
         for command, expected in block.session():
             printed = shell(command, folder)
             assert is_output(expected, printed), f"{command}\nprints\n{printed}and not\n{expected}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["README.md", "docs/reference/api.md"])
+def test_python_of_a_page(page: str, folder: Path) -> None:
+    """The blocks of a page are one script, which prints no warning."""
+    texts = [block.text for block in blocks(ROOT / page) if block.language == "python"]
+    (folder / "script.py").write_text("\n".join(texts))
+    shell(f'"{sys.executable}" -W error script.py', folder)
 
 
 def is_output(expected: str, printed: str) -> bool:
