@@ -74,7 +74,8 @@ def loaded(sample: SimulatedSample, model: str, repeats: int) -> Iterator[tuple[
     """Time what a loaded caller does."""
     with Caller(sample.reference, model=model) as caller:
         # The first pass opens the reads, measures the library, and warms what is lazy.
-        first, later = [], []
+        first: list[Seconds] = []
+        later: list[Seconds] = []
         starts = range(1, GENOME_SIZE, REGION_SIZE)
         regions = [f"sim:{start}-{start + REGION_SIZE - 1}" for start in starts]
         for _ in range(repeats + 1):
