@@ -41,6 +41,9 @@ class CallKeywords(SampleKeywords, total=False):
 
     index: str | Path | None
     output_type: str | None
+    gvcf: str | None
+    gvcf_alt: str
+    gvcf_gq_bands: int
     write_index: bool
     regions_file: str | Path | None
     shard: tuple[int, int] | None
