@@ -313,7 +313,10 @@ class Worker:
         sites = evidence.sites
         starts = sites.start.tolist()
         low, high = min(starts), int((sites.start + sites.ref_length).max()) + MAX_JOIN_DISTANCE
-        letters = self._reader.reference.fetch_string(batch.contig, low, high)
+        reference = self._reader.reference
+        if batch.contig not in reference.circular:
+            high = min(high, reference.length(batch.contig))
+        letters = reference.fetch_string(batch.contig, low, high)
         witnesses = _count_witnesses(batch, evidence)
         phasing = self._plan.phasing
         voters = None if phasing is None else PhaseVotes(batch.arrays, evidence)
