@@ -8,7 +8,7 @@ from varcall.evidence.reference_model import HomRefEvidence
 from varcall.inputs.regions import Region
 from varcall.output.gvcf import HEAD, Blocks, GqBands
 
-LEAST_RUN = 40
+LEAST_RUN = 64
 """Bases in a row that must reach a band of GQ; of fewer, the band is lowered to their neighbours'.
 
 Depth goes up and down all along, and at 30x a block would end every six bases, which would cost
