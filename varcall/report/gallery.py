@@ -10,10 +10,11 @@ import pysam
 
 from varcall.errors import InputError
 from varcall.formats.contig_names import unknown_contig
+from varcall.formats.vcf_text import FIXED_COLUMNS
 from varcall.inputs.regions import SHARED
 from varcall.log import Progress
 from varcall.report.tally import CallTally, Uncertain
-from varcall.scoring.vcf_records import FIXED_COLUMNS, parse_record
+from varcall.scoring.vcf_records import parse_record
 from varcall.show.sheet_locus import look_at
 from varcall.show.sheet_output import page_entry
 from varcall.show.viewer import Viewer

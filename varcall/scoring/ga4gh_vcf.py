@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from varcall.formats.vcf_text import COLUMN_NAMES
 from varcall.output.vcf import open_vcf
 from varcall.scoring.comparator import Comparison
 from varcall.scoring.happy.rows import AnnotatedRecord, Entry
-from varcall.scoring.vcf_records import COLUMN_NAMES, CallSet
+from varcall.scoring.vcf_records import CallSet
 from varcall.scoring.vcfeval.matching import JudgedRecord, Verdict
 from varcall.scoring.vcfeval.superloci import Row, RowSide
 

@@ -12,24 +12,23 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from varcall.errors import InputError
-from varcall.formats.bgzf import GZIP_MAGIC, BgzfFile, is_bgzf
+from varcall.formats.bgzf import GZIP_MAGIC
 from varcall.formats.simulated_origin import CONTAMINANT_SAMPLE
 from varcall.formats.text import open_text
+from varcall.formats.vcf_text import (
+    ALT_ALLELE,
+    BCF_MAGIC,
+    COLUMN_NAMES,
+    FIXED_COLUMNS,
+    POSITION,
+    REF_BASES,
+    SORT_HINT,
+    index_of,
+    start_of_vcf,
+)
 
-FIXED_COLUMNS = 8
-SORT_HINT = "sort the file with 'bcftools sort'"
-COLUMN_NAMES = ["#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO"]
-
-# Ten digits hold the largest position of any index (2^31 - 1); Python's digits are more than these.
-_POSITION = re.compile(r"[0-9]{1,10}")
 _GENOTYPE = re.compile(r"(?:\.|[0-9]{1,6})(?:[/|](?:\.|[0-9]{1,6}))*")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|[-+]?inf(?:inity)?", re.I)
-_REF = re.compile(r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv]+")
-# bases and '*', symbolic alleles, breakends (paired, single, and with an inserted contig)
-_ALT = re.compile(
-    r"[ACGTNRYSWKMBDHVacgtnryswkmbdhv*]+|<[^<>\s]+>|.*[\[\]].*"
-    r"|\.[ACGTNacgtn]+|[ACGTNacgtn]+\.|[ACGTNacgtn]+<[^<>\s]+>"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,38 +79,11 @@ class CallSet:
 
 def _checked_stream(path: Path, label: str) -> Iterator[str]:
     """Lines of a plain or BGZF file, after checks that need no reading of the records."""
-    try:
-        with BgzfFile(path) as file:
-            has_eof_block = file.has_eof_block
-        with path.open("rb") as handle:
-            start = handle.read(3)
-    except OSError as error:
-        raise InputError(
-            f"cannot read the {label} file {path}: {error.strerror or error}"
-        ) from error
-    if not start:
-        raise InputError(f"the {label} file {path} is empty: a VCF file starts with ##fileformat")
-    if start[:2] != GZIP_MAGIC:
-        if start == b"BCF":
-            raise InputError(
-                f"the {label} file {path} is BCF: convert it with 'bcftools view -Oz -W'"
-            )
-        yield from _decoded(path, label)
-        return
-    if not is_bgzf(path):
-        raise InputError(
-            f"the {label} file {path} is plain gzip, not BGZF: recompress it with 'gunzip' "
-            "and 'bgzip'"
-        )
-    if not has_eof_block:
-        raise InputError(
-            f"the {label} file {path} has no BGZF end block, so it was cut: copy or write it again"
-        )
-    if not any(Path(f"{path}{suffix}").exists() for suffix in (".tbi", ".csi")):
-        raise InputError(
-            f"the {label} file {path} has no index: run 'tabix -p vcf {path}' (the file must "
-            "be sorted)"
-        )
+    start = start_of_vcf(path, label)
+    if start == BCF_MAGIC:
+        raise InputError(f"the {label} file {path} is BCF: convert it with 'bcftools view -Oz -W'")
+    if start[:2] == GZIP_MAGIC:
+        index_of(path, label)
     yield from _decoded(path, label)
 
 
@@ -183,7 +155,7 @@ def _parsed(line: str, columns: int, column: int, where: str) -> tuple[str, Reco
     if not all(fields):
         empty = fields.index("") + 1
         raise InputError(f"{where} has an empty column ({empty}): write '.' for a missing value")
-    if _POSITION.fullmatch(fields[1]) is None:
+    if POSITION.fullmatch(fields[1]) is None:
         raise InputError(f"{where} has POS {fields[1]!r}, which is not a number: correct it")
     alts = _checked_alleles(fields, where)
     genotype = None if column < 0 else _checked_genotype(fields, column, len(alts), where)
@@ -192,11 +164,11 @@ def _parsed(line: str, columns: int, column: int, where: str) -> tuple[str, Reco
 
 def _checked_alleles(fields: tuple[str, ...], where: str) -> tuple[str, ...]:
     """The ALTs, after checks of REF, ALT and QUAL."""
-    if _REF.fullmatch(fields[3]) is None:
+    if REF_BASES.fullmatch(fields[3]) is None:
         raise InputError(f"{where} has REF {fields[3]!r}, which is not a sequence of bases")
     alts = () if fields[4] == "." else tuple(fields[4].split(","))
     for alt in alts:
-        if _ALT.fullmatch(alt) is None:
+        if ALT_ALLELE.fullmatch(alt) is None:
             raise InputError(f"{where} has ALT {alt!r}, which is no allele: correct it")
     if fields[5] != "." and _NUMBER.fullmatch(fields[5]) is None:
         raise InputError(f"{where} has QUAL {fields[5]!r}, which is not a number: correct it")

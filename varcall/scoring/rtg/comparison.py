@@ -13,13 +13,13 @@ import pysam
 
 from varcall.formats.bgzf import is_gzipped
 from varcall.formats.text import begins_with_mark, open_text
+from varcall.formats.vcf_text import COLUMN_NAMES
 from varcall.scoring.comparator import Comparison, judged_side
 from varcall.scoring.evaluation import Inputs
 from varcall.scoring.intervals import EMPTY
 from varcall.scoring.options import LOOSE_MATCH_DISTANCE, EvalOptions
 from varcall.scoring.rtg.program import Rtg, RtgRun
 from varcall.scoring.vcf_records import (
-    COLUMN_NAMES,
     CallSet,
     Record,
     parse_genotype,
