@@ -246,6 +246,9 @@ class SiteArrays(NamedTuple):
         uint64 [a], hash of the bases put there.
     alt_base_offset
         int64 [a + 1] into `alt_bases`, uint8 codes of the bases put there.
+    is_shown
+        bool [m], whether the reads suggest the site; false where its ALT was only asked for. Such a
+        site has one ALT, and is no neighbour of any other.
     """
 
     start: NDArray[np.int64]
@@ -259,6 +262,7 @@ class SiteArrays(NamedTuple):
     alt_hash: NDArray[np.uint64]
     alt_base_offset: NDArray[np.int64]
     alt_bases: NDArray[np.uint8]
+    is_shown: NDArray[np.bool_]
 
 
 class ShownArrays(NamedTuple):

@@ -73,6 +73,11 @@ class Alt:
         """Net change of length."""
         return len(self.bases) - self.deleted
 
+    @property
+    def replaces(self) -> bool:
+        """Whether bases are put in the place of others."""
+        return self.deleted > 0 and len(self.bases) > 0
+
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -83,6 +88,7 @@ class Site:
     ref_length: int
     repeat_end: int
     alts: tuple[Alt, ...]
+    is_shown: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +164,7 @@ def unpack_sites(sites: SiteArrays) -> list[Site]:
                     )
                     for alt in alts
                 ),
+                is_shown=bool(sites.is_shown[index]),
             )
         )
     return unpacked

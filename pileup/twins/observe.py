@@ -38,7 +38,9 @@ def observe(
         for index, read in enumerate(reads):
             if read.start >= site.repeat_end or read.end <= site.start:
                 continue
-            if site.is_indel:
+            if site.is_indel and site.alts[0].replaces:
+                shown.append(_replaced(index, read, site, reference, min_base_quality))
+            elif site.is_indel:
                 shown.append(_indel(index, read, events[index], site))
             else:
                 shown.append(_substitution(index, read, site, reference, min_base_quality))
@@ -90,6 +92,25 @@ def _indel(index: int, read: Read, events: Sequence[Event], site: Site) -> Obser
         allele = OTHER if touching or delta else REF
         quality = min(read.qualities[before], read.qualities[after])
     return Observation(index, allele, quality, delta)
+
+
+def _replaced(
+    index: int, read: Read, site: Site, reference: Stretch, min_base_quality: int
+) -> Observation:
+    before, (after, reached) = read.index_at(site.start), read.first_base_from(site.repeat_end)
+    if before < 0 or after < 0:
+        return Observation(index, UNINFORMATIVE, 0, NOT_SPANNING)
+    delta = (after - before) - (reached - site.start)
+    between = read.bases[before + 1 : after]
+    if UNKNOWN_BASE in between:
+        return Observation(index, UNINFORMATIVE, 0, delta)
+    quality = min(read.qualities[before : after + 1])
+    if quality < min_base_quality:
+        return Observation(index, UNINFORMATIVE, quality, delta)
+    if reached == site.repeat_end and between == site.alts[0].bases:
+        return Observation(index, 1, quality, delta)
+    is_ref = delta == 0 and between == reference.bases(site.start + 1, reached)
+    return Observation(index, REF if is_ref else OTHER, quality, delta)
 
 
 def _one_witness_per_fragment(

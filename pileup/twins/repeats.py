@@ -11,6 +11,8 @@ def rightmost(reference: Stretch, start: int, alt: Alt) -> int:
     Moving right by k keeps the haplotype when the k bases moved over come out the same.
     """
     shift = 0
+    if alt.replaces:
+        return shift
     while shift < MAX_SHIFT and start + shift + 1 + alt.deleted <= reference.end:
         reach = shift + 1
         moved_over = reference.bases(start, start + reach)

@@ -24,7 +24,7 @@ def look_around(
     nearest = FAR
     for other, site in enumerate(sites):
         distance = abs(site.start - sites[index].start)
-        if other == index or distance > FAR:
+        if other == index or distance > FAR or not site.is_shown:
             continue
         far.append(fractions[other])
         if distance <= NEAR:

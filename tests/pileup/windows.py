@@ -8,10 +8,17 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
+from pileup.codes import INDEL, SUBSTITUTION
 from pileup.twins import observe as observe_twin
 from pileup.twins import scan as scan_twin
 from pileup.twins.alignment import Stretch, unpack_reads, unpack_reference, unpack_sites
-from varcall.evidence.candidates import CandidateThresholds, Scan, find_candidates, scan_window
+from varcall.evidence.candidates import (
+    CandidateThresholds,
+    PutativeAllele,
+    Scan,
+    find_candidates,
+    scan_window,
+)
 from varcall.evidence.observations import observe, pose_questions
 
 QUALITIES = (2, 9, 10, 11, 20, 37, 41, 93, 255)
@@ -163,6 +170,16 @@ def offsets(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
 
 
+def random_allele(random: np.random.Generator, reference: ReferenceArrays) -> PutativeAllele:
+    """Return an allele that somebody may ask for: of every kind, seldom one that reads show."""
+    place = int(random.integers(5, len(reference.codes) - 20))
+    kind = int(random.choice([SUBSTITUTION, INDEL]))
+    deleted = int(random.integers(kind == SUBSTITUTION, 5))
+    put = deleted if kind == SUBSTITUTION else int(random.integers(deleted == 0, 5))
+    bases = random.integers(0, 4, put).astype(np.uint8).tobytes()
+    return PutativeAllele(reference.start + place, kind, deleted, bases)
+
+
 def random_window(seed: int, count: int) -> Window:
     """Return a window of `count` reads; the same for the same seed."""
     random = np.random.default_rng(seed)
@@ -171,7 +188,8 @@ def random_window(seed: int, count: int) -> Window:
     reads = random_batch(random, codes, reference.start, count)
     scan = scan_window(reads, reference, EAGER)
     end = reference.start + len(codes)
-    sites = find_candidates(reads, scan, reference.start, end, EAGER)
+    asked = [random_allele(random, reference) for _ in range(random.integers(0, 4))]
+    sites = find_candidates(reads, scan, reference.start, end, EAGER, asked)
     return Window(
         reads=reads,
         reference=reference,

@@ -1,5 +1,6 @@
 """Candidate sites of a window: which alleles the reads suggest, before anyone judges them."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from pileup.arrays import CountArrays, EventArrays, ReadArrays, ReferenceArrays,
 from pileup.codes import INDEL, N_BASES, SUBSTITUTION, UNKNOWN_BASE
 from pileup.kernels.candidates.adjacent import count_adjacent
 from pileup.kernels.candidates.repeats import indel_extents
-from pileup.kernels.candidates.scan import MAX_SHIFT, count_indels, scan_reads
+from pileup.kernels.candidates.scan import MAX_SHIFT, count_indels, hash_sequence, scan_reads
 from varcall.options import (
     DEFAULT_MIN_ALT_COUNT,
     DEFAULT_MIN_ALT_FRACTION_INDEL,
@@ -75,6 +76,28 @@ def spell_alleles(
     return ref, spell_alts(sites, site, ref)
 
 
+@dataclass(frozen=True, slots=True)
+class PutativeAllele:
+    """An allele to look up in the reads, whether they suggest it or not.
+
+    Attributes
+    ----------
+    start
+        0-based; of an INDEL the anchor, as far left as the reference lets it.
+    kind
+        SUBSTITUTION or INDEL.
+    deleted
+        Reference bases replaced: from `start` on, or after the anchor.
+    bases
+        Codes of the bases put there.
+    """
+
+    start: int
+    kind: int
+    deleted: int
+    bases: bytes
+
+
 @dataclass(slots=True)
 class _Allele:
     start: int
@@ -113,16 +136,59 @@ def scan_window(
 
 
 def find_candidates(
-    reads: ReadArrays, scan: Scan, start: int, end: int, thresholds: CandidateThresholds
+    reads: ReadArrays,
+    scan: Scan,
+    start: int,
+    end: int,
+    thresholds: CandidateThresholds,
+    asked: Iterable[PutativeAllele] = (),
 ) -> SiteArrays:
-    """Return the candidate sites whose REF starts in [start, end) (0-based half-open)."""
+    """Return the candidate sites whose REF starts in [start, end) (0-based half-open).
+
+    An allele that is `asked` for and is no candidate has a site of its own, after those of the same
+    start: what else is asked for changes no other site.
+    """
     # A variant across the border belongs to the window of its start, so SNVs are looked at a
     # little beyond the end and MNVs formed before ownership is decided.
     margin = 16
     alleles = _substitutions(reads, scan, start - margin, end + margin, thresholds)
     alleles += _indels(reads, scan, start, end, thresholds)
     owned = [allele for allele in alleles if start <= allele.start < end]
-    return _group(owned, scan.reference, thresholds.max_alts)
+    proposed = _group(owned, thresholds.max_alts)
+    return _sites_of(proposed, _unproposed(asked, proposed), scan.reference)
+
+
+def _unproposed(
+    asked: Iterable[PutativeAllele], proposed: Iterable[Sequence[_Allele]]
+) -> list[_Allele]:
+    wanted = set(asked)
+    if not wanted:
+        return []
+    wanted -= {
+        PutativeAllele(allele.start, allele.kind, allele.deleted, allele.bases.tobytes())
+        for members in proposed
+        for allele in members
+    }
+    alleles = []
+    for allele in sorted(wanted, key=lambda a: (a.start, a.kind, a.deleted, a.bases)):
+        bases = np.frombuffer(allele.bases, np.uint8).copy()
+        value = int(hash_sequence(bases, 0, len(bases), 0)) if len(bases) else 0
+        alleles.append(_Allele(allele.start, allele.kind, allele.deleted, bases, 0, value))
+    return alleles
+
+
+def alleles_of(sites: SiteArrays, site: int) -> tuple[PutativeAllele, ...]:
+    """Return the ALTs of a site, in its order."""
+    alts = range(int(sites.alt_offset[site]), int(sites.alt_offset[site + 1]))
+    return tuple(
+        PutativeAllele(
+            int(sites.start[site]),
+            int(sites.kind[site]),
+            int(sites.alt_deleted[alt]),
+            sites.alt_bases[sites.alt_base_offset[alt] : sites.alt_base_offset[alt + 1]].tobytes(),
+        )
+        for alt in alts
+    )
 
 
 def _substitutions(
@@ -247,7 +313,7 @@ def _inserted_bases(reads: ReadArrays, events: EventArrays, event: int) -> NDArr
     return np.roll(bases, int(events.rotation[event]))
 
 
-def _group(alleles: list[_Allele], reference: ReferenceArrays, max_alts: int) -> SiteArrays:
+def _group(alleles: list[_Allele], max_alts: int) -> list[list[_Allele]]:
     """Put alleles of one start and kind into one site, the best supported ALTs first kept."""
     grouped: dict[tuple[int, int], list[_Allele]] = {}
     for allele in sorted(alleles, key=lambda a: (a.start, a.kind)):
@@ -260,6 +326,17 @@ def _group(alleles: list[_Allele], reference: ReferenceArrays, max_alts: int) ->
         chosen = members[:max_alts]
         chosen.sort(key=lambda a: (-a.deleted, len(a.bases), a.bases.tobytes()))
         chosen_sites.append(chosen)
+    return chosen_sites
+
+
+def _sites_of(
+    proposed: list[list[_Allele]], asked: list[_Allele], reference: ReferenceArrays
+) -> SiteArrays:
+    """Return the arrays of sites by start: those that reads suggest, and one of each asked ALT."""
+    chosen_sites = [*proposed, *([allele] for allele in asked)]
+    is_shown = [True] * len(proposed) + [False] * len(asked)
+    order = sorted(range(len(chosen_sites)), key=lambda site: chosen_sites[site][0].start)
+    chosen_sites = [chosen_sites[site] for site in order]
     flat = [allele for members in chosen_sites for allele in members]
     alt_base_offset = np.zeros(len(flat) + 1, np.int64)
     np.cumsum([len(allele.bases) for allele in flat], out=alt_base_offset[1:])
@@ -285,6 +362,7 @@ def _group(alleles: list[_Allele], reference: ReferenceArrays, max_alts: int) ->
         alt_hash=np.array([allele.hash for allele in flat], np.uint64),
         alt_base_offset=alt_base_offset,
         alt_bases=np.concatenate([np.empty(0, np.uint8), *(allele.bases for allele in flat)]),
+        is_shown=np.array([is_shown[site] for site in order], np.bool_),
     )
     indel_extents(reference, sites)
     return sites

@@ -4,6 +4,7 @@ Calling, showing, training and the benchmarks all come this way, so that none of
 picture of the same reads.
 """
 
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 
@@ -25,6 +26,7 @@ from varcall.clock import Clock, no_clock
 from varcall.evidence.candidates import (
     REFERENCE_MARGIN,
     CandidateThresholds,
+    PutativeAllele,
     Scan,
     find_candidates,
     scan_window,
@@ -184,11 +186,14 @@ def gather(
     window: WindowReads,
     options: EvidenceOptions = DEFAULT_EVIDENCE,
     clock: Clock = no_clock,
+    asked: Iterable[PutativeAllele] = (),
 ) -> Evidence:
     """Find the candidates that start in a window and look them up in the realigned reads.
 
     Parameters
     ----------
+    asked
+        Alleles that start in the window, to be looked up whether reads suggest them or not.
     clock
         Times the stages "realign", "candidates" and "haplotypes".
     """
@@ -203,12 +208,14 @@ def gather(
         reads = batch.arrays
         scan = scan_window(reads, reference, thresholds)
         beyond = KNOWN_BEYOND + FAR
-        sites = find_candidates(reads, scan, start - beyond, end + beyond, thresholds)
+        sites = find_candidates(reads, scan, start - beyond, end + beyond, thresholds, asked)
         shown = observe(reads, scan.events, reference, sites, thresholds.min_base_quality)
     with clock("haplotypes"):
         tag_haplotypes(reads, scan, sites, shown, options.phase_reach)
         nothing = QuestionArrays(np.zeros(0, np.int32), np.zeros(0, np.uint8))
         owned = (sites.start >= start) & (sites.start < end)
+        # Of an allele that was only asked for, where there are no reads, nothing can be told.
+        owned &= sites.is_shown | (np.diff(shown.offset) > 0)
         return Evidence(reads, scan, sites, shown, nothing).asking(owned)
 
 
@@ -255,29 +262,37 @@ class EvidenceReader:
         """Load a window (0-based half-open): its reads, and the reference under them."""
         return self._with_reference(window, self.load_reads(window))
 
-    def load_reads(self, window: Region) -> ReadBatch:
-        """Load the reads of a window and of its margin on both sides; counts are its own.
+    def load_reads(self, window: Region, owned: Region | None = None) -> ReadBatch:
+        """Load the reads of a window and of its margin on both sides.
 
-        Most windows of a genome of which few regions were sequenced have none, and need no more.
+        Counts are those of the `owned` part, None for the whole. Most windows of a genome of which
+        few regions were sequenced have no reads, and need no more.
         Those of a circular contig go on beyond its ends (`varcall.reads.circular`).
         """
         margin = self._options.margin
+        owned = owned or window
+        own = owned.start, owned.end
         if window.contig in self._circular and self._is_near_end(window):
             place = window.contig, window.start, window.end
             return load_around(
-                self._source, place, margin, self._options.read_filter, self._read_groups,
+                self._source, place, own, margin, self._options.read_filter, self._read_groups,
                 self.reference,
             )  # fmt: skip
         low, high = max(0, window.start - margin), window.end + margin
-        own = window.start, window.end
         read_filter = self._options.read_filter
         return self._source.load(window.contig, low, high, read_filter, self._read_groups, own)
 
-    def gather(self, window: Region, reads: ReadBatch, clock: Clock = no_clock) -> Evidence:
+    def gather(
+        self,
+        window: Region,
+        reads: ReadBatch,
+        clock: Clock = no_clock,
+        asked: Iterable[PutativeAllele] = (),
+    ) -> Evidence:
         """Find the candidates of a window whose reads were loaded, and look them up in these."""
         with clock("read"):
             loaded = self._with_reference(window, reads)
-        evidence = gather(loaded, self._options, clock)
+        evidence = gather(loaded, self._options, clock, asked)
         if window.contig not in self._circular:
             return evidence
         # A record cannot tell of bases deleted on both sides of the origin.

@@ -87,6 +87,7 @@ class _Piece:
 def load_around(
     source: RecordReads,
     window: tuple[str, int, int],
+    own: tuple[int, int],
     margin: int,
     read_filter: ReadFilter,
     read_groups: frozenset[str] | None,
@@ -98,6 +99,8 @@ def load_around(
     ----------
     window
         Contig, start and end, 0-based half-open.
+    own
+        The part of it whose reads are counted.
     margin
         Bases on both sides.
 
@@ -113,7 +116,7 @@ def load_around(
     def load(first: int, last: int, rules: ReadFilter, own: tuple[int, int]) -> ReadBatch:
         return source.load(contig, first, last, rules, read_groups, own)
 
-    whole = load(max(low, 0), min(high, length), read_filter, (start, end))
+    whole = load(max(low, 0), min(high, length), read_filter, own)
     batches = [(0, whole)]
     if low < 0:
         batches.append((-length, load(length + low, length, read_filter, (0, 0))))

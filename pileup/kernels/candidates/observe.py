@@ -3,7 +3,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel, part
-from pileup.codes import NOT_SPANNING, OTHER, REF, SUBSTITUTION, UNINFORMATIVE, UNKNOWN_BASE
+from pileup.codes import INDEL, NOT_SPANNING, OTHER, REF, UNINFORMATIVE, UNKNOWN_BASE
 from pileup.kernels.reads.walk import (
     DELETED,
     first_base_from,
@@ -103,6 +103,40 @@ def _indel_allele(read, site, reads, events, sites):
     return allele, quality, change
 
 
+@part
+def _replaced_allele(read, site, reads, reference, sites, min_base_quality):
+    """Return (allele, quality, delta) where the site's ALT puts bases in the place of others.
+
+    Mappers write such an allele in several ways. So it is known by its bases, between the anchor
+    and the first one beyond the site, not by its CIGAR.
+    """
+    start = sites.start[site]
+    before = query_index(read, start, reads)
+    after, reached = first_base_from(read, sites.repeat_end[site], reads)
+    if before < 0 or after < 0:
+        return UNINFORMATIVE, 0, NOT_SPANNING
+    change = (after - before) - (reached - start)
+    first_base = sites.alt_base_offset[sites.alt_offset[site]]
+    put = after - before - 1
+    is_alt = put == sites.alt_inserted[sites.alt_offset[site]] and reached == sites.repeat_end[site]
+    is_ref = change == 0
+    lowest = min(reads.qualities[before], reads.qualities[after])
+    for step in range(put):
+        base = reads.bases[before + 1 + step]
+        lowest = min(lowest, reads.qualities[before + 1 + step])
+        if base >= UNKNOWN_BASE:
+            return UNINFORMATIVE, 0, change
+        if is_alt and base != sites.alt_bases[first_base + step]:
+            is_alt = False
+        if is_ref and base != reference.codes[start + 1 + step - reference.start]:
+            is_ref = False
+    if lowest < min_base_quality:
+        return UNINFORMATIVE, lowest, change
+    if is_alt:
+        return 1, lowest, change
+    return REF if is_ref else OTHER, lowest, change
+
+
 @kernel
 def observe_sites(reads, events, reference, sites, min_base_quality, shown):
     """Fill one observation per read and site it touches.
@@ -119,14 +153,23 @@ def observe_sites(reads, events, reference, sites, min_base_quality, shown):
     for site in range(len(sites.start)):
         start = sites.start[site]
         at = shown.offset[site]
+        first_alt = sites.alt_offset[site]
+        is_indel = sites.kind[site] == INDEL
+        replaces = (
+            is_indel and sites.alt_deleted[first_alt] > 0 and sites.alt_inserted[first_alt] > 0
+        )
         for read in range(first_overlapping(reads, longest, start), len(reads.read_start)):
             if reads.read_start[read] >= sites.repeat_end[site]:
                 break
             if reads.read_end[read] <= start:
                 continue
             delta = NOT_SPANNING
-            if sites.kind[site] == SUBSTITUTION:
+            if not is_indel:
                 allele, quality = _substitution_allele(
+                    read, site, reads, reference, sites, min_base_quality
+                )
+            elif replaces:
+                allele, quality, delta = _replaced_allele(
                     read, site, reads, reference, sites, min_base_quality
                 )
             else:

@@ -10,7 +10,8 @@ def indel_extents(reference, sites):
     """Raise `sites.repeat_end` of indel sites to where their ALTs can shift to.
 
     A deletion of d bases after the anchor can move right while the base it takes up equals the
-    base it leaves; an insertion while the reference continues its sequence periodically.
+    base it leaves; an insertion while the reference continues its sequence periodically. What puts
+    bases in the place of others stays where it is.
     """
     codes = reference.codes
     for site in range(len(sites.start)):
@@ -21,6 +22,8 @@ def indel_extents(reference, sites):
             deleted = sites.alt_deleted[alt]
             offset = sites.alt_base_offset[alt]
             inserted = sites.alt_base_offset[alt + 1] - offset
+            if deleted > 0 and inserted > 0:
+                continue
             extent = 0
             while extent < MAX_SHIFT and first + extent + deleted < len(codes):
                 arriving = codes[first + extent + deleted]

@@ -25,7 +25,7 @@ def site_fractions(shown, fractions):
 
 @kernel
 def look_around(questions, sites, fractions, neighbours):
-    """Fill `neighbours` (float64 [q, 5], zeroed) from the other candidate sites nearby.
+    """Fill `neighbours` (float64 [q, 5], zeroed) from the other sites nearby that reads suggest.
 
     The largest of their `fractions` within NEAR and within FAR bases, how many lie within FAR,
     the distance of the nearest (FAR where there is none), and the largest fraction of an indel
@@ -39,6 +39,9 @@ def look_around(questions, sites, fractions, neighbours):
         for step in (-1, 1):
             other = site + step
             while 0 <= other < len(start) and abs(start[other] - start[site]) <= FAR:
+                if not sites.is_shown[other]:
+                    other += step
+                    continue
                 distance = abs(start[other] - start[site])
                 row[NEIGHBOURS] += 1
                 row[NEAREST] = min(row[NEAREST], distance)

@@ -57,6 +57,7 @@ def evidence_of(sites: Sequence[Site], fragments: Fragments) -> Evidence:
         alt_hash=np.zeros(sum(n_alts), np.uint64),
         alt_base_offset=np.zeros(sum(n_alts) + 1, np.int64),
         alt_bases=np.zeros(0, np.uint8),
+        is_shown=np.ones(columns, np.bool_),
     )
     observations = ShownArrays(
         offset=reads * np.arange(columns + 1),
