@@ -64,6 +64,10 @@ class CallOptions:
     regions, regions_file
         Region strings (samtools syntax, comma lists allowed) and a BED file; both together mean
         their union, neither the whole reference.
+    alleles
+        VCF or BCF of sites that have a record whatever the reads show; None where none are given.
+    alleles_and_discovery
+        Write what calling finds as well, where `alleles` are given.
     shard
         (I, N): call only part I, 1-based, of N.
     sample, sample_name
@@ -124,6 +128,8 @@ class CallOptions:
     gvcf_gq_bands: int = DEFAULT_GVCF_GQ_BANDS
     regions: tuple[str, ...] = ()
     regions_file: Path | None = None
+    alleles: Path | None = None
+    alleles_and_discovery: bool = False
     shard: tuple[int, int] | None = None
     sample: str | None = None
     sample_name: str | None = None
@@ -164,6 +170,12 @@ class CallOptions:
         self._check_numbers()
         self._check_names()
         self._check_sex()
+        if self.phase and self.alleles is not None:
+            raise UsageError("--phase cannot go with --alleles: phase a call without given sites")
+        if self.gvcf is not None and self.alleles is not None:
+            raise UsageError("--gvcf cannot go with --alleles: call once for each")
+        if self.alleles_and_discovery and self.alleles is None:
+            raise UsageError("--alleles-and-discovery needs --alleles: name the file of sites")
         if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
             index, count = self.shard
             raise UsageError(f"--shard {index}/{count} does not exist: write I/N with 1 <= I <= N")

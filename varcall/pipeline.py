@@ -9,8 +9,9 @@ processes as asked (`varcall.workers.schedule`).
 import hashlib
 import logging
 import time
-from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import BinaryIO
@@ -23,6 +24,7 @@ from varcall.evidence.window import EvidenceOptions
 from varcall.genotyping.genotype import GenotypeOptions
 from varcall.genotyping.ploidies import Ploidies, decide_ploidies
 from varcall.inputs.completeness import ReadTally
+from varcall.inputs.given_sites import GivenSites, open_given_sites
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region, shard, windows
 from varcall.log import Progress
@@ -37,6 +39,7 @@ from varcall.output.checks import (
     present_outputs,
     reads_inputs,
     reference_inputs,
+    vcf_inputs,
     vcf_outputs,
 )
 from varcall.output.provenance import ModelIdentity, header_lines, normalised_command
@@ -81,7 +84,11 @@ def call_variants(
     outputs = CallOutputs(options, into)
     inputs = open_sample(options, regions=options.regions, regions_file=options.regions_file)
     ploidies = decide_ploidies(options, inputs)
-    todo = windows(ploidies.map.called(inputs.regions, inputs.contigs), options.window)
+    # A given site has a record where the sample has no copy, too.
+    called = inputs.regions
+    if options.alleles is None:
+        called = ploidies.map.called(inputs.regions, inputs.contigs)
+    todo = windows(called, options.window)
     if options.shard is not None:
         todo = shard(todo, options.shard[0], options.shard[1])
     model = _model_identity(options.model)
@@ -94,19 +101,15 @@ def call_variants(
         measure = partial(measure_profile, inputs)
         profile = measure() if finished is None else finished.profile(measure)
     plan = plan_worker(options, inputs, profile, ploidies)
-    compute = partial(call_windows, plan, processes=options.threads)
-    if finished is not None:
-        compute = partial(finished.completed, compute=compute)
     tally = ReadTally(inputs)
-    with (
-        outputs.opened(header, todo) as write,
-        closing(_results(compute, todo, progress)) as results,
-    ):
-        for window, result in results:
-            timings.add(result)
-            tally.add(window, result)
-            with timings.stage("write"):
-                write(window, result)
+    with _given_sites(options, inputs) as given, outputs.opened(header, todo) as write:
+        compute = _compute(options, replace(plan, given=given), finished)
+        with closing(_results(compute, todo, progress)) as results:
+            for window, result in results:
+                timings.add(result)
+                tally.add(window, result)
+                with timings.stage("write"):
+                    write(window, result)
     tally.log()
     if options.timings is not None:
         timings.save(options.timings)
@@ -114,6 +117,23 @@ def call_variants(
     for line in summary.lines():
         _log.info("%s", line)
     return summary
+
+
+@contextmanager
+def _given_sites(options: CallOptions, inputs: Inputs) -> Iterator[GivenSites | None]:
+    """Open the given sites, if there are any."""
+    if options.alleles is None:
+        yield None
+        return
+    is_partial = bool(options.regions) or options.regions_file is not None
+    with open_given_sites(options.alleles, inputs.contigs, is_partial=is_partial) as given:
+        yield given
+
+
+def _compute(options: CallOptions, plan: WorkerPlan, finished: FinishedWindows | None) -> Compute:
+    """Return what calls windows, those that are finished left out."""
+    compute = partial(call_windows, plan, processes=options.threads)
+    return compute if finished is None else partial(finished.completed, compute=compute)
 
 
 def check_call_files(options: CallOptions, also: Sequence[Output] = ()) -> None:
@@ -142,7 +162,11 @@ def check_call_files(options: CallOptions, also: Sequence[Output] = ()) -> None:
             outputs += present_outputs("--workdir", options.workdir, "", pattern)
     check_outputs(
         outputs,
-        [*sample_inputs(options), *file_inputs("the regions file", options.regions_file)],
+        [
+            *sample_inputs(options),
+            *file_inputs("the regions file", options.regions_file),
+            *vcf_inputs("the given sites", *([options.alleles] if options.alleles else [])),
+        ],
     )
 
 
@@ -250,6 +274,7 @@ def plan_worker(
         gvcf=None if options.gvcf is None else gvcf_format(options),
         ploidy=ploidies.map,
         phasing=Phasing(options.join_mnvs) if options.phase else None,
+        discovers=options.alleles is None or options.alleles_and_discovery,
         genotype=GenotypeOptions(min_qual=options.min_qual, write_gl=options.write_gl),
     )
 
@@ -277,4 +302,5 @@ def _header(
         + ploidies.header,
         shard=None if options.shard is None else HeaderShard(*options.shard),
         phasing=Phasing(options.join_mnvs) if options.phase else None,
+        has_given=options.alleles is not None,
     )

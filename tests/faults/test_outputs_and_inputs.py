@@ -30,7 +30,7 @@ from varcall.simulate import SimulatedSample
 # three; one of "output" must be used by a case below.
 OPTIONS = {
     "call": {
-        "input": "reads reads_option reference index regions_file model par_bed ploidy_bed",
+        "input": "reads reads_option reference index regions_file alleles model par_bed ploidy_bed",
         "output": "output gvcf workdir timings report log_file",
         "neither": "regions output_type sample sample_name haploid_contigs sex engine device "
         "precision shard gvcf_alt",

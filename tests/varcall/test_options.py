@@ -51,6 +51,8 @@ def test_accepts(values: dict[str, Any]) -> None:
     ("values", "part"),
     [
         ({"threads": 0}, "--threads 0"),
+        ({"alleles": Path("sites.vcf.gz"), "phase": True}, "--phase cannot go with --alleles"),
+        ({"alleles": Path("sites.vcf.gz"), "gvcf": "a.g.vcf"}, "--gvcf cannot go with --alleles"),
         ({"batch_size": 0}, "--batch-size"),
         ({"window": 10}, "--window"),
         ({"min_mapq": -1}, "--min-mapq"),

@@ -46,6 +46,8 @@ class CallKeywords(SampleKeywords, total=False):
     gvcf_gq_bands: int
     write_index: bool
     regions_file: str | Path | None
+    alleles: str | Path | None
+    alleles_and_discovery: bool
     shard: tuple[int, int] | None
     sample_name: str | None
     phase: bool

@@ -50,6 +50,14 @@ def call(
     allow_other_reference: AllowOtherReference = False,
     regions: Regions = None,
     regions_file: RegionsFile = None,
+    alleles: Annotated[
+        Path | None,
+        typer.Option(help="Write a record for each of these sites (VCF, BCF), and no other."),
+    ] = None,
+    alleles_and_discovery: Annotated[
+        bool,
+        typer.Option("--alleles-and-discovery", help="With --alleles: also what calling finds."),
+    ] = False,
     output: Annotated[
         str | None,
         typer.Option(
@@ -159,6 +167,8 @@ def call(
         write_index=not no_write_index,
         regions=tuple(regions or ()),
         regions_file=regions_file,
+        alleles=alleles,
+        alleles_and_discovery=alleles_and_discovery,
         shard=None if shard is None else parse_shard(shard),
         sample=sample,
         sample_name=sample_name,

@@ -252,7 +252,7 @@ def call_all_genotypes(
     return [calls[site] for site in range(len(first))]
 
 
-def _kept_alts(call: GenotypeCall, n_alts: int) -> tuple[int, ...]:
+def kept_alts(call: GenotypeCall, n_alts: int) -> tuple[int, ...]:
     """Name the ALTs (1-based) to keep: the called ones, or of a hom-ref call the likeliest."""
     if n_alts == 1:
         return (1,)
@@ -302,6 +302,29 @@ def _narrowed(site: SiteEvidence, kept: tuple[int, ...]) -> SiteEvidence:
     )
 
 
+def phase_of(site: SiteEvidence, call: GenotypeCall) -> tuple[int, ...] | None:
+    """Return the called allele of each haplotype, None where that is not known."""
+    if site.phase is None or sorted(site.phase) != sorted(call.alleles):
+        return None
+    return site.phase
+
+
+def status_of(
+    gt: tuple[int | None, ...], qual: float, gq: int, dp: int, options: GenotypeOptions
+) -> tuple[str, tuple[int | None, ...]]:
+    """Return FILTER and GT of a called genotype: a doubtful hom-ref one is no call.
+
+    `gt` has None where a copy has an allele that the record does not name.
+    """
+    if any(gt):
+        return PASS if qual >= options.min_qual else LOW_QUAL, gt
+    if None in gt:
+        return NO_CALL, gt
+    if dp and gq >= options.min_hom_ref_gq:
+        return REF_CALL, gt
+    return NO_CALL, (None,) * len(gt)
+
+
 def site_record(
     site: SiteEvidence, call: GenotypeCall, options: GenotypeOptions = GenotypeOptions()
 ) -> VariantRecord:
@@ -322,23 +345,13 @@ def site_record(
         Thresholds of the filters.
     """
     n_alts = len(site.alts)
-    kept = _kept_alts(call, n_alts)
+    kept = kept_alts(call, n_alts)
     if len(kept) < n_alts:
         call, site = _subset(call, kept, n_alts), _narrowed(site, kept)
     star = site.alts[-1:] if site.alts[-1] == SPANNED else ()
     start, ref, alts = trim(site.start, site.ref, site.alts[: len(site.alts) - len(star)])
-    gt: tuple[int | None, ...] = call.alleles
-    is_phased = site.phase is not None and sorted(site.phase) == sorted(call.alleles)
-    if site.phase is not None and is_phased:
-        gt = site.phase
-    gq = call.gq
-    if any(call.alleles):
-        status = PASS if call.qual >= options.min_qual else LOW_QUAL
-    elif site.dp and gq >= options.min_hom_ref_gq:
-        status = REF_CALL
-    else:
-        status = NO_CALL
-        gt = (None,) * len(call.alleles)
+    phase = phase_of(site, call)
+    status, gt = status_of(phase or call.alleles, call.qual, call.gq, site.dp, options)
     return VariantRecord(
         contig=site.contig,
         start=start,
@@ -347,12 +360,12 @@ def site_record(
         qual=call.qual,
         filter=status,
         gt=gt,
-        gq=gq,
+        gq=call.gq,
         dp=site.dp,
         ad=site.ad,
         adf=site.adf,
         adr=site.adr,
         pl=call.pl,
         gl=call.gl if options.write_gl else None,
-        phase_set=site.phase_set if is_phased else None,
+        phase_set=None if phase is None else site.phase_set,
     )

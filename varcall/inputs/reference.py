@@ -33,6 +33,15 @@ def _tables() -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
 _CODE, _LETTER = _tables()
 
 
+def vcf_letters(bases: str) -> str:
+    """Return bases, any IUPAC letters in any case, as a VCF has them in REF.
+
+    >>> vcf_letters("acRT")
+    'ACNT'
+    """
+    return _LETTER[np.frombuffer(bases.encode("ascii"), np.uint8)].tobytes().decode("ascii")
+
+
 class Reference:
     """An indexed FASTA, plain or bgzipped.
 

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 
 from varcall.errors import InputError, UsageError
@@ -39,7 +40,8 @@ _SHARD = re.compile(r"##varcall_shard=<index=(\d+),count=(\d+)>\n")
 _COMMAND = "##varcall_command="
 _BCF_MAGIC = b"BCF"
 _QUOTED = 200  # characters of a line that a message shows
-_Keyed = tuple[tuple[int, LineKey], Path]  # rank of the contig, key; the input it came from
+# Rank of the contig and key of a line; the line; the input it came from.
+_Keyed = tuple[tuple[int, LineKey], str, Path]
 _MAX_HEADER_LINES = 2_000_000  # a reference of a million contigs has half of that
 
 
@@ -262,18 +264,19 @@ def _records(path: Path, rank: Mapping[str, int]) -> Iterator[_Keyed]:
         if last is not None and place < last:
             raise InputError(f"{path} is not sorted at {contig}:{key[0]}; write that shard again")
         last = place
-        yield place, path
+        yield place, line, path
 
 
 def _merged_lines(streams: Sequence[Iterator[_Keyed]]) -> Iterator[str]:
     """Yield the lines of all inputs in order; the same record in two of them is an error."""
     before: _Keyed | None = None
-    for keyed in heapq.merge(*streams):
-        (contig, key), path = keyed
-        if before and path != before[1] and (contig, key[:3]) == (before[0][0], before[0][1][:3]):
+    for keyed in heapq.merge(*streams, key=itemgetter(0)):
+        (contig, key), line, path = keyed
+        if before and path != before[2] and (contig, key[:3]) == (before[0][0], before[0][1][:3]):
+            ref, alts = line.split("\t", 5)[3:5]
             raise InputError(
-                f"{before[1]} and {path} both hold the record at POS {key[0]} ({key[1]} to "
-                f"{key[2]}); merge files of regions that do not overlap"
+                f"{before[2]} and {path} both hold the record at POS {key[0]} ({ref} to "
+                f"{alts}); merge files of regions that do not overlap"
             )
         before = keyed
-        yield key[-1]
+        yield line

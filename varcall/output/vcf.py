@@ -15,6 +15,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path, PurePath
 from typing import BinaryIO, NamedTuple, Protocol
 
@@ -59,7 +60,12 @@ _FIXED_HEADER = """\
 """
 _PHASE_SET = '##FORMAT=<ID=PS,Number=1,Type=Integer,Description="Phase set: POS of its first {}">\n'
 PHASING_HEADER = "##varcall_phasing=<join_mnvs="
-LineKey = tuple[int, str, str, str]  # POS, REF, ALT, the line
+FORCED = "FORCED"
+FORCED_HEADER = (
+    f'##INFO=<ID={FORCED},Number=0,Type=Flag,Description="Record was asked for with --alleles">\n'
+)
+LineKey = tuple[int, str, str, str]
+"""What lines are sorted by: POS, REF, ALT, the line; nothing behind POS where it was given."""
 _COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT"
 _FORMAT = "GT:GQ:DP:AD:ADF:ADR:VAF:PL"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -117,6 +123,10 @@ class VariantRecord(NamedTuple):
     votes, after
         What fragments show, to phase the record by, and the reference bases after its start, to
         join it to an MNV with (`varcall.output.phase_votes`); None where that is not wanted.
+    name
+        What stands in ID.
+    is_given
+        Whether the record was asked for: it stands as it was given, and before others of its POS.
     """
 
     contig: str
@@ -137,6 +147,8 @@ class VariantRecord(NamedTuple):
     cause: tuple[str, float] | None = None
     votes: str | None = None
     after: str | None = None
+    name: str = "."
+    is_given: bool = False
 
     @property
     def vaf(self) -> tuple[float, ...]:
@@ -145,7 +157,7 @@ class VariantRecord(NamedTuple):
 
 
 def _integers(values: Sequence[int]) -> str:
-    return ",".join(map(str, values))
+    return ",".join(map(str, values)) or "."
 
 
 def format_record(record: VariantRecord) -> str:
@@ -155,19 +167,20 @@ def format_record(record: VariantRecord) -> str:
     """
     separator = "/" if record.phase_set is None else "|"
     gt = separator.join(["." if allele is None else str(allele) for allele in record.gt])
-    vaf = ",".join([f"{round(fraction, 4):g}" for fraction in record.vaf])
+    vaf = ",".join([f"{round(fraction, 4):g}" for fraction in record.vaf]) or "."
     if record.gl is None:
         names, likelihoods = _FORMAT, _integers(record.pl)
     else:
         names = _FORMAT + ":GL"
-        logs = ",".join([f"{round(log, 3) + 0.0:g}" for log in record.gl])
+        logs = ",".join([f"{round(log, 3) + 0.0:g}" for log in record.gl]) or "."
         likelihoods = f"{_integers(record.pl)}:{logs}"
     if record.phase_set is not None:
         names += ":PS"
         likelihoods += f":{vcf_pos(record.phase_set)}"
-    info = _info_text(record)
+    info = FORCED if record.is_given else _info_text(record)
     return (
-        f"{record.contig}\t{vcf_pos(record.start)}\t.\t{record.ref}\t{','.join(record.alts)}\t"
+        f"{record.contig}\t{vcf_pos(record.start)}\t{record.name}\t{record.ref}\t"
+        f"{','.join(record.alts) or '.'}\t"
         f"{record.qual:g}\t{record.filter}\t{info}\t{names}\t{gt}:{record.gq}:{record.dp}:"
         f"{_integers(record.ad)}:{_integers(record.adf)}:{_integers(record.adr)}:{vaf}:"
         f"{likelihoods}\n"
@@ -191,8 +204,13 @@ def _cause_text(cause: str, probability: float) -> str:
 
 
 def line_key(line: str) -> tuple[str, LineKey]:
-    """Return the contig of a record's line, and what lines of one contig are sorted by."""
-    contig, pos, _, ref, alts, _ = line.split("\t", 5)
+    """Return the contig of a record's line, and what lines of one contig are sorted by.
+
+    Given records of one POS have equal keys, before all others: they stay as they were given.
+    """
+    contig, pos, _, ref, alts, _, _, info, _ = line.split("\t", 8)
+    if info == FORCED:
+        return contig, (int(pos), "", "", "")
     return contig, (int(pos), ref, alts, line)
 
 
@@ -250,6 +268,8 @@ class VcfHeader:
         How all records are phased; None where only those that overlap are.
     gvcf
         Whole lines that a gVCF has beside a VCF's.
+    has_given
+        Whether records stand there because they were asked for.
     """
 
     contigs: tuple[HeaderContig, ...]
@@ -258,6 +278,7 @@ class VcfHeader:
     shard: HeaderShard | None = None
     phasing: Phasing | None = None
     gvcf: str = ""
+    has_given: bool = False
 
     def text(self) -> str:
         """Return the header's lines, the column line included."""
@@ -277,6 +298,7 @@ class VcfHeader:
                 _PHASE_SET.format(first),
                 VOTES_HEADER if is_waiting else "",
                 self.gvcf,
+                FORCED_HEADER if self.has_given else "",
                 *[line + "\n" for line in self.provenance],
                 f"##varcall_shard=<index={shard.index},count={shard.count}>\n" if shard else "",
                 f"{PHASING_HEADER}{phasing.join_mnvs}>\n" if phasing and is_waiting else "",
@@ -352,7 +374,7 @@ class VcfWriter:
         self._phaser = phaser
         self._rank = {name: rank for rank, (name, _) in enumerate(header_contigs(header))}
         self._contig: str | None = None
-        self._pending: list[LineKey] = []
+        self._pending: list[tuple[LineKey, str]] = []
         self._written_pos = 0
         sink.write(header.encode())
 
@@ -379,16 +401,16 @@ class VcfWriter:
             if self._contig is not None and self._rank[contig] < self._rank[self._contig]:
                 raise ValueError(f"window of {contig} after one of {self._contig}")
             self._contig, self._written_pos = contig, 0
-        self._pending += [line_key(line)[1] for line in lines]
-        self._pending.sort()
+        self._pending += [(line_key(line)[1], line) for line in lines]
+        self._pending.sort(key=itemgetter(0))
         limit = vcf_pos(end)
-        ready = [key for key in self._pending if key[0] < limit]
+        ready = [keyed for keyed in self._pending if keyed[0][0] < limit]
         self._pending = self._pending[len(ready) :]
-        self._write_keys(ready)
+        self._write(ready)
 
     def drain(self) -> None:
         """Write the records that still wait for a later window."""
-        self._write_keys(self._pending)
+        self._write(self._pending)
         self._pending = []
 
     def close(self) -> None:
@@ -406,13 +428,14 @@ class VcfWriter:
         """Write whole lines that are already in the order of the file."""
         self._sink.write(text)
 
-    def _write_keys(self, keys: Sequence[LineKey]) -> None:
-        if not keys:
+    def _write(self, keyed: Sequence[tuple[LineKey, str]]) -> None:
+        if not keyed:
             return
-        if keys[0][0] < self._written_pos:
-            raise ValueError(f"record {self._contig}:{keys[0][0]} after its place was written")
-        self._written_pos = keys[-1][0]
-        self._put([key[-1] for key in keys])
+        first, last = keyed[0][0][0], keyed[-1][0][0]
+        if first < self._written_pos:
+            raise ValueError(f"record {self._contig}:{first} after its place was written")
+        self._written_pos = last
+        self._put([line for _, line in keyed])
 
     def _put(self, lines: Iterable[str]) -> None:
         if self._phaser is not None:

@@ -100,6 +100,12 @@ class ReadBatch:
             self, start=self.start + by, end=self.end + by, arrays=reads._replace(**places)
         )
 
+    def covering(self, position: int) -> int:
+        """Fragments over a position of the span, scaled up where the cap left some out."""
+        reads = self.arrays
+        over = (reads.read_start <= position) & (reads.read_end > position)
+        return round(self.depth_factor(position) * len(np.unique(reads.fragment[over])))
+
     def subset(self, keep: NDArray[np.bool_]) -> "ReadBatch":
         """Return the batch with only the reads where `keep` (bool [n]) is true."""
         return replace(self, arrays=self.arrays.take(np.flatnonzero(keep)))

@@ -46,7 +46,8 @@ def fingerprint(
     """
     files = [
         [str(path), status.st_size, status.st_mtime_ns]
-        for path in (inputs.reads, inputs.index, inputs.reference)
+        for path in (inputs.reads, inputs.index, inputs.reference, options.alleles)
+        if path is not None
         for status in [path.stat()]
     ]
     command = normalised_command("call", options)

@@ -18,7 +18,7 @@ from models.tasks import CAUSE
 from pileup.codes import INDEL
 from pileup.kernels.candidates.count import count_alleles
 from pileup.kernels.hom_ref.runs import N_COLUMNS
-from varcall.evidence.candidates import spell_alts
+from varcall.evidence.candidates import alleles_of, spell_alts
 from varcall.evidence.observations import count_covering, count_others
 from varcall.evidence.reference_model import HomRefEvidence, ReferenceModel
 from varcall.evidence.window import KNOWN_BEYOND, Evidence, EvidenceOptions, EvidenceReader
@@ -36,6 +36,7 @@ from varcall.genotyping.overlaps import CalledSite, JointCall, genotype_overlaps
 from varcall.genotyping.phase_votes import PhaseVotes
 from varcall.genotyping.questions import Questions, questions_about
 from varcall.genotyping.unseen import with_unseen
+from varcall.inputs.given_sites import GivenSites
 from varcall.inputs.open import Inputs
 from varcall.inputs.ploidy import PloidyMap
 from varcall.inputs.regions import Region
@@ -45,6 +46,7 @@ from varcall.output.summary import RecordCounts
 from varcall.output.vcf import PASS, Phasing, VariantRecord, format_record
 from varcall.reads.batch import ReadBatch
 from varcall.reads.library_profile import LibraryProfile
+from varcall.workers.given_window import GenotypedSite, GivenWindow, GivenWindows
 from varcall.workers.shared_engine import EngineAddress
 
 STAGES = (
@@ -71,11 +73,15 @@ class WorkerPlan:
     triage
         Whether the feature model may answer alone.
     ploidy
-        Of each base; what has none is in no window.
+        Of each base.
     phasing
         How records are phased once they are all there; None if only those that overlap are.
     gvcf
         How a gVCF is spelled; None makes none.
+    given
+        Sites that have a record whatever the reads show; None where none are given.
+    discovers
+        Whether what calling finds is written.
     engine_address
         Where to ask an engine that all workers share; None gives each its own.
     """
@@ -93,6 +99,8 @@ class WorkerPlan:
     triage: bool = True
     phasing: Phasing | None = None
     gvcf: GvcfFormat | None = None
+    given: GivenSites | None = None
+    discovers: bool = True
     engine_address: EngineAddress | None = None
 
 
@@ -129,6 +137,10 @@ class WindowResult:
             self.seconds[stage] += time.process_time() - before
 
 
+_Genotyped = tuple[SiteEvidence, GenotypeCall, VariantRecord]
+"""What reads show of a site, its call, and its own record."""
+
+
 class Worker:
     """Calls windows; opens its own files, as they may not cross processes.
 
@@ -152,6 +164,12 @@ class Worker:
         # Before any file is opened, which would stay open where the engine cannot be loaded.
         self._model = model_of(plan) if model is None else model
         self._reader = EvidenceReader(plan.inputs, plan.evidence) if reader is None else reader
+        self._given = None
+        if plan.given is not None:
+            longest = plan.evidence.thresholds.max_allele
+            self._given = GivenWindows(
+                plan.given, self._reader.reference, longest, discovers=plan.discovers
+            )
 
     @cached_property
     def _reference_model(self) -> ReferenceModel:
@@ -159,48 +177,126 @@ class Worker:
         return ReferenceModel(self._plan.profile, self._plan.evidence.thresholds.min_base_quality)
 
     def call(self, window: Region) -> WindowResult:
-        """Call the variants whose candidates start in a window (0-based half-open)."""
+        """Call a window (0-based half-open): given sites in it, variants whose REF starts in it."""
         result = WindowResult([])
         with result.timed("read"):
-            reads = self._reader.load_reads(window)
+            given = self._given_in(window)
+            reads = self._reader.load_reads(given.span, window)
         result.reads, counts = len(reads), reads.counts
         result.placed, result.mapped = counts.placed, counts.mapped
         result.skipped = counts.skipped.tolist()
-        evidence = self._reader.gather(window, reads, result.timed) if len(reads) else None
+        evidence: Evidence | None = None
         records: list[VariantRecord] = []
-        if evidence is not None and len(evidence.questions.site):
-            records = self._called(window, reads, evidence, result)
-            with result.timed("genotype"):
-                result.lines = list(map(format_record, records))
-                result.counts = asdict(RecordCounts.of(records))
-            result.sites = len(result.lines)
-            result.questions = len(evidence.questions.site)
+        if len(reads) and (given.records or self._plan.discovers):
+            evidence = self._reader.gather(given.span, reads, result.timed, given.asked)
+            records = self._called(window, given, reads, evidence, result)
+        elif given.records:
+            records = self._of_given(given, reads, ())
+        with result.timed("genotype"):
+            result.lines = list(map(format_record, records))
+            result.counts = asdict(RecordCounts.of(records))
+        result.sites = len(result.lines)
         if self._plan.gvcf is not None:
             with result.timed("blocks"):
                 result.blocks = self._blocks(window, reads, evidence, records, self._plan.gvcf)
         return result
 
+    def _given_in(self, window: Region) -> GivenWindow:
+        return GivenWindow((), window) if self._given is None else self._given.within(window)
+
     def _called(
-        self, window: Region, reads: ReadBatch, evidence: Evidence, result: WindowResult
+        self,
+        window: Region,
+        given: GivenWindow,
+        reads: ReadBatch,
+        evidence: Evidence,
+        result: WindowResult,
     ) -> list[VariantRecord]:
-        """Answer the questions of a window; return its records, and put those of a gVCF by."""
+        """Return the records of a window with reads: the given ones, then what calling finds.
+
+        The latter are put by for a gVCF, too.
+        """
         ploidy = self._plan.ploidy.at(window.contig, evidence.sites.start)
-        answered = self._answer(evidence, ploidy, result)
-        result.pictures = answered.pictures
+        has_copies = ploidy[evidence.questions.site] > 0
+        if not has_copies.all():
+            evidence = evidence.about(np.flatnonzero(has_copies))
+        found: list[VariantRecord] = []
+        sites: list[GenotypedSite] = []
+        if len(evidence.questions.site):
+            answered = self._answer(evidence, ploidy, result)
+            result.questions, result.pictures = len(evidence.questions.site), answered.pictures
+            genotyped = self._genotyped(given.span, reads, evidence, answered, ploidy, result)
+            if given.around:
+                sites = [
+                    GenotypedSite(
+                        alleles_of(evidence.sites, site),
+                        bool(evidence.sites.is_shown[site]),
+                        *call[:2],
+                    )
+                    for site, call in zip(answered.sites, genotyped, strict=True)
+                ]
+            if self._plan.discovers:
+                numbers = [
+                    number
+                    for number, site in enumerate(answered.sites)
+                    if _is_found(window, evidence, site)
+                    and not (sites and given.names(sites[number].called))
+                ]
+                found = self._found(numbers, genotyped, reads, answered, result)
+        if not given.records:
+            return found
+        with result.timed("genotype"):
+            return self._of_given(given, reads, sites) + found
+
+    def _of_given(
+        self, given: GivenWindow, reads: ReadBatch, sites: Sequence[GenotypedSite]
+    ) -> list[VariantRecord]:
+        """Return the records of the given sites of a window, in their order."""
+        starts = np.array([record.given.start for record in given.records])
+        ploidies = self._plan.ploidy.at(given.span.contig, starts).tolist()
+        depths = [reads.covering(start) if len(reads) else 0 for start in starts.tolist()]
+        return given.genotyped(sites, ploidies, depths, self._plan.genotype)
+
+    def _genotyped(
+        self,
+        span: Region,
+        reads: ReadBatch,
+        evidence: Evidence,
+        answered: "_Answered",
+        ploidy: NDArray[np.int8],
+        result: WindowResult,
+    ) -> list[_Genotyped]:
+        """Return what reads show of each answered site, and its call beside the sites around."""
         with result.timed("genotype"):
             called = answered.called()
-        around = self._around(evidence, window, called, ploidy)
+        around = self._around(evidence, span, called, ploidy)
         if around is not None:
             beyond = self._answer(around, ploidy, result).called()
             called = sorted([*called, *beyond], key=lambda site: site.number)
         with result.timed("genotype"):
             joint = genotype_overlaps(evidence, called)
-            records = list(self._records(reads, evidence, answered, joint))
-        records = self._with_causes(records, answered, result)
-        if self._plan.gvcf is not None:
+            return list(self._shown_and_called(reads, evidence, answered, joint))
+
+    def _found(
+        self,
+        numbers: Sequence[int],
+        genotyped: Sequence[_Genotyped],
+        reads: ReadBatch,
+        answered: "_Answered",
+        result: WindowResult,
+    ) -> list[VariantRecord]:
+        """Return the records of some of the answered sites, by their number among these.
+
+        Those of a gVCF are put by.
+        """
+        with result.timed("genotype"):
+            records = [genotyped[number][2] for number in numbers]
+        records = self._with_causes(records, numbers, answered, result)
+        if self._plan.gvcf is not None and records:
             with result.timed("blocks"):
+                sites = [answered.sites[number] for number in numbers]
                 extended = self._with_unseen(
-                    records, reads, evidence, answered.sites, self._plan.gvcf.allele
+                    records, reads, answered.questions.evidence, sites, self._plan.gvcf.allele
                 )
                 result.gvcf_lines = list(map(format_record, extended))
         return records
@@ -262,25 +358,35 @@ class Worker:
         )
 
     def _with_causes(
-        self, records: Sequence[VariantRecord], answered: "_Answered", result: WindowResult
+        self,
+        records: Sequence[VariantRecord],
+        numbers: Sequence[int],
+        answered: "_Answered",
+        result: WindowResult,
     ) -> list[VariantRecord]:
-        """Say of refused variants that are plain to see why their reads differ."""
+        """Say of refused variants that are plain to see why their reads differ.
+
+        `numbers` are those of the records' sites among the answered ones.
+        """
         plain = [
-            number
-            for number, record in enumerate(records)
+            index
+            for index, record in enumerate(records)
             if record.filter != PASS and max(record.vaf) >= MIN_CAUSE_VAF
         ]
         if not plain:
             return list(records)
         # Of several ALTs, the one that most reads show.
         asked = np.array(
-            [answered.firsts[number] + _commonest_alt(answered, number) for number in plain]
+            [
+                answered.firsts[number] + _commonest_alt(answered, number)
+                for number in (numbers[index] for index in plain)
+            ]
         )
         answers = self._model.ask(answered.questions, asked, CAUSE.name, clock=result.timed)
         told = list(records)
-        for number, answer in zip(plain, answers, strict=True):
+        for index, answer in zip(plain, answers, strict=True):
             best = int(answer.argmax())
-            told[number] = told[number]._replace(cause=(CAUSE.options[best], float(answer[best])))
+            told[index] = told[index]._replace(cause=(CAUSE.options[best], float(answer[best])))
         result.pictures += len(plain)
         return told
 
@@ -300,16 +406,16 @@ class Worker:
             wanted |= (start < window.start) & (start >= window.start - KNOWN_BEYOND)
         if any(at >= near_end for at in own):
             wanted |= (start >= window.end) & (start < window.end + KNOWN_BEYOND)
-        wanted &= ploidy > 0
+        wanted &= evidence.sites.is_shown & (ploidy > 0)
         return evidence.asking(wanted) if wanted.any() else None
 
-    def _records(
+    def _shown_and_called(
         self,
         batch: ReadBatch,
         evidence: Evidence,
         answered: "_Answered",
         joint: Mapping[int, JointCall],
-    ) -> Iterator[VariantRecord]:
+    ) -> Iterator[_Genotyped]:
         sites = evidence.sites
         starts = sites.start.tolist()
         low, high = min(starts), int((sites.start + sites.ref_length).max()) + MAX_JOIN_DISTANCE
@@ -346,7 +452,7 @@ class Worker:
                     votes=voters.about(record, site, shows, call),
                     after=_bases_after(record, phasing.join_mnvs, letters, low),
                 )
-            yield record
+            yield shows, call, record
 
 
 class _Answered(NamedTuple):
@@ -363,11 +469,12 @@ class _Answered(NamedTuple):
     pictures: int
 
     def called(self) -> list[CalledSite]:
-        """Return the sites with a called ALT."""
+        """Return the sites with a called ALT, of those that reads suggest."""
+        is_shown = self.questions.evidence.sites.is_shown
         return [
             CalledSite(site, call, answers)
             for site, call, answers in zip(self.sites, self.calls, self.answers, strict=True)
-            if any(call.alleles)
+            if any(call.alleles) and is_shown[site]
         ]
 
 
@@ -381,6 +488,12 @@ def _with_haploid(
     told = answers.astype(np.float64)
     told[haploid] = haploid_answers(answers[haploid], questions.likelihoods[haploid])
     return told
+
+
+def _is_found(window: Region, evidence: Evidence, site: int) -> bool:
+    """Tell whether calling finds a site, and it is the window's."""
+    start = int(evidence.sites.start[site])
+    return bool(evidence.sites.is_shown[site]) and window.start <= start < window.end
 
 
 def _commonest_alt(answered: _Answered, number: int) -> int:

@@ -1,0 +1,218 @@
+"""The given sites of a window, and what of the evidence they ask for."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from pileup.codes import INDEL
+from varcall.evidence.candidates import PutativeAllele
+from varcall.evidence.given_alleles import UNNAMED, putative_allele
+from varcall.genotyping.genotype import (
+    GenotypeCall,
+    GenotypeOptions,
+    SiteEvidence,
+    kept_alts,
+)
+from varcall.genotyping.given import Part, given_record, silent_record
+from varcall.inputs.given_sites import GivenRecord, GivenSites, GivenSitesReader
+from varcall.inputs.reference import Reference
+from varcall.inputs.regions import Region
+from varcall.output.vcf import VariantRecord
+
+NAMED_WITHIN = 500
+"""How far from its POS a given record says what calling finds: indels may not be left-aligned."""
+
+_Key = PutativeAllele | tuple[int, ...]  # an allele, or a kind of site
+
+
+@dataclass(frozen=True, slots=True)
+class GenotypedSite:
+    """A site of the evidence: its alleles (those of `shows` but `*`), its reads and its call.
+
+    `is_shown` tells whether reads suggest it.
+    """
+
+    alleles: tuple[PutativeAllele, ...]
+    is_shown: bool
+    shows: SiteEvidence
+    call: GenotypeCall
+
+    @property
+    def called(self) -> tuple[PutativeAllele, ...]:
+        """The ALTs that its own record would have, `*` left out."""
+        kept = kept_alts(self.call, len(self.shows.alts))
+        return tuple([self.alleles[alt - 1] for alt in kept if alt <= len(self.alleles)])
+
+    @property
+    def kind(self) -> tuple[int, ...]:
+        """What sites with the same REF reads have in common; a substitution's length is part."""
+        return _kind_of(self.alleles[0])
+
+
+def _kind_of(allele: PutativeAllele) -> tuple[int, ...]:
+    """Return start, kind and length; indels of one anchor are of one kind, whatever their length.
+
+    What puts bases in the place of others is of its own: reads show it as an indel and SNVs, which
+    are no other alleles beside it.
+    """
+    length = allele.deleted
+    if allele.kind == INDEL and not (allele.deleted and allele.bases):
+        length = 0
+    return allele.start, allele.kind, length
+
+
+@dataclass(frozen=True, slots=True)
+class AskedRecord:
+    """A given record, its ALTs as the evidence knows them, and the number of its `*` or `<*>`.
+
+    `alleles` has None for an ALT that reads cannot be asked for, and for `*` and `<*>`.
+    """
+
+    given: GivenRecord
+    alleles: tuple[PutativeAllele | None, ...]
+    rest: int | None
+
+    @property
+    def can_be_asked(self) -> bool:
+        """Whether reads can be asked for all its ALTs, and it has one."""
+        missing = self.alleles.count(None)
+        return len(self.alleles) > missing and missing == (self.rest is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class GivenWindow:
+    """The given records of a window.
+
+    Attributes
+    ----------
+    span
+        The window and all that its records' alleles start at: of one that is not left-aligned that
+        may lie before the window, of one with bases to spare behind it.
+    around
+        These records and others near the window, where what calling finds is held against them.
+    """
+
+    records: tuple[AskedRecord, ...]
+    span: Region
+    around: tuple[AskedRecord, ...] = ()
+
+    @property
+    def asked(self) -> frozenset[PutativeAllele]:
+        """All alleles that reads are asked for."""
+        return frozenset(
+            allele
+            for record in self.records
+            if record.can_be_asked
+            for allele in record.alleles
+            if allele is not None
+        )
+
+    def names(self, alleles: Sequence[PutativeAllele]) -> bool:
+        """Tell whether a record within NAMED_WITHIN bases of some alleles has all of them."""
+        start = alleles[0].start
+        return any(
+            abs(record.given.start - start) <= NAMED_WITHIN and {*alleles} <= {*record.alleles}
+            for record in self.around
+        )
+
+    def genotyped(
+        self,
+        sites: Sequence[GenotypedSite],
+        ploidies: Sequence[int],
+        depths: Sequence[int],
+        options: GenotypeOptions,
+    ) -> list[VariantRecord]:
+        """Return a record for each given one, in their order.
+
+        Parameters
+        ----------
+        sites
+            Those that have the asked alleles, among others.
+        ploidies, depths
+            Copies of POS in the sample, and fragments over it, of each record.
+        """
+        holder: dict[_Key, int] = {}
+        for number, site in enumerate(sites):
+            holder |= dict.fromkeys(site.alleles, number)
+            if site.is_shown:
+                holder[site.kind] = number
+        made = []
+        for record, ploidy, depth in zip(self.records, ploidies, depths, strict=True):
+            parts = _parts(record, sites, holder, ploidy)
+            if ploidy and any(part.shows.dp for part in parts):
+                made.append(given_record(record.given, parts, record.rest, options))
+                continue
+            is_asked = ploidy > 0 and record.can_be_asked
+            dp = 0 if is_asked else depth
+            made.append(silent_record(record.given, max(1, ploidy), dp, options, is_asked=is_asked))
+        return made
+
+
+def _parts(
+    record: AskedRecord, sites: Sequence[GenotypedSite], holder: Mapping[_Key, int], ploidy: int
+) -> list[Part]:
+    """Return the sites with a record's ALTs, and those where reads show others of their place."""
+    if not record.can_be_asked:
+        return []
+    number_of = {a: number for number, a in enumerate(record.alleles, 1) if a is not None}
+    wanted: list[_Key] = [*number_of, *map(_kind_of, number_of)]
+    chosen = sorted({holder[one] for one in wanted if one in holder})
+    # An anchor may have another ploidy than POS, at a border of a pseudo-autosomal region.
+    return [
+        _part(sites[number], number_of)
+        for number in chosen
+        if len(sites[number].call.alleles) == ploidy
+    ]
+
+
+def _part(site: GenotypedSite, number_of: Mapping[PutativeAllele, int]) -> Part:
+    named = [number_of.get(allele) for allele in site.alleles]
+    # What the sites around add to a site's ALTs is `*`.
+    named += [None] * (len(site.shows.alts) - len(named))
+    return Part(site.shows, site.call, tuple(named), site.kind)
+
+
+class GivenWindows:
+    """Reads the given sites of windows; belongs to one process.
+
+    Parameters
+    ----------
+    longest
+        Most bases of an allele that reads are asked for.
+    discovers
+        Whether what calling finds is written too.
+    """
+
+    def __init__(
+        self, sites: GivenSites, reference: Reference, longest: int, *, discovers: bool
+    ) -> None:
+        self._reader = GivenSitesReader(sites, reference)
+        self._reference, self._longest = reference, longest
+        self._beyond = NAMED_WITHIN if discovers else 0
+
+    def within(self, window: Region) -> GivenWindow:
+        """Return the given records whose POS lies in a window.
+
+        Raises
+        ------
+        InputError
+            As `GivenSitesReader.within` does.
+        """
+        low = max(0, window.start - self._beyond)
+        read = self._reader.within(Region(window.contig, low, window.end + self._beyond))
+        around = tuple([self._asked(given) for given in read])
+        records = tuple([r for r in around if window.start <= r.given.start < window.end])
+        starts = [a.start for record in records for a in record.alleles if a is not None]
+        low, high = min([window.start, *starts]), max([window.end - 1, *starts]) + 1
+        return GivenWindow(records, Region(window.contig, low, high), around)
+
+    def _asked(self, given: GivenRecord) -> AskedRecord:
+        reference = partial(self._reference.fetch_string, given.contig)
+        rest = [number for number, alt in enumerate(given.alts, 1) if alt in UNNAMED]
+        alleles = tuple(
+            [
+                putative_allele(given.start, given.ref, alt, reference, self._longest)
+                for alt in given.alts
+            ]
+        )
+        return AskedRecord(given, alleles, rest[0] if len(rest) == 1 else None)
