@@ -129,10 +129,10 @@ def _stem(name: str) -> str:
 
 def _run(caller: Caller, job: Job, output: Path) -> Run:
     asked = replace(job, output=output)
-    return Run(_measure_apart(caller.command(asked), output.with_suffix(".log")), asked)
+    return Run(measure_apart(caller.command(asked), output.with_suffix(".log")), asked)
 
 
-def _measure_apart(command: str, log: Path) -> Usage:
+def measure_apart(command: str, log: Path) -> Usage:
     """Measure a shell line from a process that has imported next to nothing."""
     result = subprocess.run(
         [sys.executable, "-m", "benchmarks.costs", str(log), command],

@@ -19,7 +19,7 @@ from tests.strategies import damaged_text, kept_if_failing, vcf_records
 from tests.varcall.scoring.conftest import HEADER, SEQUENCES, vcf_text
 from varcall.cli import run as run_varcall
 from varcall.errors import InputError
-from varcall.scoring.vcf_records import read_call_set
+from varcall.scoring.vcf_file import read_call_set
 
 A1, A2 = SEQUENCES["c1"][99], SEQUENCES["c1"][199]
 ALT1, ALT2 = ("C" if A1 != "C" else "G"), ("C" if A2 != "C" else "G")

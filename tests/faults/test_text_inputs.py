@@ -17,7 +17,7 @@ from varcall.scoring.intervals import read_bed as read_bed_rows
 from varcall.scoring.options import EvalOptions
 from varcall.scoring.rtg import comparison as rtg_engine
 from varcall.scoring.strata import read_stratification
-from varcall.scoring.vcf_records import read_call_set
+from varcall.scoring.vcf_file import read_call_set
 from varcall.training.run import recipe_table
 
 BED = "chr1\t5\t9\nchr1\t20\t30\n"

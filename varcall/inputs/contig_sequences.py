@@ -4,6 +4,7 @@ import gzip
 import shutil
 import tempfile
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import pyfaidx
@@ -13,68 +14,43 @@ from varcall.formats.bgzf import is_gzipped
 from varcall.formats.fasta_index import BgzippedFasta, check_fasta
 
 
-class ContigSequences:
-    """Upper-case sequences of the contigs of a FASTA, plain or bgzipped, read by pyfaidx.
+@dataclass(frozen=True, slots=True)
+class OpenedFasta:
+    """A FASTA that was checked, for other processes to open: a file is not shared with a fork.
 
-    An index beside the FASTA is checked before it is used: with a stale one, pyfaidx returns other
-    bases without an error, since it drops the line ends that would show it. Where there is none,
-    one is built in a temporary folder. `varcall.inputs.reference.Reference` reads base codes of
-    short spans in every worker.
+    ``plain`` and ``index`` are the names by which pyfaidx is given the file and its .fai.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        if not path.is_file():
-            raise InputError(f"there is no reference FASTA {path}")
-        self._last = ("", "")
-        self._scratch = tempfile.TemporaryDirectory(prefix="varcall-fasta-")
-        # pyfaidx takes what ends in .gz for compressed, which it can read with Biopython alone.
-        self._plain = Path(self._scratch.name) / "reference.fa"
-        try:
-            self._fasta = self._opened()
-        except InputError:
-            self._scratch.cleanup()
-            raise
-        except (OSError, ValueError, EOFError, zlib.error, pyfaidx.FastaIndexingError) as error:
-            self._scratch.cleanup()
-            said = str(error).replace(str(self._plain), str(path)).splitlines()
-            reason = said[0] if said else "it has no sequence"
-            raise InputError(
-                f"cannot read the reference FASTA {path} ({reason}): is it FASTA, plain or "
-                "bgzip-compressed?"
-            ) from error
-        self.lengths: dict[str, int] = {name: len(item) for name, item in self._fasta.items()}
+    path: Path
+    plain: Path
+    index: Path
+    is_packed: bool
 
-    def __enter__(self) -> "ContigSequences":
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        self.close()
-
-    def _opened(self) -> pyfaidx.Fasta:
-        index, blocks = Path(f"{self.path}.fai"), Path(f"{self.path}.gzi")
-        is_compressed = is_gzipped(self.path)
-        has_index = index.exists() and (blocks.exists() or not is_compressed)
-        if is_compressed and not has_index:
-            with gzip.open(self.path) as packed, self._plain.open("wb") as unpacked:
-                shutil.copyfileobj(packed, unpacked)
-        else:
-            self._plain.symlink_to(self.path.absolute())
-        if has_index:
-            lengths = check_fasta(self.path)
-            check_fasta(self.path, sorted(lengths, key=lambda name: -lengths[name]))
+    def opened(self, *, build_index: bool = False) -> pyfaidx.Fasta:
+        """Open it with pyfaidx."""
         fasta = pyfaidx.Fasta(
-            self._plain,
-            indexname=index if has_index else f"{self._plain}.fai",
-            build_index=not has_index,
+            self.plain,
+            indexname=self.index,
+            build_index=build_index,
             as_raw=True,
             sequence_always_upper=True,
         )
-        if is_compressed and has_index:
+        if self.is_packed:
             # The .fai counts uncompressed bytes, which is what pyfaidx then seeks and reads.
             fasta.faidx.file.close()
             fasta.faidx.file = BgzippedFasta(self.path)
         return fasta
+
+
+class ContigReader:
+    """Upper-case sequences of the contigs of a FASTA that was opened before, read by pyfaidx."""
+
+    def __init__(self, source: OpenedFasta, fasta: pyfaidx.Fasta | None = None) -> None:
+        self.path = source.path
+        self.source = source
+        self._fasta = fasta or source.opened()
+        self._last = ("", "")
+        self.lengths: dict[str, int] = {name: len(item) for name, item in self._fasta.items()}
 
     def fetch(self, contig: str, start: int, end: int) -> str:
         """Letters of a span inside a contig, 0-based half-open.
@@ -102,6 +78,62 @@ class ContigSequences:
         return self._last[1]
 
     def close(self) -> None:
-        """Close the file and drop a temporary index."""
+        """Close the file."""
         self._fasta.close()
+
+
+class ContigSequences(ContigReader):
+    """Upper-case sequences of the contigs of a FASTA, plain or bgzipped, read by pyfaidx.
+
+    An index beside the FASTA is checked before it is used: with a stale one, pyfaidx returns other
+    bases without an error, since it drops the line ends that would show it. Where there is none,
+    one is built in a temporary folder. `varcall.inputs.reference.Reference` reads base codes of
+    short spans in every worker.
+    """
+
+    def __init__(self, path: Path) -> None:
+        if not path.is_file():
+            raise InputError(f"there is no reference FASTA {path}")
+        self._scratch = tempfile.TemporaryDirectory(prefix="varcall-fasta-")
+        # pyfaidx takes what ends in .gz for compressed, which it can read with Biopython alone.
+        self._plain = Path(self._scratch.name) / "reference.fa"
+        try:
+            source = self._checked(path)
+            super().__init__(source, source.opened(build_index=not source.index.exists()))
+        except InputError:
+            self._scratch.cleanup()
+            raise
+        except (OSError, ValueError, EOFError, zlib.error, pyfaidx.FastaIndexingError) as error:
+            self._scratch.cleanup()
+            said = str(error).replace(str(self._plain), str(path)).splitlines()
+            reason = said[0] if said else "it has no sequence"
+            raise InputError(
+                f"cannot read the reference FASTA {path} ({reason}): is it FASTA, plain or "
+                "bgzip-compressed?"
+            ) from error
+
+    def __enter__(self) -> "ContigSequences":
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _checked(self, path: Path) -> OpenedFasta:
+        index, blocks = Path(f"{path}.fai"), Path(f"{path}.gzi")
+        is_compressed = is_gzipped(path)
+        has_index = index.exists() and (blocks.exists() or not is_compressed)
+        if is_compressed and not has_index:
+            with gzip.open(path) as packed, self._plain.open("wb") as unpacked:
+                shutil.copyfileobj(packed, unpacked)
+        else:
+            self._plain.symlink_to(path.absolute())
+        if not has_index:
+            return OpenedFasta(path, self._plain, Path(f"{self._plain}.fai"), is_packed=False)
+        lengths = check_fasta(path)
+        check_fasta(path, sorted(lengths, key=lambda name: -lengths[name]))
+        return OpenedFasta(path, self._plain, index, is_compressed)
+
+    def close(self) -> None:
+        """Close the file and drop a temporary index."""
+        super().close()
         self._scratch.cleanup()

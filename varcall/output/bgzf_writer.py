@@ -28,6 +28,12 @@ def _block(data: bytes, level: int) -> bytes:
     return _HEADER.pack(_HEADER_START, size - 1) + body + trailer
 
 
+def bgzf_blocks(data: bytes, level: int = DEFAULT_LEVEL) -> bytes:
+    """Compress bytes into blocks, of which files are put together (`BgzfWriter.write_blocks`)."""
+    pieces = (data[offset : offset + _BLOCK_INPUT] for offset in range(0, len(data), _BLOCK_INPUT))
+    return b"".join(_block(piece, level) for piece in pieces)
+
+
 class BgzfWriter:
     """Compress bytes into BGZF blocks on a binary stream.
 
@@ -55,9 +61,17 @@ class BgzfWriter:
             self._stream.write(_block(block, self._level))
         del self._pending[:whole]
 
+    def write_blocks(self, blocks: bytes) -> None:
+        """Write blocks of `bgzf_blocks`; what is pending becomes a block before them."""
+        self._finish_block()
+        self._stream.write(blocks)
+
     def close(self) -> None:
         """Write what is left and the block that marks the end of a complete file."""
+        self._finish_block()
+        self._stream.write(EOF_BLOCK)
+
+    def _finish_block(self) -> None:
         if self._pending:
             self._stream.write(_block(bytes(self._pending), self._level))
             self._pending.clear()
-        self._stream.write(EOF_BLOCK)

@@ -176,12 +176,12 @@ class GvcfWriter:
         starts = blocks[:, START]
         before = np.searchsorted(starts, [start_of_pos(key[0]) for key in keys])
         done = 0
+        pieces: list[bytes] = []
         for key, number in zip(keys, before.tolist(), strict=True):
             upto = ends[number - 1] if number else 0
-            self._writer.write_blocks(text[done:upto])
-            self._writer.write_sorted([key[-1]])
+            pieces += [text[done:upto], key[-1].encode()]
             done = upto
-        self._writer.write_blocks(text[done:])
+        self._writer.write_bytes(b"".join([*pieces, text[done:]]))
 
 
 def _span(key: LineKey) -> tuple[int, int]:

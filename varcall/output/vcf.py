@@ -424,11 +424,21 @@ class VcfWriter:
         for line in lines:
             self._put([line])
 
-    def write_blocks(self, text: bytes) -> None:
-        """Write lines of reference blocks, whole, which come next in the order of the file."""
-        if self._phaser is not None and text:
-            text = "".join(self._phaser.push_blocks(text.decode())).encode()
+    def write_bytes(self, text: bytes) -> None:
+        """Write whole lines that are already in the order of the file."""
         self._sink.write(text)
+
+    def write_blocks(self, blocks: bytes) -> None:
+        """Write lines, in the order of the file, that are blocks of BGZF already.
+
+        Raises
+        ------
+        TypeError
+            The output is no BGZF.
+        """
+        if not isinstance(self._sink, BgzfWriter):
+            raise TypeError("blocks are for .vcf.gz only")
+        self._sink.write_blocks(blocks)
 
     def _write(self, keyed: Sequence[tuple[LineKey, str]]) -> None:
         if not keyed:

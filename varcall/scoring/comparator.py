@@ -1,15 +1,15 @@
 """Compare two call sets over all contigs and count records by verdict."""
 
 import logging
-from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from varcall.errors import InputError
 from varcall.formats.contig_names import some_names
-from varcall.inputs.contig_sequences import ContigSequences
+from varcall.inputs.contig_sequences import ContigReader
 from varcall.scoring.intervals import EMPTY, Intervals
+from varcall.scoring.span import Bases
 from varcall.scoring.vcf_records import CallSet, Record
 from varcall.scoring.vcfeval.matching import (
     ContigMatch,
@@ -62,6 +62,37 @@ class TypeCounts:
         )
 
 
+TYPES = ("SNP", "INDEL")
+
+
+def count_records(match: ContigMatch, options: MatchOptions) -> dict[str, TypeCounts]:
+    """Counts of SNP and INDEL records (INDEL is everything that is no SNP)."""
+    numbers = {kind: [0, 0, 0, 0] for kind in TYPES}
+    for items, offset, all_alts in (
+        (match.truth, 0, options.truth_all_alts),
+        (match.query, 2, options.query_all_alts),
+    ):
+        for item in items:
+            if item.verdict == Verdict.MATCH:
+                column = offset
+            elif item.verdict in (Verdict.MISMATCH, Verdict.ALLELE_MATCH):
+                column = offset + 1
+            else:
+                continue
+            kind = "SNP" if is_snp(item.record, use_all_alts=all_alts) else "INDEL"
+            numbers[kind][column] += 1
+    return {kind: TypeCounts(*row) for kind, row in numbers.items()}
+
+
+def total_counts(parts: Iterable[Mapping[str, TypeCounts]]) -> dict[str, TypeCounts]:
+    """Sum of the counts of all contigs."""
+    total = {kind: TypeCounts() for kind in TYPES}
+    for part in parts:
+        for kind, counts in part.items():
+            total[kind] += counts
+    return total
+
+
 @dataclass(slots=True)
 class Comparison:
     """All contigs matched, in the order of the reference."""
@@ -71,33 +102,37 @@ class Comparison:
     options: MatchOptions = field(default_factory=MatchOptions)
 
     def counts(self) -> dict[str, TypeCounts]:
-        """Counts of SNP and INDEL records (INDEL is everything that is no SNP)."""
-        numbers = {kind: [0, 0, 0, 0] for kind in ("SNP", "INDEL")}
-        for match in self.contigs:
-            for items, offset, all_alts in (
-                (match.truth, 0, self.options.truth_all_alts),
-                (match.query, 2, self.options.query_all_alts),
-            ):
-                for item in items:
-                    if item.verdict == Verdict.MATCH:
-                        column = offset
-                    elif item.verdict in (Verdict.MISMATCH, Verdict.ALLELE_MATCH):
-                        column = offset + 1
-                    else:
-                        continue
-                    numbers["SNP" if is_snp(item.record, use_all_alts=all_alts) else "INDEL"][
-                        column
-                    ] += 1
-        return {kind: TypeCounts(*row) for kind, row in numbers.items()}
+        """Counts of records by type."""
+        return total_counts(count_records(match, self.options) for match in self.contigs)
 
 
-def _compared_contigs(
-    truth: CallSet,
-    query: CallSet,
+class WithContigs(Protocol):
+    """A call set as far as its contigs go: those with records, and those of the header."""
+
+    @property
+    def contigs(self) -> Collection[str]:
+        """Contigs with records, in the order of the file."""
+        ...
+
+    @property
+    def declared(self) -> Collection[str]:
+        """Contigs of the header."""
+        ...
+
+
+def compared_contigs(
+    truth: WithContigs,
+    query: WithContigs,
     reference: Mapping[str, int],
     ranges: Mapping[str, Intervals] | None,
 ) -> list[str]:
-    """Contigs with records on either side, in the order of the reference."""
+    """Contigs with records on either side, in the order of the reference.
+
+    Raises
+    ------
+    InputError
+        There is none, or truth and query have none in common.
+    """
     used = set(truth.contigs) | set(query.contigs)
     declared_truth = set(truth.contigs) | set(truth.declared)
     declared_query = set(query.contigs) | set(query.declared)
@@ -128,9 +163,10 @@ def _in_ranges(records: Iterable[Record], ranges: Intervals) -> list[Record]:
     return [record for record in records if ranges.overlap(record.start, record.end)]
 
 
-def _contig_warnings(
-    truth: CallSet, query: CallSet, reference: Mapping[str, int], chosen: Iterable[str]
+def contig_warnings(
+    truth: WithContigs, query: WithContigs, reference: Mapping[str, int], chosen: Iterable[str]
 ) -> list[str]:
+    """A sentence for each contig with records on one side only, and for those of no reference."""
     found = []
     for contig in chosen:
         if contig not in query.contigs:
@@ -195,15 +231,62 @@ def judged_side(
         ) from error
 
 
+def compare_contig(
+    truth: CallSet,
+    query: CallSet,
+    contig: str,
+    sequence: Bases,
+    length: int,
+    options: MatchOptions,
+    *,
+    regions: Intervals | None,
+    ranges: Intervals | None,
+    has_both_sides: bool = False,
+) -> ContigMatch:
+    """Match truth and query on a contig of ``length`` bases, or on a part of it.
+
+    Parameters
+    ----------
+    sequence
+        The contig, or the part that the records lie in.
+    regions, ranges
+        As for :func:`compare`, on this contig.
+    has_both_sides
+        As for `match_contig`.
+
+    Raises
+    ------
+    InputError
+        A record cannot be read as a variant.
+    """
+    sides: dict[str, list[JudgedRecord]] = {}
+    skipped: dict[str, list[str]] = {}
+    for label, calls in (("truth", truth), ("query", query)):
+        sides[label], skipped[label] = judged_side(
+            calls, label, contig, length, options, regions=regions, ranges=ranges
+        )
+        for note in skipped[label]:
+            logger.debug("%s record skipped at %s", label, note)
+    match = match_contig(
+        contig,
+        sequence,
+        sides["truth"],
+        sides["query"],
+        options,
+        has_both_sides=has_both_sides,
+    )
+    match.skipped = skipped
+    return match
+
+
 def compare(
     truth: CallSet,
     query: CallSet,
-    reference: ContigSequences,
+    reference: ContigReader,
     options: MatchOptions,
     *,
     regions: Mapping[str, Intervals] | None = None,
     ranges: Mapping[str, Intervals] | None = None,
-    threads: int = 1,
 ) -> Comparison:
     """Match truth and query on every contig.
 
@@ -214,56 +297,43 @@ def compare(
         mapping nowhere.
     ranges
         Where records are read at all (``--bed-regions``, ``--region``).
-    threads
-        Contigs matched at a time.
 
     Raises
     ------
     InputError
         No contig in common, or a record that cannot be read as a variant.
     """
-    chosen = _compared_contigs(truth, query, reference.lengths, ranges)
-    result = Comparison(
-        warnings=_contig_warnings(truth, query, reference.lengths, chosen)
-        if ranges is None
-        else [],
-        options=options,
-    )
-
-    skipped: dict[str, list[str]] = {"truth": [], "query": []}
-
-    def side(contig: str, label: str) -> list[JudgedRecord]:
-        judged, notes = judged_side(
-            truth if label == "truth" else query,
-            label,
-            contig,
-            reference.lengths[contig],
-            options,
-            regions=None if regions is None else regions.get(contig, EMPTY),
-            ranges=None if ranges is None else ranges[contig],
-        )
-        skipped[label].extend(notes)
-        for note in notes:
-            logger.debug("%s record skipped at %s", label, note)
-        return judged
-
-    with ThreadPoolExecutor(max(1, threads)) as pool:
-        running: deque[Future[ContigMatch]] = deque()
-        for contig in chosen:
-            if len(running) > threads:  # few sequences in memory at a time
-                result.contigs.append(running.popleft().result())
-            sides = side(contig, "truth"), side(contig, "query")
-            sequence = reference.sequence(contig)
-            running.append(pool.submit(match_contig, contig, sequence, *sides, options))
-        result.contigs.extend(match.result() for match in running)
-    result.warnings.extend(note for match in result.contigs for note in match.warnings)
-    result.warnings.extend(
-        _skipped_warning(label, notes) for label, notes in skipped.items() if notes
-    )
+    chosen = compared_contigs(truth, query, reference.lengths, ranges)
+    result = Comparison(options=options)
+    if ranges is None:
+        result.warnings = contig_warnings(truth, query, reference.lengths, chosen)
+    for contig in chosen:
+        result.contigs.append(
+            compare_contig(
+                truth, query, contig, reference.sequence(contig), reference.lengths[contig],
+                options,
+                regions=None if regions is None else regions.get(contig, EMPTY),
+                ranges=None if ranges is None else ranges[contig],
+            )
+        )  # fmt: skip
+    result.warnings.extend(match_warnings(result.contigs))
     return result
 
 
-def _skipped_warning(label: str, notes: Sequence[str]) -> str:
+def match_warnings(matches: Sequence[ContigMatch]) -> list[str]:
+    """Sentences about what could not be compared."""
+    skipped = {
+        label: [note for match in matches for note in match.skipped.get(label, [])]
+        for label in ("truth", "query")
+    }
+    return [
+        *(note for match in matches for note in match.warnings),
+        *(skipped_warning(label, notes) for label, notes in skipped.items() if notes),
+    ]
+
+
+def skipped_warning(label: str, notes: Sequence[str]) -> str:
+    """A sentence about the records of a side that could not be compared."""
     if len(notes) == 1:
         return f"1 {label} record could not be compared and is counted nowhere, {notes[0]}"
     return (

@@ -1,16 +1,18 @@
 """The evaluation of one call set as a function: for the report, the demo, the benchmarks."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from varcall.errors import InputError
 from varcall.formats.contig_names import some_names
-from varcall.inputs.contig_sequences import ContigSequences
+from varcall.inputs.contig_sequences import ContigReader, ContigSequences
 from varcall.inputs.regions import parse_region
 from varcall.scoring.comparator import Comparison, TypeCounts, compare
 from varcall.scoring.intervals import Intervals, read_merged_bed
-from varcall.scoring.vcf_records import CallSet, Record, read_call_set
+from varcall.scoring.span import Bases
+from varcall.scoring.vcf_file import read_call_set
+from varcall.scoring.vcf_records import CallSet, Record
 from varcall.scoring.vcfeval.matching import MatchOptions
 
 CERTAIN_BASES = frozenset("ACGT")
@@ -36,13 +38,13 @@ class Inputs:
 
     truth: CallSet
     query: CallSet
-    reference: ContigSequences
+    reference: ContigReader
     confident: Mapping[str, Intervals] | None
     ranges: Mapping[str, Intervals] | None
 
 
 def region_ranges(
-    regions: Sequence[str], bed: Path | None, reference: ContigSequences
+    regions: Sequence[str], bed: Path | None, reference: ContigReader
 ) -> dict[str, Intervals] | None:
     """Where records are read: region strings or a BED file; None is everywhere."""
     if bed is not None:
@@ -56,7 +58,7 @@ def region_ranges(
     return {contig: Intervals.merged(items) for contig, items in pairs.items()}
 
 
-def confident_regions(path: Path | None, reference: ContigSequences) -> dict[str, Intervals] | None:
+def confident_regions(path: Path | None, reference: ContigReader) -> dict[str, Intervals] | None:
     """Confident regions by contig; None counts everywhere.
 
     Raises
@@ -75,57 +77,66 @@ def confident_regions(path: Path | None, reference: ContigSequences) -> dict[str
     return regions
 
 
-def _mismatches(calls: CallSet, reference: ContigSequences) -> list[tuple[str, Record, str]]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Records with a peculiarity: how many, and a text about the first."""
+
+    count: int = 0
+    first: str = ""
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> "Found":
+        """Keep the first text."""
+        return cls(len(texts), texts[0] if texts else "")
+
+    def __add__(self, other: "Found") -> "Found":
+        return Found(self.count + other.count, self.first or other.first)
+
+
+def reference_mismatches(contig: str, records: Iterable[Record], sequence: Bases) -> Found:
     """Records whose REF is not the reference's; unknown bases are no mismatch."""
     found = []
-    for contig, records in calls.contigs.items():
-        if contig not in reference.lengths:
+    for record in records:
+        expected = sequence[record.start : record.end]
+        ref = record.ref.upper()
+        if ref == expected or len(expected) < len(ref):
             continue
-        sequence = reference.sequence(contig)
-        for record in records:
-            expected = sequence[record.start : record.end]
-            ref = record.ref.upper()
-            if ref == expected or len(expected) < len(ref):
-                continue
-            if any(
-                a != b and a in CERTAIN_BASES and b in CERTAIN_BASES
-                for a, b in zip(ref, expected, strict=True)
-            ):
-                found.append((contig, record, expected))
-    return found
+        if any(
+            a != b and a in CERTAIN_BASES and b in CERTAIN_BASES
+            for a, b in zip(ref, expected, strict=True)
+        ):
+            place = f"{contig}:{record.start + 1}"
+            found.append(f"REF {record.ref} at {place} where the reference has {expected}")
+    return Found.of(found)
 
 
-def reference_mismatch(calls: CallSet, label: str, reference: ContigSequences) -> str | None:
+def mismatch_sentence(calls: CallSet, label: str, found: Found) -> str | None:
     """A sentence about records whose REF differs from the reference; None when there is none."""
-    found = _mismatches(calls, reference)
-    if not found:
+    if not found.count:
         return None
-    contig, record, expected = found[0]
-    more = f" (and in {len(found) - 1} more records)" if len(found) > 1 else ""
+    more = f" (and in {found.count - 1} more records)" if found.count > 1 else ""
     return (
-        f"the {label} file {calls.path} has REF {record.ref} at {contig}:{record.start + 1} "
-        f"where the reference has {expected}{more}: "
-        "was it made on another reference?"
+        f"the {label} file {calls.path} has {found.first}{more}: was it made on another reference?"
     )
 
 
-def haploid_note(inputs: Inputs) -> str | None:
+def haploid_calls(contig: str, records: Iterable[Record]) -> Found:
+    """Records with a haploid genotype that calls an ALT."""
+    return Found.of([
+        f"{contig}:{record.start + 1}"
+        for record in records
+        if record.genotype is not None and len(record.genotype) == 1 and record.genotype[0] > 0
+    ])  # fmt: skip
+
+
+def haploid_note(truth: CallSet, query: CallSet, found: Mapping[str, Found]) -> str | None:
     """A sentence about haploid genotypes and how they count; None when none calls an ALT."""
-    places = {
-        label: [
-            f"{contig}:{record.start + 1}"
-            for contig, records in calls.contigs.items()
-            for record in records
-            if record.genotype is not None and len(record.genotype) == 1 and record.genotype[0] > 0
-        ]
-        for label, calls in (("truth", inputs.truth), ("query", inputs.query))
-    }
-    first = next((found[0] for found in places.values() if found), None)
-    if first is None:
+    both = found["truth"] + found["query"]
+    if not both.count:
         return None
     return (
-        f"haploid genotypes count as homozygous (1 as 1/1): {len(places['truth'])} in "
-        f"{inputs.truth.path}, {len(places['query'])} in {inputs.query.path}, the first at {first}"
+        f"haploid genotypes count as homozygous (1 as 1/1): {found['truth'].count} in "
+        f"{truth.path}, {found['query'].count} in {query.path}, the first at {both.first}"
     )
 
 
@@ -177,7 +188,11 @@ def _checked_inputs(
 ) -> tuple[Inputs, list[str]]:
     warnings = []
     for label, calls in (("truth", truth), ("query", query)):
-        sentence = reference_mismatch(calls, label, fasta)
+        found = Found()
+        for contig, records in calls.contigs.items():
+            if contig in fasta.lengths:
+                found += reference_mismatches(contig, records, fasta.sequence(contig))
+        sentence = mismatch_sentence(calls, label, found)
         if sentence is not None and ref_mismatch == "error":
             raise InputError(sentence)
         if sentence is not None:
@@ -196,7 +211,6 @@ def evaluate(
     samples: tuple[str | None, str | None] = (None, None),
     options: MatchOptions | None = None,
     ref_mismatch: str = "error",
-    threads: int = 1,
 ) -> Evaluation:
     """Count what of ``query`` agrees with ``truth``, with the semantics of ``rtg vcfeval``.
 
@@ -241,7 +255,7 @@ def evaluate(
     try:
         comparison = compare(
             inputs.truth, inputs.query, inputs.reference, options,
-            regions=inputs.confident, ranges=inputs.ranges, threads=threads,
+            regions=inputs.confident, ranges=inputs.ranges,
         )  # fmt: skip
     finally:
         inputs.reference.close()

@@ -2,14 +2,11 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 
 from varcall.formats.vcf_text import COLUMN_NAMES
-from varcall.output.vcf import open_vcf
-from varcall.scoring.comparator import Comparison
 from varcall.scoring.happy.rows import AnnotatedRecord, Entry
 from varcall.scoring.vcf_records import CallSet
-from varcall.scoring.vcfeval.matching import JudgedRecord, Verdict
+from varcall.scoring.vcfeval.matching import ContigMatch, JudgedRecord, Verdict
 from varcall.scoring.vcfeval.superloci import Row, RowSide
 
 HEADER = """##fileformat=VCFv4.2
@@ -54,34 +51,25 @@ def _line(row: Row, record: AnnotatedRecord) -> str:
     return "\t".join([*fields, *samples]) + "\n"
 
 
-def write_annotated(
-    path: Path,
-    rows: Iterable[tuple[Row, AnnotatedRecord]],
-    contigs: Mapping[str, int],
-    filters: Iterable[str],
-) -> None:
-    """Write the annotated VCF, BGZF and indexed.
+def annotated_lines(rows: Iterable[Row], records: Iterable[AnnotatedRecord]) -> str:
+    """Lines of the annotated VCF."""
+    return "".join(_line(row, record) for row, record in zip(rows, records, strict=True))
+
+
+def annotated_header(contigs: Mapping[str, int], filters: Iterable[str]) -> str:
+    """Header of the annotated VCF.
 
     Parameters
     ----------
-    rows
-        In the order of the reference.
     contigs
-        Lengths by name, for the header.
+        Lengths by name.
     filters
         Names of filters that occur.
-
-    Raises
-    ------
-    OutputError
-        The file cannot be written.
     """
     header = HEADER
     header += "".join(f'##FILTER=<ID={name},Description="From the query">\n' for name in filters)
     header += "".join(f"##contig=<ID={name},length={n}>\n" for name, n in contigs.items())
-    header += "\t".join([*COLUMN_NAMES, "FORMAT", "TRUTH", "QUERY"]) + "\n"
-    with open_vcf(str(path), header) as writer:
-        writer.write_sorted(_line(row, record) for row, record in rows)
+    return header + "\t".join([*COLUMN_NAMES, "FORMAT", "TRUTH", "QUERY"]) + "\n"
 
 
 def _split_name(item: JudgedRecord, *, is_truth: bool) -> str | None:
@@ -92,24 +80,19 @@ def _split_name(item: JudgedRecord, *, is_truth: bool) -> str | None:
     return None
 
 
-def write_split(prefix: Path, comparison: Comparison, truth: CallSet, query: CallSet) -> None:
-    """Write vcfeval's four files with the records as they stand in the inputs.
-
-    Raises
-    ------
-    OutputError
-        A file cannot be written.
-    """
+def split_lines(match: ContigMatch) -> dict[str, str]:
+    """Lines of vcfeval's four files: the records as they stand in the inputs."""
     lines: dict[str, list[str]] = {name: [] for name in SPLIT_FILES}
-    for match in comparison.contigs:
-        for items, is_truth in ((match.truth, True), (match.query, False)):
-            for item in items:
-                name = _split_name(item, is_truth=is_truth)
-                if name is not None:
-                    lines[name].append("\t".join(item.record.fields) + "\n")
-    for name in SPLIT_FILES:
-        calls = truth if name in ("tp-baseline", "fn") else query
-        header = "".join(f"{line}\n" for line in calls.header)
-        columns = [*COLUMN_NAMES, *(["FORMAT", *calls.samples] if calls.samples else [])]
-        with open_vcf(f"{prefix}.{name}.vcf.gz", header + "\t".join(columns) + "\n") as writer:
-            writer.write_sorted(lines[name])
+    for items, is_truth in ((match.truth, True), (match.query, False)):
+        for item in items:
+            name = _split_name(item, is_truth=is_truth)
+            if name is not None:
+                lines[name].append("\t".join(item.record.fields) + "\n")
+    return {name: "".join(texts) for name, texts in lines.items()}
+
+
+def split_header(name: str, truth: CallSet, query: CallSet) -> str:
+    """Header of one of the four files: that of the input."""
+    calls = truth if name in ("tp-baseline", "fn") else query
+    columns = [*COLUMN_NAMES, *(["FORMAT", *calls.samples] if calls.samples else [])]
+    return "".join(f"{line}\n" for line in calls.header) + "\t".join(columns) + "\n"

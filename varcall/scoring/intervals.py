@@ -53,6 +53,17 @@ class Intervals:
         i = int(np.searchsorted(self.starts, start, "right")) - 1
         return i >= 0 and end <= int(self.ends[i])
 
+    def near(self, start: int, end: int) -> "Intervals":
+        """The intervals that meet [start, end), whole."""
+        first = int(np.searchsorted(self.ends, start, "right"))
+        last = int(np.searchsorted(self.starts, end, "left"))
+        return Intervals(self.starts[first:last], self.ends[first:last])
+
+    def clipped(self, start: int, end: int) -> "Intervals":
+        """The bases inside [start, end)."""
+        inside = self.near(start, end)
+        return Intervals(np.maximum(inside.starts, start), np.minimum(inside.ends, end))
+
     def size(self) -> int:
         """Bases covered."""
         return int((self.ends - self.starts).sum())

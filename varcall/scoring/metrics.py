@@ -1,8 +1,11 @@
 """Confidence intervals of rates, and how well a score predicts correctness."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
 
 from varcall.scoring.happy.rows import Row
 
@@ -68,24 +71,49 @@ class CalibrationBin:
         return -10 * math.log10(wrong / self.total) if wrong else math.inf
 
 
-def calibration(
-    scored: Iterable[tuple[float, bool]], edges: Sequence[float] = CALIBRATION_EDGES
-) -> list[CalibrationBin]:
-    """Bins of (score, correct) pairs; empty ones are left out."""
-    bounds = [*edges, math.inf]
-    members: list[list[tuple[float, bool]]] = [[] for _ in edges]
-    for score, is_correct in scored:
-        index = sum(score >= edge for edge in edges) - 1
-        if index >= 0:
-            members[index].append((score, is_correct))
+@dataclass(frozen=True, slots=True)
+class ScoreSums:
+    """Sum of the scores, correct and all calls, by bin of the score; [bins] each.
+
+    >>> (ScoreSums.of([(7, True)]) + ScoreSums.of([(8, False), (99, True)])).totals[[1, 11]]
+    array([2, 1])
+    """
+
+    scores: npt.NDArray[np.float64]
+    correct: npt.NDArray[np.int64]
+    totals: npt.NDArray[np.int64]
+
+    @classmethod
+    def of(cls, scored: Sequence[tuple[float, bool]]) -> "ScoreSums":
+        """Add up (score, correct) pairs; scores below all bins are left out."""
+        pairs = np.array(scored, np.float64).reshape(-1, 2)
+        bins = np.searchsorted(CALIBRATION_EDGES, pairs[:, 0], "right")
+        size = len(CALIBRATION_EDGES) + 1
+        return cls(
+            np.bincount(bins, pairs[:, 0], size)[1:].astype(np.float64),
+            np.bincount(bins, pairs[:, 1], size)[1:].astype(np.int64),
+            np.bincount(bins, minlength=size)[1:],
+        )
+
+    def __add__(self, other: "ScoreSums") -> "ScoreSums":
+        return ScoreSums(
+            self.scores + other.scores,
+            self.correct + other.correct,
+            self.totals + other.totals,
+        )
+
+
+def calibration(sums: ScoreSums) -> list[CalibrationBin]:
+    """Bins of the score; empty ones are left out."""
+    bounds = [*CALIBRATION_EDGES, math.inf]
     return [
         CalibrationBin(
             bounds[i],
             bounds[i + 1],
-            sum(score for score, _ in items) / len(items),
-            sum(is_correct for _, is_correct in items),
-            len(items),
+            float(sums.scores[i]) / total,
+            int(sums.correct[i]),
+            total,
         )
-        for i, items in enumerate(members)
-        if items
+        for i, total in enumerate(sums.totals.tolist())
+        if total
     ]

@@ -1,9 +1,8 @@
 """Why no record of a file counts, so that a score of zero is explained."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from varcall.scoring.comparator import Comparison
 from varcall.scoring.evaluation import Inputs
 from varcall.scoring.intervals import EMPTY
 from varcall.scoring.vcf_records import CallSet, Record
@@ -46,29 +45,35 @@ def _reasons(calls: CallSet, inputs: Inputs, options: MatchOptions) -> Iterator[
             yield _reason(calls, inputs, options, contig, record)
 
 
-def _note(
-    label: str, calls: CallSet, judged: list[JudgedRecord], inputs: Inputs, options: MatchOptions
-) -> str | None:
+def uncounted(
+    calls: CallSet, judged: Iterable[JudgedRecord], inputs: Inputs, options: MatchOptions
+) -> Counter[str] | None:
+    """Why the records of a side do not count; None where one counts.
+
+    Parameters
+    ----------
+    calls
+        The side of the inputs that the judged records come from.
+    """
     if any(item.verdict in COUNTED for item in judged):
         return None
-    reasons = Counter(_reasons(calls, inputs, options))
+    return Counter(_reasons(calls, inputs, options))
+
+
+def uncounted_note(label: str, calls: CallSet, parts: Iterable[Counter[str] | None]) -> str | None:
+    """A sentence about a file of which no record counts; None when one does.
+
+    Parameters
+    ----------
+    parts
+        What `uncounted` found on each part of the file.
+    """
+    reasons: Counter[str] = Counter()
+    for part in parts:
+        if part is None:
+            return None
+        reasons += part
     if not reasons:
         return f"the {label} file {calls.path} has no records"
     why = ", ".join(f"{n} {reason}" for reason, n in reasons.most_common())
     return f"no record of the {label} file {calls.path} counts: {why}"
-
-
-def uncounted_notes(inputs: Inputs, comparison: Comparison) -> list[str]:
-    """A sentence for each file of which no record counts.
-
-    Parameters
-    ----------
-    comparison
-        What was said of the records of these inputs.
-    """
-    sides = (
-        ("truth", inputs.truth, [item for match in comparison.contigs for item in match.truth]),
-        ("query", inputs.query, [item for match in comparison.contigs for item in match.query]),
-    )
-    notes = (_note(*side, inputs, comparison.options) for side in sides)
-    return [note for note in notes if note is not None]

@@ -19,7 +19,8 @@ from varcall.output.checks import (
     vcf_inputs,
 )
 from varcall.pipeline import open_sample, sample_inputs
-from varcall.scoring.vcf_records import Record, read_call_set
+from varcall.scoring.vcf_file import read_call_set
+from varcall.scoring.vcf_records import Record
 from varcall.show.sheet_locus import SheetLocus, look_at
 from varcall.show.sheet_output import (
     MAX_PNG_LOCI,

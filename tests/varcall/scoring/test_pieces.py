@@ -7,7 +7,7 @@ import pytest
 
 from varcall.errors import InputError
 from varcall.scoring.intervals import Intervals
-from varcall.scoring.metrics import calibration, wilson
+from varcall.scoring.metrics import ScoreSums, calibration, wilson
 from varcall.scoring.strata import read_stratification
 
 
@@ -38,7 +38,7 @@ def test_wilson_intervals_hold_the_rate() -> None:
 
 
 def test_calibration_bins() -> None:
-    bins = calibration([(7, True), (8, False), (99, True)])
+    bins = calibration(ScoreSums.of([(7, True), (8, False)]) + ScoreSums.of([(99, True)]))
     assert [(item.low, item.total, item.correct) for item in bins] == [(5, 2, 1), (80, 1, 1)]
     assert bins[0].observed == pytest.approx(3.01, abs=0.01)
     assert math.isinf(bins[1].observed)

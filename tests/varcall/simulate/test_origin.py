@@ -11,7 +11,7 @@ import pytest
 from varcall.scoring.evaluation import evaluate, read_inputs
 from varcall.scoring.options import EvalOptions
 from varcall.scoring.rtg.comparison import vcfeval_options
-from varcall.scoring.vcf_records import read_call_set
+from varcall.scoring.vcf_file import read_call_set
 from varcall.simulate.edits import Edit, write_truth
 from varcall.simulate.genome import make_genome, make_paralog, random_reference
 from varcall.simulate.library import Library, typical_library

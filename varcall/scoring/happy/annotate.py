@@ -1,8 +1,9 @@
 """hap.py's annotation of the GA4GH rows: types, regions, scores of truth records."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from varcall.scoring.happy.primitives import (
     Change,
@@ -12,7 +13,8 @@ from varcall.scoring.happy.primitives import (
     trim_right,
 )
 from varcall.scoring.happy.rows import AnnotatedRecord, Entry
-from varcall.scoring.intervals import EMPTY, Intervals
+from varcall.scoring.intervals import Intervals
+from varcall.scoring.span import Bases
 from varcall.scoring.vcfeval.superloci import Row, RowSide
 
 CONFIDENT = "CONF"
@@ -21,52 +23,60 @@ BOUNDARY, CONTAINED = "TS_boundary", "TS_contained"
 
 @dataclass(frozen=True, slots=True)
 class Stratum:
-    """A named set of regions.
-
-    ``size`` counts the bases of its rows as they stand, overlaps twice, as hap.py does.
-    """
+    """A named set of regions, as far as it lies near the records at hand."""
 
     name: str
-    intervals: Mapping[str, Intervals]
-    size: int
-    level: int = 0
+    intervals: Intervals
+
+
+_NUCLEOTIDES = frozenset("ACGTURYKMSWBDHVNX")
+# Few alleles make up most of a call set: what depends on their bases alone is kept.
+_KEPT = 1 << 16
 
 
 def _nucleotides(allele: str) -> bool:
-    return bool(allele) and set(allele.upper()) <= set("ACGTURYKMSWBDHVNX")
+    return bool(allele) and _NUCLEOTIDES.issuperset(allele.upper())
 
 
 def affected_span(
-    sequence: str, start: int, ref: str, alts: Sequence[str]
+    sequence: Bases, start: int, ref: str, alts: Sequence[str]
 ) -> tuple[int, int, bool]:
     """Reference span that the alleles change, 0-based half-open, and whether they only insert.
 
     An insertion is between two bases, so its span is these two.
     """
-    end = start + len(ref)
+    here = sequence[start : start + len(ref)]
+    first, last, is_insertion = _relative_span(here, ref, tuple(alts))
+    return start + first, start + last, is_insertion
+
+
+@lru_cache(maxsize=_KEPT)
+def _relative_span(sequence: str, ref: str, alts: tuple[str, ...]) -> tuple[int, int, bool]:
+    """`affected_span` where the sequence is that of REF."""
+    end = len(ref)
     if not _nucleotides(ref):
-        return start, end, False
+        return 0, end, False
     is_insertion = bool(alts)
     spans: list[tuple[int, int]] = []
     for alt in alts:
         if not _nucleotides(alt):
             break
-        change = trim_left(sequence, trim_right(sequence, Change(start, end, alt), 0), 0)
+        change = trim_left(sequence, trim_right(sequence, Change(0, end, alt), 0), 0)
         if change.ref_length > 0:
             spans.append((change.start, change.end))
             is_insertion = False
         else:
             spans.append((change.start - 1, change.start + 1))
     if not spans:
-        return start, end, is_insertion
+        return 0, end, is_insertion
     return min(a for a, _ in spans), max(b for _, b in spans), is_insertion
 
 
-def _regions(sequence: str, row: Row, strata: Sequence[Stratum]) -> tuple[str, ...]:
+def _regions(sequence: Bases, row: Row, strata: Sequence[Stratum]) -> tuple[str, ...]:
     start, end, is_insertion = affected_span(sequence, row.start, row.ref, row.alts)
     found: set[str] = set()
     for stratum in strata:
-        intervals = stratum.intervals.get(row.contig, EMPTY)
+        intervals = stratum.intervals
         if not intervals.overlap(start, end):
             continue
         covered = intervals.contain(start, end)
@@ -120,29 +130,38 @@ def _variant_type(genotype: tuple[int, ...], parts: Sequence[Composition]) -> st
     return "SNP" if any(part.snps for part in parts) else "UNK"
 
 
-def _entry(sequence: str, row: Row, side: RowSide, ploidy: int, decision: str) -> Entry:
+@lru_cache(maxsize=_KEPT)
+def _types(
+    sequence: str, alts: tuple[str, ...], genotype: tuple[int, ...]
+) -> tuple[str, str, frozenset[str]]:
+    """Type, genotype class and subtypes of a genotype over ALTs in the place of a sequence."""
+    parts = [
+        composition(sequence, Change(0, len(sequence), alts[i - 1].upper()))
+        for i in sorted({i for i in genotype if i > 0})
+        if _nucleotides(alts[i - 1])
+    ]
+    return _variant_type(genotype, parts), _location_type(genotype), _subtypes(parts)
+
+
+def _entry(here: str, row: Row, side: RowSide, ploidy: int, decision: str) -> Entry:
+    """What is said of one side of a row; ``here`` is the reference in its span."""
     if ploidy > 2:  # hap.py reads no genotype of a row in which one has more than two alleles
         kind = side.variant_type or "UNK"
         return Entry(decision, side.kind, kind, "ambi", frozenset(), side.score)
     genotype = side.genotype + (-1,) * (ploidy - len(side.genotype))
-    alleles = sorted({i for i in genotype if i > 0})
-    parts = [
-        composition(sequence, Change(row.start, row.end, row.alts[i - 1].upper()))
-        for i in alleles
-        if _nucleotides(row.alts[i - 1])
-    ]
+    variant_type, location_type, subtypes = _types(here, tuple(row.alts), genotype)
     return Entry(
         decision,
         side.kind,
-        side.variant_type or _variant_type(genotype, parts),
-        _location_type(genotype) if side.has_genotype else "nocall",
-        _subtypes(parts),
+        side.variant_type or variant_type,
+        location_type if side.has_genotype else "nocall",
+        subtypes,
         side.score,
     )
 
 
 def annotate_contig(
-    sequence: str, rows: Sequence[Row], strata: Sequence[Stratum], *, has_confident: bool
+    sequence: Bases, rows: Sequence[Row], strata: Sequence[Stratum], *, has_confident: bool
 ) -> list[tuple[Row, AnnotatedRecord]]:
     """Annotate the rows of one contig; rows get their regions, truth sides their scores.
 
@@ -167,8 +186,9 @@ def annotate_contig(
         ploidy = max(
             (len(side.genotype) for side in (row.truth, row.query) if side.has_genotype), default=0
         )
-        truth = _entry(sequence, row, row.truth, ploidy, "UNK" if outside else row.truth.decision)
-        query = _entry(sequence, row, row.query, ploidy, "UNK" if outside else row.query.decision)
+        here = sequence[row.start : row.end]
+        truth = _entry(here, row, row.truth, ploidy, "UNK" if outside else row.truth.decision)
+        query = _entry(here, row, row.query, ploidy, "UNK" if outside else row.query.decision)
         annotated.append((row, AnnotatedRecord(row.filters, row.regions, truth, query)))
     return annotated
 
@@ -222,7 +242,7 @@ def _set_boundary(block: Sequence[Row]) -> None:
 
 
 def confident_variants(
-    truth: Iterable[tuple[int, str, Sequence[str]]], sequence: str, confident: Intervals | None
+    truth: Iterable[tuple[int, str, Sequence[str]]], sequence: Bases, confident: Intervals | None
 ) -> list[tuple[int, int]]:
     """Spans of the truth variants in the confident regions, which hap.py adds to these.
 

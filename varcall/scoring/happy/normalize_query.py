@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from varcall.scoring.happy.primitives import Change, left_shift, split, trim_left, trim_right
+from varcall.scoring.span import Bases
 from varcall.scoring.vcf_records import Record
 
 SHIFT_LIMIT = 1024  # hap.py never shifts further
@@ -32,6 +33,10 @@ class _Call:
 
     def rank(self) -> tuple[int, int, int, int, str]:
         """Position, then substitutions before deletions before insertions, then size and bases."""
+        if len(self.changes) == 1:
+            (change,) = self.changes
+            kind = 4 if change.is_substitution else 1 if not change.ref_length and change.alt else 2
+            return self.start, -kind, change.ref_length, len(change.alt), change.alt
         kinds = 0
         for change in self.changes:
             kinds |= (
@@ -80,7 +85,7 @@ def _single_alleles(record: Record, *, double_haploid: bool) -> list[_Call]:
     ]
 
 
-def _primitives(sequence: str, call: _Call) -> list[_Call]:
+def _primitives(sequence: Bases, call: _Call) -> list[_Call]:
     """Split a call whose allele is no single substitution, insertion or deletion."""
     change = trim_right(sequence, trim_left(sequence, call.changes[0], 0), 0)
     if not (
@@ -95,7 +100,7 @@ def _primitives(sequence: str, call: _Call) -> list[_Call]:
     return found
 
 
-def _shifted(sequence: str, calls: Iterable[_Call]) -> list[_Call]:
+def _shifted(sequence: Bases, calls: Iterable[_Call]) -> list[_Call]:
     """Left-shift each call, but not into the one before it."""
     found = []
     furthest = -1
@@ -149,7 +154,7 @@ def _qual(record: Record) -> float:
     return 0.0 if record.fields[5] == "." else float(record.fields[5])
 
 
-def _padded(sequence: str, call: _Call) -> _Call:
+def _padded(sequence: Bases, call: _Call) -> _Call:
     """Give a whole deletion the base before it."""
     first = min(min(change.start, change.end - 1) for change in call.changes)
     last = max(change.end - 1 for change in call.changes)
@@ -165,7 +170,7 @@ def _padded(sequence: str, call: _Call) -> _Call:
     )
 
 
-def _record(sequence: str, contig: str, call: _Call) -> Record:
+def _record(sequence: Bases, contig: str, call: _Call) -> Record:
     """Spell a call as a VCF record."""
     first = min(min(change.start, change.end - 1) for change in call.changes)
     last = max(change.end - 1 for change in call.changes)
@@ -193,7 +198,7 @@ def _record(sequence: str, contig: str, call: _Call) -> Record:
 
 
 def normalize_contig(
-    sequence: str, contig: str, records: Sequence[Record], *, double_haploid: bool
+    sequence: Bases, contig: str, records: Sequence[Record], *, double_haploid: bool
 ) -> list[Record]:
     """hap.py's query records of one contig, sorted.
 

@@ -7,6 +7,8 @@ base), pairs preferred over gaps.
 from dataclasses import dataclass
 from functools import lru_cache
 
+from varcall.scoring.span import Bases
+
 MATCH, MISMATCH, UNKNOWN_BASE = 1, -4, 0
 GAP_OPEN, GAP_EXTEND = 6, 1
 FAR = -(1 << 28)
@@ -32,7 +34,7 @@ class Change:
         return self.ref_length == 1 and len(self.alt) == 1
 
 
-def trim_left(sequence: str, change: Change, keep: int) -> Change:
+def trim_left(sequence: Bases, change: Change, keep: int) -> Change:
     """Drop bases equal to the reference at the left, but leave ``keep`` on both sides."""
     n, most = 0, min(change.ref_length, len(change.alt)) - keep
     while n < most and sequence[change.start + n] == change.alt[n]:
@@ -40,7 +42,7 @@ def trim_left(sequence: str, change: Change, keep: int) -> Change:
     return Change(change.start + n, change.end, change.alt[n:]) if n else change
 
 
-def trim_right(sequence: str, change: Change, keep: int) -> Change:
+def trim_right(sequence: Bases, change: Change, keep: int) -> Change:
     """Drop bases equal to the reference at the right, but leave ``keep`` on both sides."""
     n, most = 0, min(change.ref_length, len(change.alt)) - keep
     while n < most and sequence[change.end - 1 - n] == change.alt[-1 - n]:
@@ -48,7 +50,7 @@ def trim_right(sequence: str, change: Change, keep: int) -> Change:
     return Change(change.start, change.end - n, change.alt[: len(change.alt) - n]) if n else change
 
 
-def left_shift(sequence: str, change: Change, limit: int) -> Change:
+def left_shift(sequence: Bases, change: Change, limit: int) -> Change:
     """Move an insertion or deletion left, not beyond ``limit`` nor over N; its anchor stays."""
     limit = max(limit, 0)
     change = trim_right(sequence, trim_left(sequence, change, 1), 1)
@@ -118,7 +120,7 @@ def _traced(trace: list[list[tuple[int, bool, bool]]], width: int) -> str:
     return "".join(reversed(operations))
 
 
-def split(sequence: str, change: Change) -> list[Change]:
+def split(sequence: Bases, change: Change) -> list[Change]:
     """Substitutions, insertions and deletions that make up a trimmed allele, from left to right."""
     ref, alt = sequence[change.start : change.end], change.alt
     if len(ref) < 2 or len(alt) < 2:
@@ -162,7 +164,7 @@ class Composition:
     transversions: int
 
 
-def composition(sequence: str, change: Change) -> Composition:
+def composition(sequence: Bases, change: Change) -> Composition:
     """Count the pieces of an allele after trimming it at both ends."""
     change = trim_right(sequence, trim_left(sequence, change, 0), 0)
     pieces = split(sequence, change)

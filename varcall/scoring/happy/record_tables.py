@@ -5,21 +5,13 @@ not count, vcfeval's verdicts on the unchanged records are put into the same tab
 hold the numbers of ``--counts`` and of the split files.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from varcall.scoring.evaluation import Inputs
-from varcall.scoring.happy.comparison import (
-    HappyOptions,
-    HappyResult,
-    Subsets,
-    own_column,
-    scored,
-    tabulated,
-)
+from varcall.scoring.happy.comparison import HappyOptions, own_column, scored
 from varcall.scoring.vcf_records import CallSet, Record
 from varcall.scoring.vcfeval.matching import ContigMatch, JudgedRecord, Verdict
-from varcall.scoring.vcfeval.superloci import RowSide, bare_side, contig_rows
+from varcall.scoring.vcfeval.superloci import Row, RowSide, bare_side, contig_rows
 from varcall.scoring.vcfeval.variants import is_snp
 
 
@@ -45,14 +37,8 @@ def _with_scores(match: ContigMatch, inputs: Inputs, options: HappyOptions) -> C
     )
 
 
-def run_records(
-    inputs: Inputs,
-    matches: Iterable[ContigMatch],
-    options: HappyOptions,
-    *,
-    subsets: Subsets | None = None,
-) -> HappyResult:
-    """Tables of the records as vcfeval judged them.
+def record_rows(match: ContigMatch, inputs: Inputs, options: HappyOptions) -> list[Row]:
+    """Rows of the records as vcfeval judged them.
 
     A query record that is neither right nor wrong (outside the confident regions, or in a region
     that was too complex) is UNK.
@@ -72,12 +58,4 @@ def run_records(
             made.decision = "N" if item.verdict == Verdict.IGNORED else "UNK"
         return made
 
-    by_contig = {
-        match.contig: contig_rows(_with_scores(match, inputs, options), side) for match in matches
-    }
-    known = inputs.truth.contigs.items()
-    truth = replace(
-        inputs.truth,
-        contigs={contig: records for contig, records in known if contig in by_contig},
-    )
-    return tabulated(inputs, truth, by_contig, options.score_name, subsets, only_confident=False)
+    return contig_rows(_with_scores(match, inputs, options), side)

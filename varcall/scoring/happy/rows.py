@@ -6,8 +6,9 @@ their order and the rounding to six decimals are hap.py's (0.3.15, ``quantify`` 
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -120,56 +121,140 @@ class Tally:
         return Tally(below.level, tuple(left), self.fp_gt - below.fp_gt, self.fp_al - below.fp_al)
 
 
+# Codes of a filtered record, by what it would be without its filters.
+_PASSING = np.array([_FAILED.get(code, _N) for code in range(len(CODES))], np.int8)
+_CODE_OF = {
+    (side, decision): CODES.index(f"{side}.{decision}")
+    for side, decisions in (("TRUTH", ("TP", "FN")), ("QUERY", ("TP", "FP", "UNK")))
+    for decision in decisions
+}
+# (prefix "a", "f" or "s", subset, type, filter)
+_GroupKey = tuple[str, str, str, str]
+# The records of a subset ("s") or with a filter ("f"), by its name.
+_Member = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """Observations in the order of the annotated VCF, as arrays.
+
+    ``scores`` (0 where missing), ``codes`` and ``flags`` [n]; ``kinds`` are numbers of types;
+    ``is_failed`` marks those with a filter; ``members`` are numbers of observations by subset and
+    by filter.
+    """
+
+    scores: npt.NDArray[np.float64]
+    codes: npt.NDArray[np.int8]
+    flags: npt.NDArray[np.int32]
+    kinds: npt.NDArray[np.int8]
+    is_failed: npt.NDArray[np.bool_]
+    members: dict[_Member, npt.NDArray[np.int32]]
+
+    @classmethod
+    def of(cls, records: Iterable[AnnotatedRecord]) -> "Observations":
+        """Observe both sides of each record."""
+        found = _Observer()
+        for record in records:
+            for side, entry in (("TRUTH", record.truth), ("QUERY", record.query)):
+                code = _CODE_OF.get((side, entry.decision))
+                if code is not None and entry.variant_type in TYPES:
+                    found.observe(record, entry, code)
+        return cls(
+            np.array(found.scores, np.float64),
+            np.array(found.codes, np.int8),
+            np.array(found.flags, np.int32),
+            np.array(found.kinds, np.int8),
+            np.array(found.is_failed, np.bool_),
+            {key: np.array(numbers, np.int32) for key, numbers in found.members.items()},
+        )
+
+    @classmethod
+    def joined(cls, parts: Sequence["Observations"]) -> "Observations":
+        """Observations of parts that follow each other."""
+        members: dict[_Member, list[npt.NDArray[np.int32]]] = {}
+        before = 0
+        for part in parts:
+            for key, numbers in part.members.items():
+                members.setdefault(key, []).append(numbers + np.int32(before))
+            before += len(part.codes)
+        return cls(
+            np.concatenate([part.scores for part in parts]),
+            np.concatenate([part.codes for part in parts]),
+            np.concatenate([part.flags for part in parts]),
+            np.concatenate([part.kinds for part in parts]),
+            np.concatenate([part.is_failed for part in parts]),
+            {key: np.concatenate(numbers) for key, numbers in members.items()},
+        )
+
+    def groups(self, region_names: Iterable[str]) -> Iterator[tuple[_GroupKey, "_Group"]]:
+        """Groups that get rows: by type all, those of each subset, and those with each filter."""
+        everything = np.arange(len(self.codes), dtype=np.int32)
+        nothing = {("s", name): everything[:0] for name in region_names}
+        for number, kind in enumerate(TYPES):
+            chosen = everything[self.kinds == number]
+            if not len(chosen):
+                continue
+            yield from self._pair(("a", "*", kind), chosen)
+            for (letter, name), numbers in (nothing | self.members).items():
+                own = numbers[self.kinds[numbers] == number]
+                if letter == "s" and (len(own) or (letter, name) in nothing):
+                    yield from self._pair((letter, name, kind), own)
+                elif len(own):
+                    yield (letter, "*", kind, name), self._group(own, self.codes[own])
+
+    def _pair(
+        self, key: tuple[str, str, str], chosen: npt.NDArray[np.int32]
+    ) -> Iterator[tuple[_GroupKey, "_Group"]]:
+        """The group of all records, and that of the passing ones: the same where none failed."""
+        codes = self.codes[chosen]
+        everything = self._group(chosen, codes)
+        yield (*key, "ALL"), everything
+        is_failed = self.is_failed[chosen]
+        passing = np.where(is_failed, _PASSING[codes], codes)
+        yield (*key, "PASS"), self._group(chosen, passing) if is_failed.any() else everything
+
+    def _group(self, chosen: npt.NDArray[np.int32], codes: npt.NDArray[np.int8]) -> "_Group":
+        scores = self.scores[chosen]
+        # mismatches without a score come first, what became N has no flags
+        is_lowest = (scores == 0) & np.isin(codes, (_TRUTH_FN, _QUERY_FN, _N))
+        return _Group(
+            np.where(is_lowest, LOWEST, scores),
+            codes,
+            np.where(codes == _N, 0, self.flags[chosen]).astype(np.int32),
+            np.arange(len(chosen)),
+        )
+
+
 @dataclass(slots=True)
-class _Observations:
-    """Observations of one group: score, code and flags of each."""
+class _Observer:
+    """Lists that become `Observations`."""
 
     scores: list[float] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
     flags: list[int] = field(default_factory=list)
+    kinds: list[int] = field(default_factory=list)
+    is_failed: list[bool] = field(default_factory=list)
+    members: dict[_Member, list[int]] = field(default_factory=dict)
 
-    def add(self, score: float, code: int, flags: int) -> None:
-        """Append one; mismatches without a score come first, what became N has no flags."""
-        self.scores.append(LOWEST if score == 0 and code in (_TRUTH_FN, _QUERY_FN, _N) else score)
+    def observe(self, record: AnnotatedRecord, entry: Entry, code: int) -> None:
+        """Append one observation."""
+        number = len(self.codes)
+        failed = [name for name in record.filters if name not in ("PASS", "")]
+        self.scores.append(0.0 if math.isnan(entry.score) else entry.score)
         self.codes.append(code)
-        self.flags.append(0 if code == _N else flags)
+        self.flags.append(_flags(entry.kind, entry.location_type, entry.subtypes))
+        self.kinds.append(TYPES.index(entry.variant_type))
+        self.is_failed.append(bool(failed))
+        for name in failed:
+            self.members.setdefault(("f", name), []).append(number)
+        for region in record.regions:
+            if region != "CONF":
+                self.members.setdefault(("s", region), []).append(number)
 
 
-# (prefix "a", "f" or "s", subset, type, filter) -> observations
-_GroupKey = tuple[str, str, str, str]
-_Groups = dict[_GroupKey, _Observations]
-
-
-def _observe(groups: _Groups, record: AnnotatedRecord, entry: Entry, code: int) -> None:
-    score = 0.0 if math.isnan(entry.score) else entry.score
-    failed = [name for name in record.filters if name not in ("PASS", "")]
-    names = (entry.kind, entry.location_type, *entry.subtypes)
-    flags = sum(_FLAGS.get(name, 0) for name in names)
-    for name in failed:
-        groups.setdefault(("f", "*", entry.variant_type, name), _Observations()).add(
-            score, code, flags
-        )
-    passing = _FAILED.get(code, _N) if failed else code
-    for subset in ("*", *(region for region in record.regions if region != "CONF")):
-        kind = "a" if subset == "*" else "s"
-        groups.setdefault((kind, subset, entry.variant_type, "PASS"), _Observations()).add(
-            score, passing, flags
-        )
-        groups.setdefault((kind, subset, entry.variant_type, "ALL"), _Observations()).add(
-            score, code, flags
-        )
-
-
-def _groups(records: Iterable[AnnotatedRecord]) -> _Groups:
-    groups: _Groups = {}
-    for record in records:
-        for side, entry, decisions in (
-            ("TRUTH", record.truth, ("TP", "FN")),
-            ("QUERY", record.query, ("TP", "FP", "UNK")),
-        ):
-            if entry.variant_type != "NOCALL" and entry.decision in decisions:
-                _observe(groups, record, entry, CODES.index(f"{side}.{entry.decision}"))
-    return groups
+@lru_cache(maxsize=4096)
+def _flags(kind: str, location: str, subtypes: frozenset[str]) -> int:
+    return sum(_FLAGS.get(name, 0) for name in (kind, location, *subtypes))
 
 
 @dataclass(slots=True)
@@ -183,17 +268,6 @@ class _Group:
     codes: npt.NDArray[np.int8]
     flags: npt.NDArray[np.int32]
     order: npt.NDArray[np.int64]
-
-    @classmethod
-    def of(cls, observations: _Observations) -> "_Group":
-        """Arrays of a list."""
-        n = len(observations.scores)
-        return cls(
-            np.array(observations.scores, np.float64),
-            np.array(observations.codes, np.int8),
-            np.array(observations.flags, np.int32),
-            np.arange(n),
-        )
 
     def total(self, *names: str) -> Tally:
         """Counts of the observations with all the named properties."""
@@ -328,7 +402,7 @@ SORT_COLUMNS = ("Type", "Subtype", "Subset", "Filter", "Genotype", "QQ.Field", "
 
 
 def count_rows(
-    records: Iterable[AnnotatedRecord],
+    observations: Observations,
     qq_field: str,
     region_names: Sequence[str],
     sizes: Mapping[str, Mapping[str, str]],
@@ -344,15 +418,14 @@ def count_rows(
     sizes
         Columns about the size of each subset, by its name.
     """
-    groups = _groups(records)
-    for kind, _, variant_type, filter_name in list(groups):
-        if kind == "a":
-            for region in region_names:
-                groups.setdefault(("s", region, variant_type, filter_name), _Observations())
     rows: list[Row] = []
-    for key, observations in groups.items():
-        if key[2] in TYPES:
-            rows.extend(_group_rows(key, _Group.of(observations), qq_field, sizes.get(key[1], {})))
+    last: tuple[_Group | None, list[Row]] = None, []
+    for key, group in observations.groups(region_names):
+        if group is last[0]:
+            rows.extend(row | {"Filter": key[3]} for row in last[1])
+            continue
+        last = group, _group_rows(key, group, qq_field, sizes.get(key[1], {}))
+        rows.extend(last[1])
     has_snps = any(row["Type"] == "SNP" for row in rows)
     for row in rows:
         for name in COUNTS if not has_snps else ():

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from varcall.scoring.intervals import Intervals
+from varcall.scoring.span import Bases, start_of, text_of
 from varcall.scoring.vcf_records import Record
 from varcall.scoring.vcfeval import path_search
 from varcall.scoring.vcfeval.decompose import decompose_records
@@ -89,7 +90,8 @@ class ContigMatch:
     truth: list[JudgedRecord]
     query: list[JudgedRecord]
     warnings: list[str] = field(default_factory=list)
-    skipped: int = 0
+    skipped: dict[str, list[str]] = field(default_factory=dict)  # by side: what is not compared
+    is_open: bool = False  # what follows the part that was compared can change its verdicts
 
 
 def refined_order(records: Sequence[Record]) -> list[Record]:
@@ -227,7 +229,7 @@ def _rank_key(allele: Allele) -> tuple[int, int, int, bytes]:
 
 
 def _side(
-    variants: Sequence[Variant], ploidy: int, *, squash: bool, ranks: dict[Allele, int]
+    variants: Sequence[Variant], ploidy: int, origin: int, *, squash: bool, ranks: dict[Allele, int]
 ) -> _Side:
     ordered = sorted(variants, key=lambda variant: (variant.start, variant.end))
     choices: list[tuple[int, ...]] = []
@@ -245,8 +247,8 @@ def _side(
     width = 1 if squash else ploidy
     return _Side(
         ordered,
-        np.array([variant.start for variant in ordered], np.int32),
-        np.array([variant.end for variant in ordered], np.int32),
+        np.array([variant.start - origin for variant in ordered], np.int32),
+        np.array([variant.end - origin for variant in ordered], np.int32),
         np.array(offsets, np.int32),
         choices,
         np.array(alleles, np.int32).reshape(-1, width),
@@ -267,6 +269,7 @@ class BestPath:
     truth: dict[int, int]
     syncs: list[int]
     hard: list[tuple[int, int, int, int]]
+    is_closed: bool  # nothing behind the sequence at hand can change the choice
 
 
 def best_path(
@@ -276,13 +279,14 @@ def best_path(
     options: MatchOptions,
     *,
     squash: bool,
+    origin: int = 0,
 ) -> BestPath:
     """Find the choice of records and orientations that uses most records with equal haplotypes.
 
     Parameters
     ----------
     template
-        Codes of the contig, uint8 [length].
+        Codes of the contig from ``origin`` on, uint8 [length].
     """
     pool = sorted(
         {allele for variant in (*truth, *query) for allele in variant.alleles.values()},
@@ -293,20 +297,20 @@ def best_path(
     a_offsets = np.zeros(len(pool), np.int32)
     np.cumsum(lengths[:-1], out=a_offsets[1:])
     ploidy = 1 if squash else options.ploidy
-    q = _side(query, options.ploidy, squash=squash, ranks=ranks)
-    t = _side(truth, options.ploidy, squash=squash, ranks=ranks)
+    q = _side(query, options.ploidy, origin, squash=squash, ranks=ranks)
+    t = _side(truth, options.ploidy, origin, squash=squash, ranks=ranks)
     alleles = (
-        np.array([allele.start for allele in pool], np.int32),
-        np.array([allele.end for allele in pool], np.int32),
+        np.array([allele.start - origin for allele in pool], np.int32),
+        np.array([allele.end - origin for allele in pool], np.int32),
         lengths,
         a_offsets,
         encode("".join(allele.bases for allele in pool)),
     )
     queue_size = FIRST_QUEUE_SIZE
     while True:
-        status, query_used, truth_used, syncs, hard = path_search.search(
+        status, query_used, truth_used, syncs, hard, is_closed = path_search.search(
             template, alleles, q.arrays(), t.arrays(), ploidy, queue_size,
-            options.max_paths, options.max_iterations,
+            options.max_paths, options.max_iterations, int(origin > 0),
         )  # fmt: skip
         if status == path_search.OK:
             break
@@ -314,8 +318,9 @@ def best_path(
     return BestPath(
         {variant.index: int(used) for variant, used in zip(q.variants, query_used, strict=True)},
         {variant.index: int(used) for variant, used in zip(t.variants, truth_used, strict=True)},
-        syncs.tolist(),
-        [tuple(row) for row in hard.tolist()],
+        (syncs + origin).tolist(),
+        [(start + origin, end + origin, *rest) for start, end, *rest in hard.tolist()],
+        is_closed,
     )
 
 
@@ -366,24 +371,42 @@ def _sync_starts(path: BestPath, items: list[JudgedRecord]) -> None:
 
 def match_contig(
     contig: str,
-    sequence: str,
+    sequence: Bases,
     truth: list[JudgedRecord],
     query: list[JudgedRecord],
     options: MatchOptions,
+    *,
+    has_both_sides: bool = False,
 ) -> ContigMatch:
-    """Match the two sides of one contig and write the verdicts into their records."""
+    """Match the two sides of one contig, or of a part, and write the verdicts into their records.
+
+    Of a path only differences count, but for one thing: among paths with equally many records it
+    matters whether both sides have used any since the contig's start. Past the first part it is
+    taken that they have.
+
+    Parameters
+    ----------
+    has_both_sides
+        The contig has records of both sides, if not this part of it.
+    """
     result = ContigMatch(contig, truth, query)
     truth_variants = [item.variant for item in truth if item.variant is not None]
     query_variants = [item.variant for item in query if item.variant is not None]
-    if not truth_variants or not query_variants:
+    if not has_both_sides and not (truth_variants and query_variants):
         for item in (*truth, *query):
             if item.variant is not None:
                 item.verdict = Verdict.OUTSIDE if item.is_outside else Verdict.MISMATCH
         return result
-    template = encode(sequence)
+    template, origin = encode(text_of(sequence)), start_of(sequence)
     path = best_path(
-        template, truth_variants, query_variants, options, squash=options.squash_ploidy
+        template,
+        truth_variants,
+        query_variants,
+        options,
+        squash=options.squash_ploidy,
+        origin=origin,
     )
+    result.is_open = not path.is_closed
     result.warnings.extend(_hard_warning(contig, region) for region in path.hard)
     _weights(path, truth, query)
     for items, used in ((truth, path.truth), (query, path.query)):
@@ -392,7 +415,7 @@ def match_contig(
             if item.variant is not None:
                 item.verdict = _verdict(used[item.variant.index])
     if options.allele_pass:
-        _allele_pass(template, result, options)
+        _allele_pass(template, origin, result, options)
     _leave_out(truth, query)
     return result
 
@@ -424,14 +447,15 @@ def _hard_warning(contig: str, region: tuple[int, int, int, int]) -> str:
 
 
 def _allele_pass(
-    template: npt.NDArray[np.uint8], result: ContigMatch, options: MatchOptions
+    template: npt.NDArray[np.uint8], origin: int, result: ContigMatch, options: MatchOptions
 ) -> None:
     """Match the mismatches once more without regard to zygosity: which of them share an allele."""
     truth = [item for item in result.truth if item.verdict == Verdict.MISMATCH]
     query = [item for item in result.query if item.verdict == Verdict.MISMATCH]
     truth_variants = [item.variant for item in truth if item.variant is not None]
     query_variants = [item.variant for item in query if item.variant is not None]
-    path = best_path(template, truth_variants, query_variants, options, squash=True)
+    path = best_path(template, truth_variants, query_variants, options, squash=True, origin=origin)
+    result.is_open |= not path.is_closed
     result.warnings.extend(_hard_warning(result.contig, region) for region in path.hard)
     for items, used in ((truth, path.truth), (query, path.query)):
         _sync_starts(path, items)

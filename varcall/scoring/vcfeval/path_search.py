@@ -31,7 +31,7 @@ EXCLUDED = -2
 SKIPPED = -3
 OK, QUEUE_FULL = 0, 1
 # Numbers kept in one array, so that helpers can change them.
-N_HEAP, N_FREE, N_NODES, N_SYNCS, MAX_POSITION, SYNC_POSITION, ITERATIONS = range(7)
+N_HEAP, N_FREE, N_NODES, N_SYNCS, MAX_POSITION, SYNC_POSITION, ITERATIONS, CLOSED = range(8)
 FIRST_ROWS, FIRST_NODES = 64, 1024
 FEW_RECORDS, SMALL_MASK, LARGE_MASK = 64, 0xFFF, 0x1FFFF
 
@@ -335,6 +335,13 @@ def _advance(
 
 
 @kernel
+def _is_closed(row: Array, shape: Shape, q: Array, t: Array) -> bool:
+    """Whether a path is in sync behind the last record of both sides."""
+    is_last = row[RECORD] + 1 >= q.shape[0] and row[shape[2] + RECORD] + 1 >= t.shape[0]
+    return is_last and bool(kernels.is_in_sync(row, shape))
+
+
+@kernel
 def search(  # noqa: C901 (the loop over paths: its cases share all of the state)
     template: Any,
     alleles: Any,
@@ -344,8 +351,9 @@ def search(  # noqa: C901 (the loop over paths: its cases share all of the state
     queue_size: int,
     max_paths: int,
     max_iterations: int,
-) -> tuple[int, Array, Array, Array, Counters]:
-    """Best path over one contig.
+    included: int,
+) -> tuple[int, Array, Array, Array, Counters, bool]:
+    """Best path over one contig, or over a part of one that begins and ends far from records.
 
     Parameters
     ----------
@@ -357,17 +365,21 @@ def search(  # noqa: C901 (the loop over paths: its cases share all of the state
         The two sides, records in order of their spans.
     max_paths, max_iterations
         Beyond these a region is given up.
+    included
+        Records of each side that are used before the part: what matters is whether there are any.
 
     Returns
     -------
     tuple
         Status (``QUEUE_FULL`` when ``queue_size`` has to grow); for the records of query and of
         truth, int32 [records], the orientation used, ``EXCLUDED`` or ``SKIPPED`` (in a region
-        given up); the sync points; the regions given up, int64 [k, 4] (start, end, paths, steps).
+        given up); the sync points; the regions given up, int64 [k, 4] (start, end, paths, steps);
+        whether after the last record one path was left, in sync, so that nothing that follows can
+        change the choice.
     """
     hap_size = kernels.HAP_FIELDS + queue_size
     shape = (ploidy, hap_size, SIDE_FIELDS + ploidy * hap_size)
-    n = np.zeros(7, np.int64)
+    n = np.zeros(8, np.int64)
     n[N_FREE] = FIRST_ROWS
     mask = SMALL_MASK if query[0].shape[0] < FEW_RECORDS else LARGE_MASK
     frontier = _new_frontier(shape, mask)
@@ -379,6 +391,8 @@ def search(  # noqa: C901 (the loop over paths: its cases share all of the state
     n[N_FREE] -= 1
     head = frontier[2][n[N_FREE]]
     kernels.set_start(frontier[0][head], shape)
+    frontier[0][head, INCLUDED] = included
+    frontier[0][head, shape[2] + INCLUDED] = included
     saved = frontier[0][head].copy()
     _insert(frontier, n, shape, head)
     best = -1
@@ -395,12 +409,16 @@ def search(  # noqa: C901 (the loop over paths: its cases share all of the state
                 _write_side(row, shape[2], nodes, truth[5], truth_used)
                 syncs = _write_syncs(row, shape, nodes, syncs, n)
                 n[N_NODES] = 0
+                if n[CLOSED] == 0 and _is_closed(row, shape, query[0], truth[0]):
+                    n[CLOSED] = 1
             saved[:] = row
         elif n[N_HEAP] > max_paths or n[ITERATIONS] > max_iterations:
             hard = _grown(hard, hard.shape[0] + 1)
             hard[-1] = (n[SYNC_POSITION], n[MAX_POSITION] + 1, n[N_HEAP], n[ITERATIONS])
             row[:] = saved
             _give_up(frontier, n, shape, row, query[0], truth[0], template.shape[0] - 1, alleles)
+        if not is_alone and kernels.position_of(row, 0, shape) >= template.shape[0] - 2:
+            n[CLOSED] = -1  # of several paths, none died before the end
         side_index = 0
         of_side = query
         record = kernels.next_record(row, 0, shape, query[0], alleles[2])
@@ -422,7 +440,7 @@ def search(  # noqa: C901 (the loop over paths: its cases share all of the state
                     saved[SINCE_SYNC] = 0
                     saved[shape[2] + SINCE_SYNC] = 0
             if not _branch(frontier, n, shape, nodes, head, side_index, record, of_side, alleles):
-                return QUEUE_FULL, query_used, truth_used, syncs[:0], hard
+                return QUEUE_FULL, query_used, truth_used, syncs[:0], hard, False
             continue
         state, is_stuck = _advance(row, shape, template, alleles, query[0], truth[0], is_alone)
         if is_stuck:
@@ -444,5 +462,5 @@ def search(  # noqa: C901 (the loop over paths: its cases share all of the state
         syncs = _write_syncs(row, shape, nodes, syncs, n)
         syncs = _grown(syncs, syncs.shape[0] + 1)[: n[N_SYNCS] + 1]
         syncs[-1] = kernels.position_of(row, 0, shape)
-        return OK, query_used, truth_used, syncs, hard
-    return OK, query_used, truth_used, syncs[: n[N_SYNCS]], hard
+        return OK, query_used, truth_used, syncs, hard, n[CLOSED] == 1
+    return OK, query_used, truth_used, syncs[: n[N_SYNCS]], hard, n[CLOSED] == 1

@@ -7,6 +7,7 @@ every allele is trimmed on its own and reference alleles cover nothing.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import permutations
 
 from varcall.scoring.vcf_records import Record
@@ -49,8 +50,13 @@ class Variant:
 
     def set_span(self) -> None:
         """Cover all alleles."""
-        self.start = min(allele.start for allele in self.alleles.values())
-        self.end = max(allele.end for allele in self.alleles.values())
+        alleles = list(self.alleles.values())
+        self.start, self.end = alleles[0].start, alleles[0].end
+        for allele in alleles:
+            if allele.start < self.start:
+                self.start = allele.start
+            if allele.end > self.end:
+                self.end = allele.end
 
 
 def is_symbolic(allele: str) -> bool:
@@ -61,8 +67,12 @@ def is_symbolic(allele: str) -> bool:
 
 def has_anchor_base(record: Record) -> bool:
     """Whether REF and all ALTs but '*' start with the same base."""
-    spelled = [alt for alt in record.alts if alt[0] != "*"]
-    return bool(spelled) and all(alt[0] == record.ref[0] for alt in spelled)
+    return _share_first_base(record.ref, record.alts)
+
+
+def _share_first_base(ref: str, alts: tuple[str, ...]) -> bool:
+    spelled = [alt for alt in alts if alt[0] != "*"]
+    return bool(spelled) and all(alt[0] == ref[0] for alt in spelled)
 
 
 def is_snp(record: Record, *, use_all_alts: bool) -> bool:
@@ -82,36 +92,55 @@ def _allele(record: Record, index: int, anchor: int) -> Allele | None:
     text = record.ref if index == 0 else record.alts[index - 1]
     if is_symbolic(text):
         return None
+    return Allele(record.start + anchor, record.end, _legal_bases(text, anchor))
+
+
+def _legal_bases(text: str, anchor: int) -> str:
     bases = text[anchor:].upper()
     if not LEGAL_BASES.issuperset(bases):
         raise SkippedRecordError(f"allele {text!r} has a character other than A, C, G, T and N")
-    return Allele(record.start + anchor, record.end, bases)
+    return bases
 
 
-def _called_genotype(record: Record, ploidy: int) -> tuple[int, ...] | None:
+def _called_genotype(
+    ref: str, alts: tuple[str, ...], genotype: tuple[int, ...] | None, ploidy: int, anchor: int
+) -> tuple[int, ...] | None:
     """The genotype when it calls a sequence allele, else None; haploid is homozygous."""
-    genotype = record.genotype
     if genotype is None:
         return None
     if ploidy == 2 and len(genotype) == 1:
         genotype = genotype * 2
     if len(genotype) != ploidy:
         raise SkippedRecordError(f"the genotype has {len(genotype)} alleles, not {ploidy}")
-    anchor = 1 if has_anchor_base(record) else 0
     same = next(
-        (
-            alt
-            for alt in record.alts
-            if (alt[anchor:] if alt[0] != "*" else alt) == record.ref[anchor:]
-        ),
-        None,
+        (alt for alt in alts if (alt[anchor:] if alt[0] != "*" else alt) == ref[anchor:]), None
     )
     if same is not None:
         raise ValueError(f"ALT allele {same} is the same as REF")
-    called = [record.alts[i - 1] for i in genotype if i > 0]
+    called = [alts[i - 1] for i in genotype if i > 0]
     if any(len(alt) == anchor or not is_symbolic(alt[anchor:]) for alt in called if alt[0] != "*"):
         return genotype
     return None
+
+
+# Few alleles and genotypes make up most of a call set.
+@lru_cache(maxsize=1 << 16)
+def _called_alleles(
+    ref: str, alts: tuple[str, ...], genotype: tuple[int, ...] | None, ploidy: int
+) -> tuple[tuple[int, ...], int, tuple[tuple[int, str], ...]] | None:
+    """Genotype, bases without which the alleles start, and their bases by number.
+
+    None where no sequence allele is called; raises as `sample_variant`.
+    """
+    anchor = 1 if _share_first_base(ref, alts) else 0
+    called = _called_genotype(ref, alts, genotype, ploidy, anchor)
+    if called is None:
+        return None
+    texts = (
+        (i, ref if i == 0 else alts[i - 1]) for i in sorted({0, *(i for i in called if i > 0)})
+    )
+    bases = tuple((i, _legal_bases(text, anchor)) for i, text in texts if not is_symbolic(text))
+    return called, anchor, bases
 
 
 def sample_variant(record: Record, index: int, ploidy: int) -> Variant | None:
@@ -124,15 +153,12 @@ def sample_variant(record: Record, index: int, ploidy: int) -> Variant | None:
     ValueError
         The record is malformed (an ALT equal to REF).
     """
-    genotype = _called_genotype(record, ploidy)
-    if genotype is None:
+    called = _called_alleles(record.ref, record.alts, record.genotype, ploidy)
+    if called is None:
         return None
-    anchor = 1 if has_anchor_base(record) else 0
-    wanted = {0} | {i for i in genotype if i > 0}
-    alleles = {
-        i: allele for i in sorted(wanted) if (allele := _allele(record, i, anchor)) is not None
-    }
-    return Variant(index, alleles, genotype)
+    genotype, anchor, alleles = called
+    start, end = record.start + anchor, record.end
+    return Variant(index, {i: Allele(start, end, bases) for i, bases in alleles}, genotype)
 
 
 def all_alts_variant(record: Record, index: int) -> Variant | None:
@@ -188,15 +214,19 @@ def _shared_prefix(a: str, b: str) -> int:
     return n
 
 
-def _trimmed(ref: str, allele: Allele, *, left_first: bool) -> Allele:
-    """Drop the bases that an allele shares with REF at its two ends."""
-    alt = allele.bases
+@lru_cache(maxsize=1 << 16)
+def _shared_ends(ref: str, alt: str, *, left_first: bool) -> tuple[int, int]:
+    """Bases that an allele shares with REF at its left and, apart from these, at its right end."""
     if left_first:
         left = _shared_prefix(ref, alt)
-        right = _shared_prefix(ref[left:][::-1], alt[left:][::-1])
-    else:
-        right = _shared_prefix(ref[::-1], alt[::-1])
-        left = _shared_prefix(ref[: len(ref) - right], alt[: len(alt) - right])
+        return left, _shared_prefix(ref[left:][::-1], alt[left:][::-1])
+    right = _shared_prefix(ref[::-1], alt[::-1])
+    return _shared_prefix(ref[: len(ref) - right], alt[: len(alt) - right]), right
+
+
+def _trimmed(ref: str, allele: Allele, *, left_first: bool) -> Allele:
+    """Drop the bases that an allele shares with REF at its two ends."""
+    left, right = _shared_ends(ref, allele.bases, left_first=left_first)
     return Allele(
         allele.start + left, allele.end - right, allele.bases[left : len(allele.bases) - right]
     )
