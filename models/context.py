@@ -15,7 +15,7 @@ BASECALLERS = (" fast", " hac", " sup", " ccs", " deepconsensus")
 """Parts of basecalling models' names that tell how well they call: of ONT, and two of PacBio."""
 
 PAIRINGS = (" paired", " single")
-PLOIDIES = (" haploid", " diploid")
+HAPLOID, DIPLOID = PLOIDIES = (" haploid", " diploid")
 READ_LENGTHS = (
     36, 50, 75, 100, 125, 150, 200, 250, 300, 500, 1000, 2000, 5000, 10000, 20000, 50000, 100000,
 )  # fmt: skip
@@ -132,7 +132,7 @@ class PromptContext:
     pairing: str = UNKNOWN
     read_length: str = UNKNOWN
     depth: str = UNKNOWN
-    ploidy: str = " diploid"
+    ploidy: str = DIPLOID
     error: str = UNKNOWN
     error_by_quality: tuple[str, ...] = (UNKNOWN,) * len(QUALITY_BINS)
     noise: str = UNKNOWN

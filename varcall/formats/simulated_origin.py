@@ -18,6 +18,7 @@ ADAPTER = 2
 #: A copy that PCR or the machine made of another fragment, flagged (0x400) or not.
 DUPLICATE = 4
 
+SECOND_HAPLOTYPE = 1
 CONTAMINANT_MOLECULE = 2
 FIRST_HIDDEN_COPY = 3
 #: Second sample of a simulated truth: the genotypes of the person who contaminates the library.

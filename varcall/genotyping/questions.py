@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from models.context import PLOIDIES
+from models.context import HAPLOID
 from models.prompt import PROMPT_LENGTH, Exemplar, OtherVariant, PromptContext, write_tokens
 from models.tasks import COPIES
 from varcall.evidence.alleles import trim
@@ -122,7 +122,7 @@ class Questions:
         for is_haploid in (False, True):
             mine = np.flatnonzero(haploid == is_haploid).tolist()
             if mine:
-                context = replace(self.context, ploidy=PLOIDIES[0]) if is_haploid else self.context
+                context = replace(self.context, ploidy=HAPLOID) if is_haploid else self.context
                 my_refs, my_alts = [refs[row] for row in mine], [alts[row] for row in mine]
                 seconds = None if second is None else [second[row] for row in mine]
                 rows[mine] = write_tokens(context, my_refs, my_alts, task, seconds, rng, exemplar)

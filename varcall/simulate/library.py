@@ -190,7 +190,9 @@ def draw_library(
     if kind == "random":
         weights = np.array([weight for weight, _, _ in LAYOUTS.values()])
         layout = str(rng.choice(list(LAYOUTS), p=weights / weights.sum()))
-        traits = [name for name, (chance, _, _) in TRAITS.items() if rng.random() < chance]
+        traits = [
+            name for name, (chance, _, _) in TRAITS.items() if chance > 0 and rng.random() < chance
+        ]
     else:
         layout = kind if kind in LAYOUTS else "pairs"
         traits = [kind] if kind in TRAITS else []
@@ -317,6 +319,15 @@ def _improper(_rng: np.random.Generator, _library: Library) -> _Changes:
     return {"has_proper_flag": False}
 
 
+def _slippage(rng: np.random.Generator, library: Library) -> _Changes:
+    # At 80x, a real PCR library slips two to four times as often as "pcr" above reaches.
+    return {
+        "slippage_kind": "pcr", "slippage_at_12": rng.uniform(0.1, 0.45),
+        "slippage_slope": rng.uniform(*SLIPPAGE_SLOPE["pcr"]),
+        "indel_rate": 0.0 if library.layout == "merged" else _log_uniform(rng, 3e-6, 1e-4),
+    }  # fmt: skip
+
+
 def _contaminated(rng: np.random.Generator, _library: Library) -> _Changes:
     return {"contamination": _log_uniform(rng, 0.03, 0.4)}
 
@@ -353,6 +364,7 @@ TRAITS: dict[str, tuple[float, str, _Draw]] = {
     "improper": (0.05, "pairs without flag 0x2", _improper),
     "contaminated": (0.08, "3 to 40 % of another person", _contaminated),
     "noisy": (0.12, "many base errors", _noisy),
+    "slippage": (0.0, "much slippage in repeats; only where it is asked for", _slippage),
 }
 #: Names of ``--library``.
 LIBRARIES = ("random", "typical", *LAYOUTS, *TRAITS)

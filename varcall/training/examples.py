@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from models.feature_model.triage import Triage
 from models.prompt import Exemplar
-from models.tasks import COPIES, HAPLOTYPE, SAME_HAPLOTYPE, TASK_NAMES, TASKS
+from models.tasks import CAUSE, COPIES, HAPLOTYPE, SAME_HAPLOTYPE, SHARE, TASK_NAMES, TASKS
 from models.training.batch import Batch
 from varcall.errors import InputError
 from varcall.evidence.haplotypes import reach_of
 from varcall.evidence.window import DEFAULT_EVIDENCE, Evidence, EvidenceOptions, gather
+from varcall.formats.simulated_origin import SECOND_HAPLOTYPE
 from varcall.genotyping.questions import Questions, questions_about
 from varcall.training.labels import Labeller, Labels
 from varcall.training.origins import places_before
@@ -28,6 +29,8 @@ from varcall.training.task_labels import Known, TaskExamples, label_tasks
 CALIBRATION_SHARES = (1.0, 0.6, 0.35)
 # What truth alone tells: the other tasks need to know where each read comes from.
 _TASKS_OF_REAL_READS = (COPIES.name, SAME_HAPLOTYPE.name, HAPLOTYPE.name)
+# The others are about the haplotypes of a diploid person.
+_TASKS_OF_HAPLOIDS = (COPIES.name, CAUSE.name, SHARE.name)
 # Rarer labels, by their share of their task's, are drawn as if they were as frequent as this: the
 # commoner ones would be left out for their sake.
 _RARE = 0.02
@@ -66,6 +69,7 @@ def make_examples(
     seed: int,
     options: EvidenceOptions = DEFAULT_EVIDENCE,
     tasks: Sequence[str] = (COPIES.name,),
+    ploidy: int = 2,
 ) -> Examples:
     """Label the candidates of a span, seen at a share of its depth.
 
@@ -75,6 +79,8 @@ def make_examples(
         Share of the fragments to keep, 0 to 1; which ones follows from `seed` alone.
     tasks
         What is to be labelled; of a task whose answers are not known of the span, nothing is.
+    ploidy
+        What the prompts say of the sample.
     """
     if kept_share < 1:
         span = _thinned(span, kept_share, seed)
@@ -100,7 +106,7 @@ def make_examples(
             if span.contaminant:
                 contaminant = labeller.label(span.contaminant).copies[chosen]
         found = label_tasks(_known(span, asked, labels, contaminant), wanted)
-    return Examples(questions_about(asked, span.profile), labels.copies, found)
+    return Examples(questions_about(asked, span.profile, ploidy), labels.copies, found)
 
 
 def _thinned(span: Span, kept_share: float, seed: int) -> Span:
@@ -114,6 +120,23 @@ def _thinned(span: Span, kept_share: float, seed: int) -> Span:
         window=replace(span.window, reads=reads.subset(kept)),
         profile=replace(span.profile, depth=span.profile.depth * kept_share),
         origins=span.origins.take(np.flatnonzero(kept)),
+    )
+
+
+def as_haploid(span: Span) -> Span:
+    """Return a simulated diploid span as its person would be with the first haplotype alone.
+
+    Half of the reads are gone, as on the X of a male; those of hidden copies and of other people
+    stay.
+    """
+    reads, kept = span.window.reads, span.origins.molecule != SECOND_HAPLOTYPE
+    truth = (replace(record, second=record.first) for record in span.truth)
+    return replace(
+        span,
+        window=replace(span.window, reads=reads.subset(kept)),
+        profile=replace(span.profile, depth=span.profile.depth * float(kept.mean())),
+        origins=span.origins.take(np.flatnonzero(kept)),
+        truth=tuple(record for record in truth if record.first or not record.known),
     )
 
 
@@ -166,6 +189,9 @@ class Sampling:
     exemplar_share
         Share of the draws of a task whose prompts show an example of it first, in words: another
         question of the same span.
+    haploid_share
+        Share of the draws of simulated spans that are made haploid. The feature model sees none
+        of them: it knows no ploidy.
     """
 
     min_depth: float = 8.0
@@ -178,6 +204,7 @@ class Sampling:
     balance: float = 0.5
     weights: Mapping[str, float] = field(default_factory=dict)
     exemplar_share: float = 0.0
+    haploid_share: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse tasks that there are not, and shares that are none."""
@@ -202,8 +229,11 @@ def draw_examples(
     sampling: Sampling,
     options: EvidenceOptions = DEFAULT_EVIDENCE,
     tasks: Sequence[str] = (COPIES.name,),
+    ploidy: int = 2,
 ) -> tuple[Examples, NDArray[np.int64]]:
     """Make the examples of a span at a depth drawn for it.
+
+    `ploidy` is what the prompts say of the sample.
 
     Returns
     -------
@@ -213,7 +243,7 @@ def draw_examples(
     depth = max(span.profile.depth, sampling.min_depth)
     wanted = float(np.exp(rng.uniform(np.log(sampling.min_depth), np.log(depth))))
     share = 1.0 if rng.random() < sampling.full_depth_share else wanted / depth
-    examples = make_examples(span, share, int(rng.integers(1 << 62)), options, tasks)
+    examples = make_examples(span, share, int(rng.integers(1 << 62)), options, tasks, ploidy)
     masks = examples.questions.evidence.questions.alleles
     is_pair = (masks & (masks - 1)) != 0
     kept = rng.random(len(examples)) < np.where(is_pair, sampling.pair_share, 1.0)
@@ -339,9 +369,11 @@ class ExampleStream:
             is_dry = True
             for number in rng.permutation(len(self.paths)).tolist():
                 path = self.paths[number]
-                examples, kept = draw_examples(
-                    load_span(path), rng, sampling, self.evidence, supply.tasks
-                )
+                span, tasks, ploidy = load_span(path), supply.tasks, 2
+                if span.is_simulated and rng.random() < sampling.haploid_share:
+                    span, ploidy = as_haploid(span), 1
+                    tasks = tuple(task for task in tasks if task in _TASKS_OF_HAPLOIDS)
+                examples, kept = draw_examples(span, rng, sampling, self.evidence, tasks, ploidy)
                 kept = kept[self._is_wanted(path, examples.questions.about(kept), rng, sampling)]
                 weight = float(sampling.weights.get(path.parent.name, 1.0))
                 is_dry &= not any(len(found.labels) for found in examples.tasks.values())

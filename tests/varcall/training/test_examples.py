@@ -17,6 +17,7 @@ from varcall.simulate import SimulatedSample
 from varcall.training.examples import (
     ExampleStream,
     Sampling,
+    as_haploid,
     exemplar_of,
     make_batch,
     make_examples,
@@ -181,6 +182,28 @@ def test_real_reads_cannot_be_asked_for_causes(spans: list[Path], tmp_path: Path
     batches = drawn(ExampleStream((path, spans[1]), 8, mixed), 20)
     # What the real span cannot give, the simulated one does as far as it has it.
     assert shares_of(np.concatenate([b.task for b in batches]))["cause"] > 0.25
+
+
+def test_a_diploid_sample_is_also_seen_as_a_haploid_one(spans: list[Path]) -> None:
+    for path in spans:
+        span = load_span(path)
+        haploid = as_haploid(span)
+        assert haploid.profile.depth == pytest.approx(span.profile.depth / 2, rel=0.15)
+        examples = make_examples(haploid, 1.0, 0, ploidy=1)
+        assert 1 not in examples.labels
+        fraction = examples.questions.features[:, 5]
+        assert fraction[examples.labels == 2].mean() > 0.85
+        assert "ploidy haploid" in decode(examples.questions.tokens()[0])
+
+
+def test_only_copies_cause_and_share_are_asked_of_haploid_samples(spans: list[Path]) -> None:
+    shares = dict.fromkeys(TASK_NAMES, 1.0)
+    sampling = Sampling(buffer_size=16, tasks=shares, haploid_share=1.0)
+    for batch in drawn(ExampleStream(tuple(spans), 8, sampling), 20):
+        asked = {TASK_NAMES[number] for number in batch.task.tolist()}
+        assert asked <= {"copies", "cause", "share"}
+        copies = batch.labels[batch.task == TASK_NAMES.index("copies")]
+        assert 1 not in copies
 
 
 def test_a_recipe_of_unknown_tasks_is_refused() -> None:
