@@ -392,6 +392,9 @@ class QuestionArrays(NamedTuple):
     alleles: NDArray[np.uint8]
 
 
+NO_QUESTIONS = QuestionArrays(np.zeros(0, np.int32), np.zeros(0, np.uint8))
+
+
 def asked_alts(mask: int) -> tuple[int, ...]:
     """Return which ALTs of its site, counted from 0, a mask of `QuestionArrays.alleles` means."""
     return tuple(bit for bit in range(8) if mask >> bit & 1)

@@ -46,6 +46,9 @@ DIFFERS_INSERTION, DIFFERS_INSERTION_STEP, DIFFERS_INSERTION_CAP = 170, 4, 16
 # DeepVariant's are 0, 127 and 254; a pixel of a read is never 0 here, which is no read.
 HAPLOTYPE_UNKNOWN, HAPLOTYPE_FIRST, HAPLOTYPE_SECOND = 40, 147, 254
 PAIRING_NONE, PAIRING_PROPER, PAIRING_IMPROPER = 40, 147, 254
+# Stand in place of pairing where a question names a second variant: what the read's fragment shows
+# of it. No pixel is one of pairing's, so that the picture itself says which it tells.
+SECOND_UNKNOWN, SECOND_NO, SECOND_YES = 20, 100, 220
 # 30, 48, ... 246, by half octaves of 1 + ratio, the read's differences a base over the library's:
 # the ratio is below 0.41, from there below 1, 1.8, 3, 4.7, 7, 10, 15, 22, 31, 44, 63, or above.
 DIVERGENCE_LEAST, DIVERGENCE_STEP, DIVERGENCE_STEPS = 30, 18, 12
@@ -75,6 +78,9 @@ class PileupSpec:
     allele they show (putative, other, reference, not informative), then by start. Where there are
     more reads than rows, those with the smallest hash of (read name, contig position) are drawn.
     Pairing tells improper pairs from proper ones in libraries whose pairs are mostly proper only.
+    Where a question names a second variant, the channel of pairing tells instead whether the read
+    or its mate shows that one, wherever its site is, and reads with the same haplotype and allele
+    stand in the order of it (yes, no, not known) before that of their starts.
     Divergence is the read's mismatches, indels and clipped bases beyond the putative allele, by its
     aligned bases, over what is usual in the library.
     """

@@ -53,6 +53,9 @@ from pileup.spec import (
     PANELS,
     READS_PANEL,
     REFERENCE_ROWS,
+    SECOND_NO,
+    SECOND_UNKNOWN,
+    SECOND_YES,
     STRAND_FORWARD,
     STRAND_REVERSE,
     SUPPORT_OTHER,
@@ -142,6 +145,12 @@ _CHANNELS: tuple[tuple[tuple[Code, ...] | Scale, ...], ...] = (
         _DIVERGENCES,
     ),
 )
+# What stands in place of pairing in pictures that name a second variant.
+_SECOND_VARIANT = (
+    Code(SECOND_YES, "yes", _CANDIDATE),
+    Code(SECOND_NO, "no", "#9fc1dc"),
+    Code(SECOND_UNKNOWN, "not known", _NEITHER),
+)
 _MARKS = (Code(HEADER_YES, "yes", _CANDIDATE), Code(HEADER_NO, "no", "#e4e7ea"))
 # Of the header's channels, which stand above those of the first panel.
 _HEADER_CODES = (BASES, _MARKS, _MARKS)
@@ -211,10 +220,12 @@ def draw_channels(figure: Figure, grid: GridSpecBase, image: NDArray[np.uint8], 
     The header's channels stand above those of the first panel. `start` is the candidate's, 0-based.
     """
     for panel, names in enumerate(PANELS):
-        for channel, name in enumerate(names):
+        for channel, own_name in enumerate(names):
             axes = figure.add_subplot(grid[panel, channel])
             _draw_channel(axes, image, panel, channel, start)
             above = f" (above: {HEADER_CHANNELS[channel]})" if panel == 0 and channel else ""
+            is_second = _tells_second(image, panel, channel)
+            name = "supports the second variant" if is_second else own_name
             axes.set_title(name + above, size=12, color=INK, loc="left", pad=9)
 
 
@@ -222,6 +233,14 @@ def _rows_in_use(image: NDArray[np.uint8]) -> int:
     """Return how many rows of a panel hold something."""
     used = np.flatnonzero(image[panel_top(READS_PANEL) :].any((1, 2)))
     return int(used[-1]) + 1 if len(used) else 0
+
+
+def _tells_second(image: NDArray[np.uint8], panel: int, channel: int) -> bool:
+    """Tell whether a channel is that of pairing, and shows a second variant in its place."""
+    if PANELS[panel][channel] != "pairing":
+        return False
+    pixels = [code.pixel for code in _SECOND_VARIANT]
+    return bool(np.isin(image[panel_top(panel) :, :, channel], pixels).any())
 
 
 def _draw_channel(
@@ -233,7 +252,8 @@ def _draw_channel(
     first = start - CENTRE + 1
     left, right = first - 0.5, first + WIDTH - 0.5
     extent = (left, right, rows - 0.5, -0.5)
-    meaning = _CHANNELS[panel][channel]
+    is_second = _tells_second(image, panel, channel)
+    meaning = _SECOND_VARIANT if is_second else _CHANNELS[panel][channel]
     if isinstance(meaning, Scale):
         _draw_scale(axes, reads[..., channel], reads[..., 2] == 0, meaning, extent)
     else:

@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import (
+    NO_QUESTIONS,
     CountArrays,
     LibraryNorms,
     QuestionArrays,
@@ -24,13 +25,20 @@ def encode(
     sites: SiteArrays,
     shown: ShownArrays,
     norms: LibraryNorms,
+    others: QuestionArrays = NO_QUESTIONS,
 ) -> NDArray[np.uint8]:
     """Draw one image per question; what `reference` does not cover stays blank.
+
+    Parameters
+    ----------
+    others
+        The second variant that each question names, as a question about it; none where the
+        questions are about one variant.
 
     Returns
     -------
     uint8 [q, 224, 224, 3], laid out as `pileup.spec.PileupSpec` says.
     """
     images = np.zeros((len(questions.site), HEIGHT, WIDTH, CHANNELS), np.uint8)
-    draw_images(images, questions, reference, reads, counts, sites, shown, norms)
+    draw_images(images, questions, others, reference, reads, counts, sites, shown, norms)
     return images

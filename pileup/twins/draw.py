@@ -1,6 +1,6 @@
 """Twin of kernels.image.draw: one pileup image, pixel by pixel."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import log2
 
 import numpy as np
@@ -47,6 +47,9 @@ from pileup.spec import (
     PANELS,
     READ_ROWS,
     REFERENCE_ROWS,
+    SECOND_NO,
+    SECOND_UNKNOWN,
+    SECOND_YES,
     STRAND_FORWARD,
     STRAND_REVERSE,
     SUPPORT_OTHER,
@@ -62,6 +65,7 @@ _BASE_PIXELS = (BASE_A, BASE_C, BASE_G, BASE_T, BASE_OTHER)
 _GROUPS = (SUPPORT_PUTATIVE, SUPPORT_OTHER, SUPPORT_REFERENCE, SUPPORT_UNKNOWN)
 _HAPLOTYPES = (HAPLOTYPE_UNKNOWN, HAPLOTYPE_FIRST, HAPLOTYPE_SECOND)
 _HAPLOTYPE_ORDER = (1, 2, 0)
+_SECOND_ORDER = (SECOND_YES, SECOND_NO, SECOND_UNKNOWN)
 
 
 def mix(value: int) -> int:
@@ -86,9 +90,14 @@ def asked_alleles(mask: int) -> tuple[int, ...]:
 
 
 def choose_rows(
-    observations: Sequence[Observation], asked: Sequence[int], site: Site, reads: Sequence[Read]
+    observations: Sequence[Observation],
+    asked: Sequence[int],
+    site: Site,
+    reads: Sequence[Read],
+    second: Mapping[int, int] | None = None,
 ) -> list[Observation]:
-    """Return the observations to draw, in row order."""
+    """Return the observations to draw, in row order; `second` is `second_pixels`."""
+    second = second or {}
     salt = mix((site.start + 0x9E3779B97F4A7C15) % 2**64)
     ranked = sorted(observations, key=lambda o: mix(reads[o.read].name_hash ^ salt))
     drawn = {observation.read for observation in ranked[:READ_ROWS]}
@@ -97,9 +106,29 @@ def choose_rows(
         key=lambda o: (
             _HAPLOTYPE_ORDER.index(o.haplotype),
             _GROUPS.index(support_pixel(o.allele, asked)),
+            _SECOND_ORDER.index(second.get(reads[o.read].fragment, SECOND_UNKNOWN)),
             reads[o.read].start,
         ),
     )
+
+
+def second_pixels(
+    observations: Sequence[Observation], mask: int, reads: Sequence[Read]
+) -> dict[int, int]:
+    """Return by fragment the pixel of what it shows of a second variant.
+
+    `observations` are those of its site, `mask` names its alleles.
+    """
+    found: dict[int, set[int]] = {}
+    for observation in observations:
+        support = support_pixel(observation.allele, asked_alleles(mask))
+        if support != SUPPORT_UNKNOWN:
+            shown = SECOND_YES if support == SUPPORT_PUTATIVE else SECOND_NO
+            found.setdefault(reads[observation.read].fragment, set()).add(shown)
+    return {
+        fragment: shown.pop() if len(shown) == 1 else SECOND_UNKNOWN
+        for fragment, shown in found.items()
+    }
 
 
 def draw(
@@ -110,19 +139,23 @@ def draw(
     reference: Stretch,
     differences: Sequence[int],
     norms: LibraryNorms,
+    second: Mapping[int, int] | None = None,
 ) -> NDArray[np.uint8]:
     """Draw the image of one question: uint8 [224, 224, 3].
 
-    `differences` holds the mismatches, indels and clipped bases of each read.
+    `differences` holds the mismatches, indels and clipped bases of each read; `second` is
+    `second_pixels` where the question names a second variant.
     """
     asked = asked_alleles(mask)
     panels = np.zeros((len(PANELS), READ_ROWS, WIDTH, CHANNELS), np.uint8)
     left = site.start - CENTRE
-    for row, observation in enumerate(choose_rows(observations, asked, site, reads)):
+    for row, observation in enumerate(choose_rows(observations, asked, site, reads, second)):
         read = reads[observation.read]
         of_read = (
             _HAPLOTYPES[observation.haplotype],
-            pairing_pixel(read, norms),
+            pairing_pixel(read, norms)
+            if second is None
+            else second.get(read.fragment, SECOND_UNKNOWN),
             divergence_pixel(read, differences[observation.read], observation, site, norms),
         )
         support = support_pixel(observation.allele, asked)

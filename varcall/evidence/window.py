@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import (
+    NO_QUESTIONS,
     LibraryNorms,
     QuestionArrays,
     ReadArrays,
@@ -135,13 +136,26 @@ class Evidence:
             self, questions=QuestionArrays(questions.site[mine], questions.alleles[mine])
         )
 
-    def images(self, profile: LibraryProfile, chosen: Chosen = slice(None)) -> NDArray[np.uint8]:
-        """Draw the images of the chosen questions: uint8 [q, 224, 224, 3]."""
+    def images(
+        self,
+        profile: LibraryProfile,
+        chosen: Chosen = slice(None),
+        others: NDArray[np.int64] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Draw the images of the chosen questions: uint8 [q, 224, 224, 3].
+
+        Parameters
+        ----------
+        others
+            int64 [q], where they name a second variant: the question about it, for each of them.
+        """
         asked, scan = self.about(chosen).questions, self.scan
+        second = NO_QUESTIONS if others is None else self.about(others).questions
         norms = LibraryNorms(profile.pairs_tell, profile.usual_divergence)
         return encode(
-            asked, scan.reference, self.reads, scan.counts, self.sites, self.observations, norms
-        )
+            asked, scan.reference, self.reads, scan.counts, self.sites, self.observations, norms,
+            second,
+        )  # fmt: skip
 
     def measured(self, profile: LibraryProfile) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return every question's features, float32 [q, N_FEATURES], and likelihoods, [q, 3].
@@ -212,11 +226,10 @@ def gather(
         shown = observe(reads, scan.events, reference, sites, thresholds.min_base_quality)
     with clock("haplotypes"):
         tag_haplotypes(reads, scan, sites, shown, options.phase_reach)
-        nothing = QuestionArrays(np.zeros(0, np.int32), np.zeros(0, np.uint8))
         owned = (sites.start >= start) & (sites.start < end)
         # Of an allele that was only asked for, where there are no reads, nothing can be told.
         owned &= sites.is_shown | (np.diff(shown.offset) > 0)
-        return Evidence(reads, scan, sites, shown, nothing).asking(owned)
+        return Evidence(reads, scan, sites, shown, NO_QUESTIONS).asking(owned)
 
 
 def _realigned(batch: ReadBatch, reference: ReferenceArrays, options: RealignOptions) -> ReadBatch:

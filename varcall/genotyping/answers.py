@@ -101,10 +101,11 @@ class CallingModel:
         for first in range(0, len(asked), self.batch_size):
             batch = slice(first, first + self.batch_size)
             chosen = asked[batch]
+            second = None if others is None else others[batch]
             with clock("prompts"):
-                tokens = questions.tokens(chosen, task, others and others[batch])
+                tokens = questions.tokens(chosen, task, second)
             with clock("images"):
-                images = questions.images(chosen)
+                images = questions.images(chosen, second)
             with clock("model"):
                 features, counted = questions.features[chosen], questions.likelihoods[chosen]
                 answers[batch] = rounded(

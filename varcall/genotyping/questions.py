@@ -128,9 +128,15 @@ class Questions:
                 rows[mine] = write_tokens(context, my_refs, my_alts, task, seconds, rng, exemplar)
         return rows
 
-    def images(self, chosen: Chosen = slice(None)) -> NDArray[np.uint8]:
-        """Draw the pictures of the chosen questions: uint8 [n, 224, 224, 3]."""
-        return self.evidence.images(self.profile, chosen)
+    def images(
+        self, chosen: Chosen = slice(None), others: Sequence[int] | None = None
+    ) -> NDArray[np.uint8]:
+        """Draw the pictures of the chosen questions: uint8 [n, 224, 224, 3].
+
+        `others` as `tokens` takes them: pictures show which reads have the second variant.
+        """
+        second = None if others is None else np.array(others, np.int64)
+        return self.evidence.images(self.profile, chosen, second)
 
 
 def questions_about(

@@ -104,7 +104,7 @@ class Viewer:
             answers = self._model.ask(questions, chosen, task, others)
         tokens = questions.tokens(chosen, task, others)
         columns = zip(
-            chosen.tolist(), questions.images(chosen), tokens, answers.tolist(), strict=True
+            chosen.tolist(), questions.images(chosen, others), tokens, answers.tolist(), strict=True
         )
         return [
             Asked(

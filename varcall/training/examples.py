@@ -420,7 +420,7 @@ def make_batch(
     asked = found.question[rows]
     others = found.other[rows].tolist() if TASKS[task].names_other_variant else None
     return Batch(
-        images=questions.images(asked),
+        images=questions.images(asked, others),
         tokens=questions.tokens(asked, task, others, rng, exemplar),
         features=questions.features[asked],
         likelihoods=questions.likelihoods[asked],

@@ -65,6 +65,9 @@ from pileup.spec import (
     READ_ROWS,
     READS_PANEL,
     REFERENCE_ROWS,
+    SECOND_NO,
+    SECOND_UNKNOWN,
+    SECOND_YES,
     STRAND_FORWARD,
     STRAND_REVERSE,
     SUPPORT_OTHER,
@@ -102,8 +105,11 @@ def support_level(allele, mask):
 
 
 @kernel
-def choose_rows(site, mask, reads, sites, shown):
-    """Return the observations of a site to draw, in row order."""
+def choose_rows(site, mask, reads, sites, shown, second):
+    """Return the observations of a site to draw, in row order.
+
+    `second` (uint8 by fragment) holds the pixels of a second variant; empty where there is none.
+    """
     first = shown.offset[site]
     last = shown.offset[site + 1]
     total = last - first
@@ -133,7 +139,10 @@ def choose_rows(site, mask, reads, sites, shown):
         haplotype = (np.int64(shown.haplotype[observation]) + 2) % 3
         level = np.int64(support_level(shown.allele[observation], mask))
         start = np.int64(reads.read_start[shown.read[observation]])
-        keys[index] = (haplotype * N_LEVELS + level << 40) + start
+        after = np.int64(0)
+        if len(second):
+            after = MAX_PIXEL - np.int64(second[reads.fragment[shown.read[observation]]])
+        keys[index] = (haplotype * N_LEVELS + level << 48) + (after << 40) + start
     order = order_of(keys)
     rows = np.empty(count, np.int64)
     for index in range(count):
@@ -303,23 +312,56 @@ def _draw_read(image, row, left, observation, level, of_read, reference, reads, 
             break
 
 
+@part
+def _look_up_second(second, site, mask, reads, shown):
+    """Write what each fragment shows of a variant into `second`, uint8 by fragment.
+
+    A fragment whose mates contradict each other shows nothing.
+    """
+    second[:] = SECOND_UNKNOWN
+    for turn in range(2):
+        for observation in range(shown.offset[site], shown.offset[site + 1]):
+            level = support_level(shown.allele[observation], mask)
+            if level == UNKNOWN_LEVEL:
+                continue
+            pixel = SECOND_YES if level == PUTATIVE else SECOND_NO
+            fragment = reads.fragment[shown.read[observation]]
+            if turn == 0:
+                second[fragment] = pixel
+            elif second[fragment] != pixel:
+                second[fragment] = SECOND_UNKNOWN
+
+
 @kernel
-def draw_images(images, questions, reference, reads, counts, sites, shown, norms):
-    """Draw one image per question into `images` (uint8 [q, 224, 224, 3], zeroed)."""
+def draw_images(images, questions, others, reference, reads, counts, sites, shown, norms):
+    """Draw one image per question into `images` (uint8 [q, 224, 224, 3], zeroed).
+
+    `others` are the second variants that the questions name: as many, or none.
+    """
     of_read = np.empty(CHANNELS, np.uint8)
+    n_fragments = 0
+    if len(others.site) and len(reads.fragment):
+        n_fragments = np.int64(reads.fragment.max()) + 1
+    second = np.empty(n_fragments, np.uint8)
     for question in range(len(questions.site)):
+        if n_fragments:
+            other_mask = np.int64(others.alleles[question])
+            _look_up_second(second, others.site[question], other_mask, reads, shown)
         site = questions.site[question]
         mask = np.int64(questions.alleles[question])
         image = images[question]
         _draw_header(image, site, mask, reference, sites)
         left = sites.start[site] - CENTRE
-        rows = choose_rows(site, mask, reads, sites, shown)
+        rows = choose_rows(site, mask, reads, sites, shown, second)
         for row in range(len(rows)):
             observation = rows[row]
             allele = shown.allele[observation]
             read = shown.read[observation]
             of_read[0] = _haplotype_pixel(shown.haplotype[observation])
-            of_read[1] = _pairing_pixel(reads.flag[read], norms)
+            if n_fragments:
+                of_read[1] = second[reads.fragment[read]]
+            else:
+                of_read[1] = _pairing_pixel(reads.flag[read], norms)
             of_read[2] = _divergence_pixel(read, allele, site, reads, counts, sites, norms)
             level = support_level(allele, mask)
             _draw_read(image, row, left, observation, level, of_read, reference, reads, shown)

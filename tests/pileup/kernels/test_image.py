@@ -50,6 +50,37 @@ def test_draw(seed: int, count: int) -> None:
         np.testing.assert_array_equal(image, slow)
 
 
+@given(seeds, counts)
+@repeatable
+def test_draw_of_two_variants(seed: int, count: int) -> None:
+    """What the reads show of the second variant stands in place of their pairing."""
+    window = random_window(seed, count)
+    random = np.random.default_rng(seed)
+    chosen = random.permutation(len(window.questions.site))[:6]
+    seconds = random.permutation(len(window.questions.site))[:6]
+    asked, others = (
+        QuestionArrays(window.questions.site[rows], window.questions.alleles[rows])
+        for rows in (chosen, seconds)
+    )
+    counts, observations = window.scan.counts, window.observations
+    observations.haplotype[:] = random.integers(0, 3, len(observations.read))
+    norms = LibraryNorms(True, 0.002)
+    reads, sites = window.reads, window.sites
+    images = encode(asked, window.reference, reads, counts, sites, observations, norms, others)
+    differences = (counts.mismatches + counts.clipped).tolist()
+    shown = with_haplotypes(twin_observations(window), observations)
+    slow_reads, slow_sites = unpack_reads(reads), unpack_sites(sites)
+    for image, question, other in zip(images, chosen, seconds, strict=True):
+        site, other_site = (window.questions.site[number] for number in (question, other))
+        mask, other_mask = (int(window.questions.alleles[number]) for number in (question, other))
+        second = draw.second_pixels(shown[other_site], other_mask, slow_reads)
+        slow = draw.draw(
+            slow_sites[site], mask, slow_reads, shown[site], window.stretch, differences, norms,
+            second,
+        )  # fmt: skip
+        np.testing.assert_array_equal(image, slow)
+
+
 @given(st.integers(0, 2**64 - 1))
 @repeatable
 def test_mix(value: int) -> None:

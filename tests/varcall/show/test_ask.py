@@ -1,6 +1,7 @@
 """`varcall ask`: which candidate, which task, which words, which answer, which messages."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from models.prompt import decode
 from models.tasks import TASKS, find_task
+from pileup.spec import CENTRE, READS_PANEL, SECOND_NO, SECOND_YES, panel_top
 from tests.varcall.evidence.loci import Locus, sequence_with
 from varcall.cli import run
 from varcall.errors import InputError, UsageError
@@ -27,11 +29,13 @@ class Engine:
     def __init__(self) -> None:
         self.prompts: list[str] = []
         self.tasks: list[str] = []
+        self.images: list[np.ndarray] = []
 
     def predict(self, images: np.ndarray, tokens: np.ndarray, *_: np.ndarray | str) -> np.ndarray:
         task = str(_[-1])
         assert images.shape == (len(tokens), 224, 224, 3)
         self.prompts += [decode(row) for row in tokens]
+        self.images += list(images)
         self.tasks.append(task)
         n = len(TASKS[task].options)
         answer = np.full((len(tokens), n), 0.25 / (n - 1), np.float32)
@@ -80,6 +84,8 @@ def test_a_question_about_two_variants_names_the_other(locus: Locus, engine: Eng
     other = f"chr1:{OTHER + 1}"
     run_ask(options(locus, task="same_haplotype", other=other))
     assert f"at +{OTHER - SNV}." in engine.prompts[0]
+    rows = engine.images[0][panel_top(READS_PANEL) :, CENTRE, 1][:18]
+    assert Counter(rows.tolist()) == {SECOND_YES: 9, SECOND_NO: 9}
 
 
 def test_each_alt_of_a_site_is_asked_about_by_itself(locus: Locus, engine: Engine) -> None:

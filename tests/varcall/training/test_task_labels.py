@@ -1,6 +1,7 @@
 """The right answers to each task, of loci whose reads say where they come from."""
 
 import zlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -9,12 +10,24 @@ import pysam
 import pytest
 
 from models.tasks import SHARE, TASK_NAMES, TASKS
+from pileup.spec import (
+    ALLELES_PANEL,
+    CENTRE,
+    PAIRING_NONE,
+    READS_PANEL,
+    SECOND_NO,
+    SECOND_UNKNOWN,
+    SECOND_YES,
+    SUPPORT_PUTATIVE,
+    SUPPORT_REFERENCE,
+    panel_top,
+)
 from tests.builders import REVERSE, spell_read, substitute
 from tests.varcall.evidence.loci import CONTIG, Locus, sequence_with
 from tests.varcall.training.cutting import cut_sample, unknown_origins
 from varcall.evidence.window import gather
 from varcall.simulate import SimulatedSample
-from varcall.training.examples import Examples, make_examples, tasks_of
+from varcall.training.examples import Examples, make_batch, make_examples, tasks_of
 from varcall.training.labels import Labeller
 from varcall.training.make_examples import ExamplesOptions, run_examples
 from varcall.training.origins import places_before
@@ -284,6 +297,31 @@ def test_origins_follow_reads_into_another_order(span: Span, small_sample: Simul
     assert set(origins.molecule.tolist()) == {0, 1}
     assert (origins.true_start == reads.read_start).all()
     assert tasks_of(span) == TASK_NAMES
+
+
+def test_pictures_of_two_variants_show_who_has_the_other(sample: Sample) -> None:
+    """Of reads with both alleles, one of them, none, and of reads that end before the other."""
+    places = PLACE, PLACE + 20
+    sample.reads(5, 1, places).reads(4, 1, places[:1]).reads(3, 0, places[1:]).reads(6, 0)
+    sample.reads(2, 0, start=PLACE - 40).truth(places[0], "0|1").truth(places[1], "0|1")
+    examples = sample.examples()
+    found, evidence = examples.tasks["same_haplotype"], examples.questions.evidence
+    starts = evidence.sites.start[evidence.questions.site]
+    (row,) = np.flatnonzero(starts[found.question] == PLACE)
+    (image,) = make_batch(examples, "same_haplotype", np.array([row])).images
+    support = image[panel_top(ALLELES_PANEL) :, CENTRE, 1][:20]
+    second = image[panel_top(READS_PANEL) :, CENTRE, 1][:20]
+    seen = Counter(zip(support.tolist(), second.tolist(), strict=True))
+    assert seen == {
+        (SUPPORT_PUTATIVE, SECOND_YES): 5,
+        (SUPPORT_PUTATIVE, SECOND_NO): 4,
+        (SUPPORT_REFERENCE, SECOND_YES): 3,
+        (SUPPORT_REFERENCE, SECOND_NO): 6,
+        (SUPPORT_REFERENCE, SECOND_UNKNOWN): 2,
+    }
+    # The picture of one variant says nothing of the other.
+    (alone,) = make_batch(examples, "copies", found.question[[row]]).images
+    assert set(alone[panel_top(READS_PANEL) :, CENTRE, 1][:20].tolist()) == {PAIRING_NONE}
 
 
 def known_of(span: Span, *, told: bool, flipped: bool, tagged: bool = True) -> Known:
