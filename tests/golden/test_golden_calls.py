@@ -134,12 +134,11 @@ def test_no_answer_lies_at_a_border_of_rounding(
     assert not workers.are_changed()
 
 
-@pytest.mark.parametrize("name", [made.name for made in SLICES])
 @pytest.mark.parametrize("sign", [-1, 1])
-def test_the_last_bits_of_all_features_change_no_genotype(
-    workers: SliceWorkers, name: str, sign: int, monkeypatch: pytest.MonkeyPatch
+def test_the_last_bits_of_all_features_change_no_record(
+    workers: SliceWorkers, sign: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """CPUs may differ in a few of them: GT, GQ and FILTER stay, PL moves by 1 at most."""
+    """CPUs may differ in a few of them; they are rounded before any model reads them."""
     measure = window.measure
 
     def with_other_bits(*arguments: object) -> NDArray[np.float32]:
@@ -147,18 +146,7 @@ def test_the_last_bits_of_all_features_change_no_genotype(
         return np.nextafter(features, np.float32(sign * np.inf))
 
     monkeypatch.setattr(window, "measure", with_other_bits)
-    for found, known in zip(workers.records(name), expected_records(name), strict=True):
-        (site, values), (known_site, known_values) = _told(found), _told(known)
-        assert site == known_site
-        np.testing.assert_allclose(values, known_values, atol=1)
-
-
-def _told(record: str) -> tuple[list[str], list[int]]:
-    """Return POS, alleles, FILTER, GT and GQ of a record, and its PL."""
-    fields = record.split("\t")
-    genotype, quality, *_, likelihoods = fields[9].split(":")[:8]
-    site = [*fields[1:5], fields[6], genotype, quality]
-    return site, [int(pl) for pl in likelihoods.split(",")]
+    assert not workers.are_changed()
 
 
 def moved(probabilities: NDArray[np.float32], by: float) -> NDArray[np.float32]:

@@ -42,6 +42,11 @@ _LEAST_MISMATCH_RATE = 0.0005
 _LEAST_QUALITY_SD = 2.0
 _USUAL_LOW_FRACTION = 0.1
 
+# Grid of all features, a power of two, so that every value on it is exact. Between two values that
+# differ in the last bits only, which CPUs add up to differently, no tree can then split; finer
+# differences than this no feature means.
+_GRID = 2.0**-10
+
 Values = NDArray[np.float64]
 
 
@@ -124,6 +129,16 @@ def measure(
         **_haplotype_features(questions, shown),
     }
     return np.stack([columns[name] for name in FEATURES], axis=1).astype(np.float32)
+
+
+def on_grid(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Round features, float32 of any shape, to multiples of 1/1024: what models are given.
+
+    Training and calling come this way alike, so that machines whose floating point differs in the
+    last bits give the same answers. There is no -0.0, so that equal values have equal bytes.
+    """
+    rounded = np.rint(features / np.float32(_GRID)) * np.float32(_GRID) + np.float32(0)
+    return np.asarray(rounded, np.float32)
 
 
 def _mismatch_rate(profile: LibraryProfile) -> float:

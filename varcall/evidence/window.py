@@ -33,7 +33,7 @@ from varcall.evidence.candidates import (
     scan_window,
     spell_alleles,
 )
-from varcall.evidence.features import measure
+from varcall.evidence.features import measure, on_grid
 from varcall.evidence.haplotypes import SHORT_REACH, tag_haplotypes
 from varcall.evidence.likelihood import AskedAlleles, copy_likelihoods, weigh_witnesses
 from varcall.evidence.observations import observe, pose_questions
@@ -160,16 +160,16 @@ class Evidence:
     def measured(self, profile: LibraryProfile) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return every question's features, float32 [q, N_FEATURES], and likelihoods, [q, 3].
 
-        The latter are those of 0, 1 and 2 copies (`varcall.evidence.likelihood`).
+        Features are on their grid (`varcall.evidence.features.on_grid`). The likelihoods are those
+        of 0, 1 and 2 copies (`varcall.evidence.likelihood`).
         """
         asked = self.questions, self.reads
         seen = self.sites, self.observations
         alleles = AskedAlleles(self.questions, self.scan.reference, self.sites, profile)
         weighed = weigh_witnesses(*asked, *seen, profile)
         likelihoods = copy_likelihoods(weighed, alleles)
-        return measure(
-            *asked, self.scan, *seen, profile, alleles, weighed, likelihoods
-        ), likelihoods
+        features = measure(*asked, self.scan, *seen, profile, alleles, weighed, likelihoods)
+        return on_grid(features), likelihoods
 
     def features(self, profile: LibraryProfile) -> NDArray[np.float32]:
         """Measure every question's candidate: float32 [q, N_FEATURES]."""
