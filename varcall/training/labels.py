@@ -16,6 +16,8 @@ from varcall.evidence.candidates import spell, spell_alleles
 
 # Alleles closer than this may be two spellings of one haplotype.
 _CLUSTER_DISTANCE = 30
+# A variant this close to an indel of its haplotype may be spelled as one with it, bases.
+_RESPELLED = 10
 # More alleles than this in one cluster are left unlabelled: subsets are tried one by one.
 _MAX_CLUSTER = 10
 _MAX_UNPHASED = 6
@@ -202,7 +204,7 @@ class Labeller:
         for index, parts in enumerate(self._parts):
             for side in (0, 1):
                 present[side, index] = all(part in known[side] for part in parts)
-        has_any = present.any(0)
+        has_any = np.asarray(present.any(0))
         for index in np.flatnonzero(has_any).tolist():
             explained.update(self._parts[index])
         certain = self._certain_at_first(truth)
@@ -211,10 +213,23 @@ class Labeller:
         for candidates, span in self._clusters(unmatched, missed):
             answer = self._respell(candidates, span, truth, present)
             if answer is None:
+                # On a haplotype with an indel, reads may spell what truth spells as this ALT
+                # otherwise, together with the indel; so it has the ALT in truth only.
+                candidates = sorted({*candidates, *self._matched_near(span, has_any)})
+                free = present.copy()
+                free[:, candidates] = False
+                answer = self._respell(candidates, span, truth, free)
+            if answer is None:
                 certain[candidates] = False
             else:
                 present[:, candidates] = answer
         return present, certain
+
+    def _matched_near(self, span: tuple[int, int], has_any: NDArray[np.bool_]) -> list[int]:
+        """Return the ALTs that truth spells alike and that lie within reach of a span."""
+        low, high = span[0] - _RESPELLED, span[1] + _RESPELLED
+        matched = np.flatnonzero(has_any).tolist()
+        return [i for i in matched if self._span[i][0] < high and self._span[i][1] > low]
 
     def _certain_at_first(self, truth: Sequence[TruthRecord]) -> NDArray[np.bool_]:
         """Doubt the candidates near truth that does not say which alleles there are."""

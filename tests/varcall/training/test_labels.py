@@ -146,6 +146,24 @@ def test_primitives_shown_as_another_pair_of_primitives(locus: Locus) -> None:
     assert found == {(end - 1, ("CA",)): (1, True)}
 
 
+def test_a_variant_that_one_haplotype_spells_as_one_with_its_indel(locus: Locus) -> None:
+    """Truth has it twice, reads of one haplotype spell it with the deletion beside it otherwise."""
+    start = SEQUENCE.index("GACTCAG")
+    locus.show(8, 290, "60M", {start + 2: "T"})
+    # Without GA and with C changed to T, or with G changed to T and without AC.
+    bases = SEQUENCE[290:start] + "T" + SEQUENCE[start + 3 : start + 41]
+    for copy in range(8):
+        cigar = f"{start + 1 - 290}M2D38M"
+        locus.reads.add(start=290, cigar=cigar, seq=bases, flag=16 * (copy % 2))
+    truth = record(start - 1, 3, SEQUENCE[start - 1], "0|1"), record(start + 2, 1, "T", "1|1")
+    found = answers(locus, *truth)
+    assert found == {
+        (start, ("T",)): (1, True),
+        (start, (SEQUENCE[start],)): (1, True),
+        (start + 2, ("T",)): (1, True),
+    }
+
+
 def test_two_alleles_of_one_site(locus: Locus) -> None:
     locus.show(6, 270, "33M1D40M").show(6, 271, "32M2D40M")
     found = answers(locus, record(299, 3, f"{SEQUENCE[299]}A,{SEQUENCE[299]}", "1/2"))
