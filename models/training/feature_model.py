@@ -9,7 +9,6 @@ import lightgbm
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional
 
 from models.errors import ModelError
 from models.feature_model.leaf_bits import MOST_LEAVES
@@ -24,7 +23,7 @@ from models.feature_model.triage import (
 )
 from models.tasks import COPIES, TASK_NAMES
 from models.training.batch import Batch, BatchFactory
-from models.training.calibrate import fit_calibrations, fit_quality_map
+from models.training.calibrate import fit_calibrations, fit_quality_map, weighted_cross_entropy
 from models.training.metrics import predict
 from models.weights.model_weights import load_weights, save_weights
 
@@ -58,6 +57,7 @@ def fit_trees(
     features: NDArray[np.float32],
     likelihoods: NDArray[np.float32],
     labels: NDArray[np.int64],
+    weights: NDArray[np.float32],
     recipe: TriageRecipe,
 ) -> Triage:
     """Boost trees on labelled questions; the settings still leave every question to the picture.
@@ -73,8 +73,10 @@ def fit_trees(
         float32 [n, 3], natural log likelihoods of 0, 1, 2 copies from the counts.
     labels
         int64 [n], the copies there are.
+    weights
+        float32 [n], by which each question counts.
     """
-    anchor, bias = _fit_anchor(likelihoods, labels)
+    anchor, bias = _fit_anchor(likelihoods, labels, weights)
     booster = lightgbm.train(
         {
             "objective": "multiclass",
@@ -92,7 +94,9 @@ def fit_trees(
             "force_row_wise": True,
             "verbose": -1,
         },
-        lightgbm.Dataset(features, labels, init_score=anchored(likelihoods, anchor, bias)),
+        lightgbm.Dataset(
+            features, labels, weight=weights, init_score=anchored(likelihoods, anchor, bias)
+        ),
         recipe.rounds,
     )
     trees = _flatten([tree["tree_structure"] for tree in booster.dump_model()["tree_info"]])
@@ -100,20 +104,21 @@ def fit_trees(
 
 
 def _fit_anchor(
-    likelihoods: NDArray[np.float32], labels: NDArray[np.int64]
+    likelihoods: NDArray[np.float32], labels: NDArray[np.int64], weights: NDArray[np.float32]
 ) -> tuple[float, tuple[float, ...]]:
     """Return the scale (not negative) and the biases with which likelihoods fit labels best.
 
     A little decay keeps them finite where every label is as the counts say, or one is missing.
     """
     logits, target = torch.from_numpy(likelihoods.astype(np.float64)), torch.from_numpy(labels)
+    weight = torch.from_numpy(weights.astype(np.float64))
     scale = torch.full((1,), 0.5, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([scale, bias], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
-        value = functional.cross_entropy(logits * scale.clamp(min=0) + bias, target)
+        value = weighted_cross_entropy(logits * scale.clamp(min=0) + bias, target, weight)
         value = value + _ANCHOR_DECAY * (scale.square().sum() + bias.square().sum())
         value.backward()
         return value
@@ -168,6 +173,7 @@ def fit_settings(
     likelihoods: NDArray[np.float32],
     pictured: NDArray[np.float32],
     labels: NDArray[np.int64],
+    weights: NDArray[np.float32],
 ) -> Triage:
     """Fit temperature, pool and trust on held-out questions.
 
@@ -178,17 +184,20 @@ def fit_settings(
     ----------
     pictured
         float32 [n, 3], calibrated answers of the picture model to the same questions.
+    weights
+        float32 [n], by which each question counts.
     """
+    weight = torch.from_numpy(weights.astype(np.float64))
     target = torch.from_numpy(labels)
     scores = triage.scores(features, likelihoods)
     # Trees that know less than nothing of these questions are fitted to 0: they say nothing then.
-    scale = max(_LEAST_SCALE, *_fit([torch.from_numpy(scores)], target))
+    scale = max(_LEAST_SCALE, *_fit([torch.from_numpy(scores)], target, weight))
     answers = softmax(scores * scale)
     logs = [torch.from_numpy(log_of(p)) for p in (pictured, answers)]
-    weights = _fit(logs, target)
-    pooled = pool(pictured, answers, (weights[0], weights[1]))
-    best, wrong = answers.max(1), answers.argmax(1) != labels
-    wrong_pooled = pooled.argmax(1) != labels
+    exponents = _fit(logs, target, weight)
+    pooled = pool(pictured, answers, (exponents[0], exponents[1]))
+    best, wrong = answers.max(1), weights * (answers.argmax(1) != labels)
+    wrong_pooled = weights * (pooled.argmax(1) != labels)
     sure = next(
         (
             step
@@ -198,7 +207,7 @@ def fit_settings(
         1.0,
     )
     return triage.with_settings(
-        temperature=1.0 / scale, sure=float(sure), weights=(weights[0], weights[1])
+        temperature=1.0 / scale, sure=float(sure), weights=(exponents[0], exponents[1])
     )
 
 
@@ -231,13 +240,14 @@ def attach(triage: Triage, weights: Path, held_out: BatchFactory, device: str = 
     pictured = calibration[COPIES.name].probabilities(copies.logits.numpy())
     labels = copies.labels.numpy()
     asked = np.concatenate(features), np.concatenate(likelihoods), pictured
-    fitted = fit_settings(triage, *asked, labels)
-    quality_map = fit_quality_map(fitted.answer(*asked), labels)
+    counted = copies.weights.numpy()
+    fitted = fit_settings(triage, *asked, labels, counted)
+    quality_map = fit_quality_map(fitted.answer(*asked), labels, counted)
     card = replace(card, calibration=calibration, quality_map=quality_map)
     return save_weights(weights, caller, card, triage=fitted)
 
 
-def _fit(logits: list[torch.Tensor], labels: torch.Tensor) -> list[float]:
+def _fit(logits: list[torch.Tensor], labels: torch.Tensor, weights: torch.Tensor) -> list[float]:
     """Return the non-negative factors of some logits whose weighted sum fits labels best."""
     factors = torch.full((len(logits),), 1.0 / len(logits), dtype=torch.float64)
     factors.requires_grad_(True)
@@ -247,7 +257,7 @@ def _fit(logits: list[torch.Tensor], labels: torch.Tensor) -> list[float]:
         optimiser.zero_grad()
         total = sum(f * x for f, x in zip(factors.clamp(min=0), logits, strict=True))
         assert isinstance(total, torch.Tensor)
-        value = functional.cross_entropy(total, labels)
+        value = weighted_cross_entropy(total, labels, weights)
         value.backward()
         return value
 

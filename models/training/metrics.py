@@ -16,10 +16,11 @@ from models.training.batch import Batch
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """Logits float32 [n, options] and labels int64 [n] of examples of one task."""
+    """Examples of one task: logits float32 [n, options], labels int64 [n], weights float32 [n]."""
 
     logits: Tensor
     labels: Tensor
+    weights: Tensor
 
     def confusion(self) -> Tensor:
         """Return counts, int64 [options, options], by label (row) and answer (column)."""
@@ -27,7 +28,7 @@ class Predictions:
         return torch.bincount(self.labels * n + self.logits.argmax(1), minlength=n * n).view(n, n)
 
     def negative_log_likelihood(self) -> float:
-        """Return the mean over examples, in nats."""
+        """Return the mean over examples, all of equal weight, in nats."""
         return float(functional.cross_entropy(self.logits, self.labels))
 
 
@@ -36,6 +37,7 @@ def predict(
 ) -> dict[str, Predictions]:
     """Answer labelled batches with a model in eval mode; return the predictions of every task."""
     logits, labels = [torch.zeros(0, len(ANSWERS))], [torch.zeros(0, dtype=torch.int64)]
+    weights = [torch.zeros(0)]
     tasks = [torch.zeros(0, dtype=torch.int64)]
     caller.eval()
     with torch.inference_mode():
@@ -47,15 +49,18 @@ def predict(
             )
             logits.append(caller(images, tokens, features, likelihoods, places).cpu())
             labels.append(torch.from_numpy(batch.labels))
+            weights.append(torch.from_numpy(batch.weights))
             tasks.append(torch.from_numpy(batch.task))
-    return _by_task(torch.cat(logits), torch.cat(labels), torch.cat(tasks))
+    whole = Predictions(torch.cat(logits), torch.cat(labels), torch.cat(weights))
+    return _by_task(whole, torch.cat(tasks))
 
 
-def _by_task(logits: Tensor, labels: Tensor, tasks: Tensor) -> dict[str, Predictions]:
+def _by_task(whole: Predictions, tasks: Tensor) -> dict[str, Predictions]:
     found = {}
     for index, name in enumerate(TASK_NAMES):
         rows = tasks == index
-        found[name] = Predictions(logits[rows][:, list(answer_columns(name))], labels[rows])
+        logits = whole.logits[rows][:, list(answer_columns(name))]
+        found[name] = Predictions(logits, whole.labels[rows], whole.weights[rows])
     return found
 
 

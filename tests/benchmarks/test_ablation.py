@@ -8,7 +8,9 @@ from models.training.metrics import Predictions
 
 
 def _answers(probabilities: list[list[float]], labels: list[int]) -> Predictions:
-    return Predictions(torch.tensor(probabilities).log(), torch.tensor(labels))
+    return Predictions(
+        torch.tensor(probabilities).log(), torch.tensor(labels), torch.ones(len(labels))
+    )
 
 
 def test_losses_are_nats_of_the_true_option() -> None:

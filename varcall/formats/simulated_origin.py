@@ -21,5 +21,7 @@ DUPLICATE = 4
 SECOND_HAPLOTYPE = 1
 CONTAMINANT_MOLECULE = 2
 FIRST_HIDDEN_COPY = 3
+#: From here on a molecule is a stack of fragments with one start, no hidden copy.
+FIRST_STACK = FIRST_HIDDEN_COPY + 100
 #: Second sample of a simulated truth: the genotypes of the person who contaminates the library.
 CONTAMINANT_SAMPLE = "contaminant"

@@ -23,7 +23,13 @@ from varcall.genotyping.questions import Questions, questions_about
 from varcall.training.labels import Labeller, Labels
 from varcall.training.origins import places_before
 from varcall.training.spans import Span, load_span
-from varcall.training.task_labels import Known, TaskExamples, label_tasks
+from varcall.training.task_labels import (
+    Known,
+    TaskExamples,
+    label_tasks,
+    misled_by_hidden_copies,
+    witnesses_of,
+)
 
 # Shares of its depth at which a held-out span is seen, where honesty is fitted or measured.
 CALIBRATION_SHARES = (1.0, 0.6, 0.35)
@@ -49,14 +55,29 @@ class Examples:
     tasks
         Which of the questions each task can be asked about, and the right answers.
     """
+    misled
+        bool [q], where `varcall.training.task_labels.misled_by_hidden_copies`.
 
     questions: Questions
     labels: NDArray[np.int64]
     tasks: Mapping[str, TaskExamples]
 
+    misled: NDArray[np.bool_]
     def __len__(self) -> int:
         return len(self.labels)
 
+
+    def weights_of(
+        self, task: str, rows: NDArray[np.int64], hidden_copy_weight: float
+    ) -> NDArray[np.float32]:
+        """Return the weight of some rows of a task, float32 [n].
+
+        It is 1, but `hidden_copy_weight` of the questions about copies that a hidden copy misleads.
+        """
+        if task != COPIES.name:
+            return np.ones(len(rows), np.float32)
+        misled = self.misled[self.tasks[task].question[rows]]
+        return np.where(misled, np.float32(hidden_copy_weight), np.float32(1))
 
 def tasks_of(span: Span) -> tuple[str, ...]:
     """Return the tasks whose answers are known of a span."""
@@ -95,18 +116,19 @@ def make_examples(
     chosen = np.flatnonzero(labels.certain & inside)
     asked, labels = evidence.about(chosen), labels.about(chosen)
     wanted = [task for task in tasks if task in tasks_of(span)]
-    if wanted == [COPIES.name]:
-        everything = np.arange(len(chosen))
-        found = {COPIES.name: TaskExamples(everything, np.full(len(chosen), -1), labels.copies)}
-    else:
-        contaminant = None
-        if span.contaminant is not None:
-            # Most libraries are clean.
-            contaminant = np.zeros(len(chosen), np.int64)
-            if span.contaminant:
-                contaminant = labeller.label(span.contaminant).copies[chosen]
-        found = label_tasks(_known(span, asked, labels, contaminant), wanted)
-    return Examples(questions_about(asked, span.profile, ploidy), labels.copies, found)
+    contaminant = None
+    if span.contaminant is not None and wanted != [COPIES.name]:
+        # Most libraries are clean.
+        contaminant = np.zeros(len(chosen), np.int64)
+        if span.contaminant:
+            contaminant = labeller.label(span.contaminant).copies[chosen]
+    known = _known(span, asked, labels, contaminant)
+    return Examples(
+        questions_about(asked, span.profile, ploidy),
+        labels.copies,
+        label_tasks(known, wanted),
+        misled_by_hidden_copies(known, witnesses_of(asked)),
+    )
 
 
 def _thinned(span: Span, kept_share: float, seed: int) -> Span:
@@ -187,6 +209,10 @@ class Sampling:
     weights
         Weight in the loss of the examples of a folder, by its name; 1 of those not named.
     exemplar_share
+    hidden_copy_weight
+        Weight of the questions about copies that a hidden copy misleads, where trees, network and
+        calibration are fitted: simulated samples have many more such places than real ones, and
+        what looks like a plain het variant would be doubted for their sake.
         Share of the draws of a task whose prompts show an example of it first, in words: another
         question of the same span.
     haploid_share
@@ -209,6 +235,7 @@ class Sampling:
     def __post_init__(self) -> None:
         """Refuse tasks that there are not, and shares that are none."""
         if unknown := set(self.tasks) - set(TASK_NAMES):
+    hidden_copy_weight: float = 1.0
             raise InputError(
                 f"the recipe has unknown tasks: {', '.join(sorted(unknown))}; "
                 f"there are {', '.join(TASK_NAMES)}"
@@ -324,6 +351,8 @@ class ExampleStream:
     batch_size: int
     sampling: Sampling | None
     triage: tuple[Triage, Triage] | None = None
+    hidden_copy_weight
+        In an ordered pass, as `Sampling` has it.
     shares: tuple[float, ...] = (1.0,)
     evidence: EvidenceOptions = field(default_factory=EvidenceOptions)
     tasks: tuple[str, ...] = (COPIES.name,)
@@ -333,6 +362,7 @@ class ExampleStream:
 
         `skip` batches already used before an interruption change the random stream instead of
         being made and thrown away.
+    hidden_copy_weight: float = 1.0
 
         Raises
         ------
@@ -350,7 +380,8 @@ class ExampleStream:
         for task, found in examples.tasks.items():
             for first in range(0, len(found.labels), self.batch_size):
                 rows = np.arange(first, min(first + self.batch_size, len(found.labels)))
-                yield make_batch(examples, task, rows)
+                weights = examples.weights_of(task, rows, self.hidden_copy_weight)
+                yield make_batch(examples, task, rows, weights)
 
     def _shuffled(self, rng: np.random.Generator, sampling: Sampling) -> Iterator[Batch]:
         pool = _Pool(max(sampling.buffer_size, self.batch_size))
@@ -382,7 +413,11 @@ class ExampleStream:
                     if len(rows) > 1 and rng.random() < sampling.exemplar_share:
                         exemplar, rows = exemplar_of(examples, task, int(rows[0])), rows[1:]
                     if len(rows):
-                        yield make_batch(examples, task, rows, weight, rng, exemplar)
+                        weights = examples.weights_of(task, rows, sampling.hidden_copy_weight)
+                        withheld = rng.random(len(rows)) < sampling.withheld_share
+                        yield make_batch(
+                            examples, task, rows, weight * weights, rng, exemplar, withheld
+                        )
         raise InputError(
             f"the {len(self.paths)} files of examples have no question of the recipe's tasks "
             f"({', '.join(supply.tasks)}); make more of them with varcall examples"
@@ -407,14 +442,16 @@ def make_batch(
     examples: Examples,
     task: str,
     rows: NDArray[np.int64],
-    weight: float = 1.0,
+    weights: NDArray[np.float32] | None = None,
     rng: np.random.Generator | None = None,
     exemplar: Exemplar | None = None,
 ) -> Batch:
     """Draw the pictures and write the prompts of some rows of a task.
 
-    `rng` and `exemplar` are for the words, as `models.prompt.write_tokens` says; without them
-    prompts are plain.
+    `weights` (float32 [n]) are those of the rows in the loss, 1 by default. `rng` and `exemplar`
+    are for the words, as `models.prompt.write_tokens` says; without them prompts are plain.
+    `withheld` (bool [n]) says of which rows the features of the library are withheld; their words
+    are told.
     """
     found, questions = examples.tasks[task], examples.questions
     asked = found.question[rows]
@@ -426,7 +463,7 @@ def make_batch(
         likelihoods=questions.likelihoods[asked],
         task=np.full(len(rows), TASK_NAMES.index(task)),
         labels=found.labels[rows],
-        weights=np.full(len(rows), weight, np.float32),
+        weights=np.ones(len(rows), np.float32) if weights is None else weights,
     )
 
 

@@ -12,6 +12,7 @@ from safetensors.numpy import load, save
 
 from models.feature_model.trees import Trees
 from models.feature_model.triage import Triage, TriageSettings
+from models.tasks import COPIES
 from models.training.feature_model import TriageRecipe, fit_trees
 from varcall.errors import InputError
 from varcall.evidence.features import FEATURES
@@ -35,12 +36,14 @@ class FeatureTable:
     """Labelled questions without pictures.
 
     Features float32 [n, f], likelihoods float32 [n, 3] (`varcall.evidence.likelihood`), labels
-    int64 [n]; `half` (uint8 [n]) is `half_of` the span a question comes from.
+    int64 [n]; `weights` float32 [n], by which questions count where models are fitted; `half`
+    (uint8 [n]) is `half_of` the span a question comes from.
     """
 
     features: NDArray[np.float32]
     likelihoods: NDArray[np.float32]
     labels: NDArray[np.int64]
+    weights: NDArray[np.float32]
     half: NDArray[np.uint8]
 
 
@@ -63,11 +66,16 @@ class _Measurer:
             rng = np.random.default_rng([self._plan.seed, zlib.crc32(os.fsencode(path.name)), draw])
             examples, kept = draw_examples(span, rng, self._plan.sampling)
             asked = examples.questions
-            columns = asked.features, asked.likelihoods, examples.labels
+            # The task of copies has all questions.
+            rows = np.arange(len(examples))
+            weights = examples.weights_of(COPIES.name, rows, self._plan.sampling.hidden_copy_weight)
+            columns = asked.features, asked.likelihoods, examples.labels, weights
             parts.append(tuple(column[kept] for column in columns))
-        features, likelihoods, labels = (np.concatenate(part) for part in zip(*parts, strict=True))
+        features, likelihoods, labels, weights = (
+            np.concatenate(part) for part in zip(*parts, strict=True)
+        )
         half = np.full(len(labels), half_of(path), np.uint8)
-        return FeatureTable(features, likelihoods, labels, half)
+        return FeatureTable(features, likelihoods, labels, weights, half)
 
 
 def measure_spans(
@@ -80,6 +88,7 @@ def measure_spans(
         np.concatenate([table.features for table in tables]),
         np.concatenate([table.likelihoods for table in tables]),
         np.concatenate([table.labels for table in tables]),
+        np.concatenate([table.weights for table in tables]),
         np.concatenate([table.half for table in tables]),
     )
 
@@ -137,7 +146,11 @@ def fit_feature_models(
 
     def fit(chosen: NDArray[np.bool_]) -> Triage:
         return fit_trees(
-            table.features[chosen], table.likelihoods[chosen], table.labels[chosen], recipe
+            table.features[chosen],
+            table.likelihoods[chosen],
+            table.labels[chosen],
+            table.weights[chosen],
+            recipe,
         )
 
     halves = [fit(table.half != half) for half in (0, 1)]

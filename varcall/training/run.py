@@ -73,7 +73,11 @@ def run_train(options: TrainOptions) -> Path:
     asked = tuple(task for task in TASK_NAMES if sampling.tasks.get(task) or task == COPIES.name)
     evaluations = {
         folder.name: ExampleStream(
-            example_files(folder), recipe.batch_size, sampling=None, tasks=asked
+            example_files(folder),
+            recipe.batch_size,
+            sampling=None,
+            tasks=asked,
+            hidden_copy_weight=sampling.hidden_copy_weight,
         )
         for folder in options.held_out
     }

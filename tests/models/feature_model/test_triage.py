@@ -24,12 +24,39 @@ def nothing(n: int) -> np.ndarray:
     return np.zeros((n, 3), np.float32)
 
 
+def even(labels: np.ndarray) -> np.ndarray:
+    """Weights of questions that all count as much."""
+    return np.ones(len(labels), np.float32)
+
+
+def test_questions_count_by_their_weight() -> None:
+    """Trees and what they begin with follow the questions that count."""
+    from models.training.feature_model import TriageRecipe, fit_settings, fit_trees
+
+    n = 3000
+    features, labels = np.zeros((n, 4), np.float32), np.arange(n) % 2
+    features[:, 1] = np.arange(n) % 4 < 2
+    likelihoods = np.tile(np.array([-6, 0, -6], np.float32), (n, 1))
+    # Where the counts say 1, half of the labels are 0; those count a hundredth.
+    weights = np.where(labels == 0, 0.01, 1).astype(np.float32)
+    told = {}
+    for name, counted in (("even", even(labels)), ("weighted", weights)):
+        fitted = fit_trees(features, likelihoods, labels, counted, TriageRecipe(rounds=20))
+        told[name] = fitted.predict(features, likelihoods)[:, 1].mean()
+    assert told["even"] == pytest.approx(0.5, abs=0.05)
+    assert told["weighted"] > 0.97
+    settings = fit_settings(
+        fitted, features, likelihoods, fitted.predict(features, likelihoods), labels, weights
+    )
+    assert settings.predict(features, likelihoods)[:, 1].mean() > 0.97
+
+
 @pytest.fixture(scope="module")
 def triage() -> Triage:
     from models.training.feature_model import TriageRecipe, fit_trees
 
     features, labels = questions(3000, 1)
-    return fit_trees(features, nothing(3000), labels, TriageRecipe(rounds=20))
+    return fit_trees(features, nothing(3000), labels, even(labels), TriageRecipe(rounds=20))
 
 
 def test_trees_answer_as_lightgbm_does() -> None:
@@ -73,7 +100,7 @@ def test_the_likelihoods_are_what_trees_begin_with(told: float) -> None:
     labels = rng.integers(0, 3, n)
     said = np.where(rng.random(n) < told, labels, rng.integers(0, 3, n))
     likelihoods = np.where(np.arange(3) == said[:, None], 0, -20).astype(np.float32)
-    fitted = fit_trees(nothing(n), likelihoods, labels, TriageRecipe(rounds=5))
+    fitted = fit_trees(nothing(n), likelihoods, labels, even(labels), TriageRecipe(rounds=5))
     answers = fitted.predict(nothing(n), likelihoods)
     assert np.array_equal(answers.argmax(1), said)
     assert fitted.settings.anchor > 0
@@ -90,7 +117,7 @@ def test_trees_add_to_the_likelihoods_what_these_do_not_say() -> None:
     likelihoods = np.where(np.arange(3) == np.minimum(labels, 1)[:, None], 0, -6)
     likelihoods[labels > 0, 2] = 0  # they do not tell 1 from 2
     likelihoods = likelihoods.astype(np.float32)
-    fitted = fit_trees(features, likelihoods, labels, TriageRecipe(rounds=20))
+    fitted = fit_trees(features, likelihoods, labels, even(labels), TriageRecipe(rounds=20))
     answers = fitted.predict(features, likelihoods)
     assert (answers.argmax(1) == labels).mean() > 0.93
     alone = fitted.predict(np.zeros_like(features), likelihoods)
@@ -110,13 +137,13 @@ def test_settings_are_fitted_to_what_is_right(triage: Triage) -> None:
 
     features, labels = questions(2000, 4)
     useless = np.full((2000, 3), 1 / 3, np.float32)
-    fitted = fit_settings(triage, features, nothing(2000), useless, labels)
+    fitted = fit_settings(triage, features, nothing(2000), useless, labels, even(labels))
     answers = fitted.predict(features, nothing(2000))
     right = answers.argmax(1) == labels
     # Calibrated: what it says of itself is what comes true.
     assert abs(answers.max(1).mean() - right.mean()) < 0.02
     perfect = np.eye(3, dtype=np.float32)[labels] * 0.97 + 0.01
-    sharper = fit_settings(triage, features, nothing(2000), perfect, labels)
+    sharper = fit_settings(triage, features, nothing(2000), perfect, labels, even(labels))
     assert sharper.settings.weights[0] > sharper.settings.weights[1]
     assert (sharper.pool(perfect, answers).argmax(1) == labels).all()
     # Trees that err where the pictures do not are never called sure of such questions.
@@ -130,7 +157,7 @@ def test_trees_that_are_always_wrong_have_no_say(triage: Triage) -> None:
     features, _ = questions(60, 4)
     wrong = triage.predict(features, nothing(60)).argmin(1)
     pictured = np.eye(3, dtype=np.float32)[wrong] * 0.97 + 0.01
-    fitted = fit_settings(triage, features, nothing(60), pictured, wrong)
+    fitted = fit_settings(triage, features, nothing(60), pictured, wrong, even(wrong))
     assert fitted.predict(features, nothing(60)).max() < 0.4
     assert (fitted.answer(features, nothing(60), pictured).argmax(1) == wrong).all()
 
@@ -156,7 +183,7 @@ def test_everything_fitted_goes_into_the_weights_file(tmp_path: Path) -> None:
     rng = np.random.default_rng(7)
     features = rng.normal(size=(2000, small.N_FEATURES)).astype(np.float32)
     labels = np.digitize(features[:, 2] + rng.normal(size=2000), [-0.5, 0.5])
-    trees = fit_trees(features, nothing(2000), labels, TriageRecipe(rounds=5))
+    trees = fit_trees(features, nothing(2000), labels, even(labels), TriageRecipe(rounds=5))
     path = tmp_path / "mini.safetensors"
     save_weights(path, small.caller(), small.card())
     digest = attach(trees, path, small.ToyBatches("features", n_batches=6))

@@ -18,6 +18,7 @@ def test_examples_of_one_half_are_too_few(half: list[int]) -> None:
         np.zeros((n, N_FEATURES), np.float32),
         np.zeros((n, 3), np.float32),
         np.zeros(n, np.int64),
+        np.ones(n, np.float32),
         np.array(half, np.uint8),
     )
     with pytest.raises(InputError, match=r"too few.*varcall examples"):
@@ -34,6 +35,7 @@ def test_what_was_fitted_is_read_again_as_it_was(
         random.normal(size=(n, N_FEATURES)).astype(np.float32),
         np.where(np.arange(3) == labels[:, None], 0, -4).astype(np.float32),
         labels,
+        np.ones(n, np.float32),
         random.integers(0, 2, n).astype(np.uint8),
     )
     monkeypatch.setattr(feature_model, "measure_spans", lambda *_: table)

@@ -27,11 +27,19 @@ from tests.varcall.evidence.loci import CONTIG, Locus, sequence_with
 from tests.varcall.training.cutting import cut_sample, unknown_origins
 from varcall.evidence.window import gather
 from varcall.simulate import SimulatedSample
-from varcall.training.examples import Examples, make_batch, make_examples, tasks_of
+from varcall.training.examples import (
+    Examples,
+    ExampleStream,
+    Sampling,
+    make_batch,
+    make_examples,
+    tasks_of,
+)
+from varcall.training.feature_model import measure_spans
 from varcall.training.labels import Labeller
 from varcall.training.make_examples import ExamplesOptions, run_examples
 from varcall.training.origins import places_before
-from varcall.training.spans import Span, load_span
+from varcall.training.spans import Span, load_span, save_span
 from varcall.training.task_labels import (
     SHARE_BORDERS,
     Cause,
@@ -227,6 +235,47 @@ def test_nobody_knows_the_share_where_a_copy_is_hidden(sample: Sample) -> None:
     assert answers(sample.examples(), "share") == {}
 
 
+@pytest.mark.parametrize(
+    ("count", "molecule", "genotype", "misled"),
+    [
+        (6, 3, "0|0", True),
+        (2, 3, "0|0", False),
+        (6, 3, "0|1", False),
+        (6, 0, "0|0", False),
+        (6, 103, "0|0", False),
+        (6, None, "0|0", False),
+    ],
+)
+def test_a_hidden_copy_misleads_where_many_reads_show_it(
+    sample: Sample, count: int, molecule: int | None, genotype: str, misled: bool
+) -> None:
+    """Not where few do, where the person has the allele too, nor where others are the cause."""
+    sample.reads(12, 0).reads(count, molecule, [PLACE]).truth(PLACE, genotype)
+    examples = sample.examples()
+    assert examples.misled.tolist() == [misled]
+    weight = {True: np.float32(0.02), False: np.float32(1)}[misled]
+    rows = np.zeros(1, np.int64)
+    assert examples.weights_of("copies", rows, 0.02).tolist() == [weight]
+    assert examples.weights_of("cause", rows, 0.02).tolist() == [1]
+
+
+def test_a_hidden_copy_of_the_reference_misleads_where_the_person_has_none(sample: Sample) -> None:
+    sample.reads(12, 0, [PLACE]).reads(8, 3).truth(PLACE, "1|1")
+    assert sample.examples().misled.tolist() == [True]
+
+
+def test_what_misleads_counts_less_in_every_pass(sample: Sample, tmp_path: Path) -> None:
+    sample.reads(12, 0, [PLACE + 11]).reads(8, 3, [PLACE]).truth(PLACE + 11, "1|1")
+    path = tmp_path / "misled.safetensors"
+    save_span(sample.span(), path)
+    sampling = Sampling(buffer_size=64, min_depth=60, variant_share=1, hidden_copy_weight=0.25)
+    (ordered,) = ExampleStream((path,), 8, None, hidden_copy_weight=0.25)(0, 1, 1, 0)
+    drawn = next(ExampleStream((path,), 64, sampling)(0, 1, 1, 0))
+    table = measure_spans((path,), sampling, 1, 1)
+    for found in (ordered, drawn, table):
+        assert {0.25} == set(found.weights[found.labels == 0].tolist())
+
+
 def pairs(examples: Examples) -> set[tuple[int, int, int]]:
     """Return (start asked about, start of the other, label) of all pairs."""
     found, evidence = examples.tasks["same_haplotype"], examples.questions.evidence
@@ -248,6 +297,31 @@ def test_two_variants_of_one_picture(
     for place, genotype in zip(places, genotypes, strict=True):
         sample.truth(place, genotype)
     assert pairs(sample.examples()) == {(*places, label), (*places[::-1], label)}
+
+
+def test_pictures_of_two_variants_show_who_has_the_other(sample: Sample) -> None:
+    """Of reads with both alleles, one of them, none, and of reads that end before the other."""
+    places = PLACE, PLACE + 20
+    sample.reads(5, 1, places).reads(4, 1, places[:1]).reads(3, 0, places[1:]).reads(6, 0)
+    sample.reads(2, 0, start=PLACE - 40).truth(places[0], "0|1").truth(places[1], "0|1")
+    examples = sample.examples()
+    found, evidence = examples.tasks["same_haplotype"], examples.questions.evidence
+    starts = evidence.sites.start[evidence.questions.site]
+    (row,) = np.flatnonzero(starts[found.question] == PLACE)
+    (image,) = make_batch(examples, "same_haplotype", np.array([row])).images
+    support = image[panel_top(ALLELES_PANEL) :, CENTRE, 1][:20]
+    second = image[panel_top(READS_PANEL) :, CENTRE, 1][:20]
+    seen = Counter(zip(support.tolist(), second.tolist(), strict=True))
+    assert seen == {
+        (SUPPORT_PUTATIVE, SECOND_YES): 5,
+        (SUPPORT_PUTATIVE, SECOND_NO): 4,
+        (SUPPORT_REFERENCE, SECOND_YES): 3,
+        (SUPPORT_REFERENCE, SECOND_NO): 6,
+        (SUPPORT_REFERENCE, SECOND_UNKNOWN): 2,
+    }
+    # The picture of one variant says nothing of the other.
+    (alone,) = make_batch(examples, "copies", found.question[[row]]).images
+    assert set(alone[panel_top(READS_PANEL) :, CENTRE, 1][:20].tolist()) == {PAIRING_NONE}
 
 
 def test_no_fragment_covers_both_variants(sample: Sample) -> None:
@@ -297,31 +371,6 @@ def test_origins_follow_reads_into_another_order(span: Span, small_sample: Simul
     assert set(origins.molecule.tolist()) == {0, 1}
     assert (origins.true_start == reads.read_start).all()
     assert tasks_of(span) == TASK_NAMES
-
-
-def test_pictures_of_two_variants_show_who_has_the_other(sample: Sample) -> None:
-    """Of reads with both alleles, one of them, none, and of reads that end before the other."""
-    places = PLACE, PLACE + 20
-    sample.reads(5, 1, places).reads(4, 1, places[:1]).reads(3, 0, places[1:]).reads(6, 0)
-    sample.reads(2, 0, start=PLACE - 40).truth(places[0], "0|1").truth(places[1], "0|1")
-    examples = sample.examples()
-    found, evidence = examples.tasks["same_haplotype"], examples.questions.evidence
-    starts = evidence.sites.start[evidence.questions.site]
-    (row,) = np.flatnonzero(starts[found.question] == PLACE)
-    (image,) = make_batch(examples, "same_haplotype", np.array([row])).images
-    support = image[panel_top(ALLELES_PANEL) :, CENTRE, 1][:20]
-    second = image[panel_top(READS_PANEL) :, CENTRE, 1][:20]
-    seen = Counter(zip(support.tolist(), second.tolist(), strict=True))
-    assert seen == {
-        (SUPPORT_PUTATIVE, SECOND_YES): 5,
-        (SUPPORT_PUTATIVE, SECOND_NO): 4,
-        (SUPPORT_REFERENCE, SECOND_YES): 3,
-        (SUPPORT_REFERENCE, SECOND_NO): 6,
-        (SUPPORT_REFERENCE, SECOND_UNKNOWN): 2,
-    }
-    # The picture of one variant says nothing of the other.
-    (alone,) = make_batch(examples, "copies", found.question[[row]]).images
-    assert set(alone[panel_top(READS_PANEL) :, CENTRE, 1][:20].tolist()) == {PAIRING_NONE}
 
 
 def known_of(span: Span, *, told: bool, flipped: bool, tagged: bool = True) -> Known:
