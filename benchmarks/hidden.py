@@ -15,13 +15,7 @@ from models.prompt import (
 )
 from models.training.batch import Batch
 from pileup.spec import PANELS, READ_ROWS, panel_top
-from varcall.evidence.features import FEATURES
-
-# What the library profile tells the features; its words are part of the prompt's context.
-PROFILE_FEATURES = (
-    "expected_slippage_sqrt", "stutter_one_over_zero", "stutter_two_over_one",
-    "sample_error_rate_log10", "sample_slippage_12_14_sqrt",
-)  # fmt: skip
+from varcall.evidence.features import without_library
 
 Change = Callable[[Batch], Batch]
 
@@ -103,9 +97,12 @@ def together(*changes: Change) -> Change:
 
 def library_profile(batch: Batch) -> Batch:
     """Hide the profile from the prompt and from the measured features."""
-    hidden = batch.features.copy()
-    hidden[:, [FEATURES.index(name) for name in PROFILE_FEATURES]] = 0
-    return replace(context_words(batch), features=hidden)
+    return replace(context_words(batch), features=without_library(batch.features))
+
+
+def library_features(batch: Batch) -> Batch:
+    """Hide the profile from the measured features: words alone tell of the library."""
+    return replace(batch, features=without_library(batch.features))
 
 
 def _without(batch: Batch, word: int) -> Batch:

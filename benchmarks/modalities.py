@@ -62,6 +62,8 @@ _OTHERS = {
 NETWORK_WAYS: dict[str, hidden.Change] = {
     NETWORK: hidden.nothing,
     **{f"network without {name}": change for name, change in WITHHELD.items()},
+    "network without features of the library": hidden.library_features,
+    "network without features of the library and words": hidden.library_profile,
     "network, picture and words only": hidden.together(hidden.features, hidden.likelihoods),
     **{f"network, {name} only": change for name, change in _OTHERS.items()},
 }

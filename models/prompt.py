@@ -269,6 +269,7 @@ def write_tokens(
     others: Sequence[OtherVariant] | None = None,
     rng: np.random.Generator | None = None,
     exemplar: Exemplar | None = None,
+    fully_told: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int32]:
     """Write the prompts of many questions about one sample.
 
@@ -287,6 +288,9 @@ def write_tokens(
         are left out or wrong. None writes the plain prompt.
     exemplar
         An example to show before the variants.
+    fully_told
+        bool [n], the prompts in which all words about the sample stand, and are right, whatever
+        `rng` draws.
 
     Returns
     -------
@@ -304,7 +308,7 @@ def write_tokens(
     rows = np.full((len(refs), PROMPT_LENGTH), PAD_TOKEN, np.int32)
     rows[:, : len(PREFIX_TOKENS)] = PREFIX_TOKENS
     rows[:, _CONTEXT_AT:HEAD_LENGTH] = _PLAIN_CONTEXT
-    rows[:, CONTEXT_COLUMNS] = _context_tokens(context, len(refs), rng)
+    rows[:, CONTEXT_COLUMNS] = _context_tokens(context, len(refs), rng, fully_told)
     if exemplar is not None:
         _write_from(rows[:, HEAD_LENGTH:], _encoded(exemplar.text(task)))
     for i, (row, ref, alt) in enumerate(zip(rows, refs, alts, strict=True)):
@@ -317,17 +321,21 @@ def write_tokens(
 
 
 def _context_tokens(
-    context: PromptContext, n: int, rng: np.random.Generator | None
+    context: PromptContext,
+    n: int,
+    rng: np.random.Generator | None,
+    fully_told: NDArray[np.bool_] | None,
 ) -> NDArray[np.int32]:
     """Return the words about the sample, int32 [n, slots]; with `rng` some are unknown or wrong."""
-    told = np.tile(np.array([_ID[word] for word in context.words], np.int32), (n, 1))
+    right = np.tile(np.array([_ID[word] for word in context.words], np.int32), (n, 1))
     if rng is None:
-        return told
+        return right
     anything = np.stack([words[rng.integers(len(words), size=n)] for words in _SLOT_TOKENS], 1)
-    chance = rng.random(told.shape)
-    told = np.where(chance < WRONG_WORD, anything, told)
+    chance = rng.random(right.shape)
+    told = np.where(chance < WRONG_WORD, anything, right)
     dropped = (chance > 1 - DROPPED_WORD) | (rng.random((n, 1)) < DROPPED_CONTEXT)
-    return np.where(dropped, np.int32(UNKNOWN_TOKEN), told)
+    told = np.where(dropped, np.int32(UNKNOWN_TOKEN), told)
+    return told if fully_told is None else np.where(fully_told[:, None], right, told)
 
 
 def _drawn(

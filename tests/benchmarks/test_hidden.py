@@ -17,7 +17,7 @@ from models.prompt import (
 )
 from models.training.batch import Batch
 from pileup.spec import HEADER_ROWS, HEIGHT, PANELS, READ_ROWS, WIDTH, panel_top
-from varcall.evidence.features import FEATURES
+from varcall.evidence.features import FEATURE_TABLE, FEATURES, LIBRARY_FEATURES
 
 
 @pytest.fixture
@@ -57,6 +57,7 @@ def _differences(before: Batch, after: Batch) -> set[str]:
         (hidden.together(hidden.picture, hidden.likelihoods), {"tokens", "likelihoods"}),
         (hidden.context_words, {"tokens"}),
         (hidden.library_profile, {"tokens", "features"}),
+        (hidden.library_features, {"features"}),
     ],
 )
 def test_only_what_is_named_changes(
@@ -117,5 +118,8 @@ def test_a_modality_is_withheld_as_training_withholds_it(
 
 def test_library_profile_leaves_the_other_features(batch: Batch) -> None:
     features = hidden.library_profile(batch).features
-    hidden_names = {name for name, value in zip(FEATURES, features[0], strict=True) if value == 0}
-    assert hidden_names == set(hidden.PROFILE_FEATURES)
+    changed = {FEATURES[i] for i in np.flatnonzero(features[0] != batch.features[0])}
+    assert changed == set(LIBRARY_FEATURES)
+    neutral = {feature.name: feature.neutral for feature in FEATURE_TABLE}
+    for name in LIBRARY_FEATURES:
+        assert features[0, FEATURES.index(name)] == pytest.approx(neutral[name], abs=1e-3)

@@ -487,3 +487,20 @@ FEATURE_TABLE = (
 )
 FEATURES = tuple(feature.name for feature in FEATURE_TABLE)
 N_FEATURES = len(FEATURES)
+
+LIBRARY_FEATURES = (
+    "depth_over_sample_depth", "expected_slippage_sqrt", "stutter_one_over_zero",
+    "stutter_two_over_one", "sample_error_rate_log10", "sample_low_fraction_share",
+    "sample_slippage_12_14_sqrt",
+)  # fmt: skip
+"""What the library profile tells the features; the prompt tells it in words as well."""
+
+_LIBRARY_COLUMNS = [FEATURES.index(name) for name in LIBRARY_FEATURES]
+_LIBRARY_NEUTRAL = np.array([FEATURE_TABLE[i].neutral for i in _LIBRARY_COLUMNS], np.float32)
+
+
+def without_library(features: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return features, float32 [n, N_FEATURES], with those of the library at neutral values."""
+    withheld = features.copy()
+    withheld[:, _LIBRARY_COLUMNS] = on_grid(_LIBRARY_NEUTRAL)
+    return withheld

@@ -98,12 +98,13 @@ class Questions:
         others: Sequence[int] | None = None,
         rng: np.random.Generator | None = None,
         exemplar: Exemplar | None = None,
+        fully_told: NDArray[np.bool_] | None = None,
     ) -> NDArray[np.int32]:
         """Write the prompts of the chosen questions: int32 [n, PROMPT_LENGTH].
 
         Parameters
         ----------
-        task, rng, exemplar
+        task, rng, exemplar, fully_told
             As `models.prompt.write_tokens` takes them.
         others
             Where the task names a second variant, the questions that are about it, one for each
@@ -125,7 +126,10 @@ class Questions:
                 context = replace(self.context, ploidy=HAPLOID) if is_haploid else self.context
                 my_refs, my_alts = [refs[row] for row in mine], [alts[row] for row in mine]
                 seconds = None if second is None else [second[row] for row in mine]
-                rows[mine] = write_tokens(context, my_refs, my_alts, task, seconds, rng, exemplar)
+                told = None if fully_told is None else fully_told[mine]
+                rows[mine] = write_tokens(
+                    context, my_refs, my_alts, task, seconds, rng, exemplar, told
+                )
         return rows
 
     def images(

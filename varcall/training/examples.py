@@ -16,6 +16,7 @@ from models.prompt import Exemplar
 from models.tasks import CAUSE, COPIES, HAPLOTYPE, SAME_HAPLOTYPE, SHARE, TASK_NAMES, TASKS
 from models.training.batch import Batch
 from varcall.errors import InputError
+from varcall.evidence.features import without_library
 from varcall.evidence.haplotypes import reach_of
 from varcall.evidence.window import DEFAULT_EVIDENCE, Evidence, EvidenceOptions, gather
 from varcall.formats.simulated_origin import SECOND_HAPLOTYPE
@@ -54,18 +55,17 @@ class Examples:
         int64 [q], the copies there are.
     tasks
         Which of the questions each task can be asked about, and the right answers.
-    """
     misled
         bool [q], where `varcall.training.task_labels.misled_by_hidden_copies`.
+    """
 
     questions: Questions
     labels: NDArray[np.int64]
     tasks: Mapping[str, TaskExamples]
-
     misled: NDArray[np.bool_]
+
     def __len__(self) -> int:
         return len(self.labels)
-
 
     def weights_of(
         self, task: str, rows: NDArray[np.int64], hidden_copy_weight: float
@@ -78,6 +78,7 @@ class Examples:
             return np.ones(len(rows), np.float32)
         misled = self.misled[self.tasks[task].question[rows]]
         return np.where(misled, np.float32(hidden_copy_weight), np.float32(1))
+
 
 def tasks_of(span: Span) -> tuple[str, ...]:
     """Return the tasks whose answers are known of a span."""
@@ -208,16 +209,20 @@ class Sampling:
         its own) ** balance: 0 keeps all, 1 makes all answers as frequent.
     weights
         Weight in the loss of the examples of a folder, by its name; 1 of those not named.
-    exemplar_share
     hidden_copy_weight
         Weight of the questions about copies that a hidden copy misleads, where trees, network and
         calibration are fitted: simulated samples have many more such places than real ones, and
         what looks like a plain het variant would be doubted for their sake.
+    exemplar_share
         Share of the draws of a task whose prompts show an example of it first, in words: another
         question of the same span.
     haploid_share
         Share of the draws of simulated spans that are made haploid. The feature model sees none
         of them: it knows no ploidy.
+    withheld_share
+        Share of the examples of which no feature names the library: there its words are told in
+        full and rightly, so that the network learns to read them. Elsewhere some are left out or
+        wrong, and the features stay.
     """
 
     min_depth: float = 8.0
@@ -229,13 +234,14 @@ class Sampling:
     tasks: Mapping[str, float] = field(default_factory=lambda: {COPIES.name: 1.0})
     balance: float = 0.5
     weights: Mapping[str, float] = field(default_factory=dict)
+    hidden_copy_weight: float = 1.0
     exemplar_share: float = 0.0
     haploid_share: float = 0.0
+    withheld_share: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse tasks that there are not, and shares that are none."""
         if unknown := set(self.tasks) - set(TASK_NAMES):
-    hidden_copy_weight: float = 1.0
             raise InputError(
                 f"the recipe has unknown tasks: {', '.join(sorted(unknown))}; "
                 f"there are {', '.join(TASK_NAMES)}"
@@ -345,24 +351,24 @@ class ExampleStream:
         Shares of its depth at which an ordered pass sees each span, one after another.
     tasks
         What an ordered pass asks about each span, one task after another.
+    hidden_copy_weight
+        In an ordered pass, as `Sampling` has it.
     """
 
     paths: tuple[Path, ...]
     batch_size: int
     sampling: Sampling | None
     triage: tuple[Triage, Triage] | None = None
-    hidden_copy_weight
-        In an ordered pass, as `Sampling` has it.
     shares: tuple[float, ...] = (1.0,)
     evidence: EvidenceOptions = field(default_factory=EvidenceOptions)
     tasks: tuple[str, ...] = (COPIES.name,)
+    hidden_copy_weight: float = 1.0
 
     def __call__(self, rank: int, world_size: int, seed: int, skip: int) -> Iterator[Batch]:
         """Yield batches; worker `rank` of `world_size` sees its own order.
 
         `skip` batches already used before an interruption change the random stream instead of
         being made and thrown away.
-    hidden_copy_weight: float = 1.0
 
         Raises
         ------
@@ -445,6 +451,7 @@ def make_batch(
     weights: NDArray[np.float32] | None = None,
     rng: np.random.Generator | None = None,
     exemplar: Exemplar | None = None,
+    withheld: NDArray[np.bool_] | None = None,
 ) -> Batch:
     """Draw the pictures and write the prompts of some rows of a task.
 
@@ -456,10 +463,13 @@ def make_batch(
     found, questions = examples.tasks[task], examples.questions
     asked = found.question[rows]
     others = found.other[rows].tolist() if TASKS[task].names_other_variant else None
+    features = questions.features[asked]
+    if withheld is not None:
+        features = np.where(withheld[:, None], without_library(features), features)
     return Batch(
         images=questions.images(asked, others),
-        tokens=questions.tokens(asked, task, others, rng, exemplar),
-        features=questions.features[asked],
+        tokens=questions.tokens(asked, task, others, rng, exemplar, withheld),
+        features=features,
         likelihoods=questions.likelihoods[asked],
         task=np.full(len(rows), TASK_NAMES.index(task)),
         labels=found.labels[rows],

@@ -7,12 +7,17 @@ import pytest
 from numpy.typing import NDArray
 from safetensors.numpy import save
 
-from models.prompt import decode
+from models.prompt import CONTEXT_COLUMNS, decode
 from models.tasks import TASK_NAMES, TASKS
 from models.training.batch import Batch
 from tests.varcall.training.cutting import cut_sample, unknown_origins
 from varcall.errors import InputError, UsageError
-from varcall.evidence.features import N_FEATURES
+from varcall.evidence.features import (
+    FEATURES,
+    LIBRARY_FEATURES,
+    N_FEATURES,
+    without_library,
+)
 from varcall.simulate import SimulatedSample
 from varcall.training.examples import (
     ExampleStream,
@@ -157,6 +162,35 @@ def test_training_draws_words_and_evaluation_does_not(spans: list[Path]) -> None
     written = np.concatenate([batch.tokens for batch in batches])
     known = {row.tobytes() for row in examples.questions.tokens()}
     assert any(row.tobytes() not in known for row in written)
+
+
+def test_words_tell_of_the_library_where_its_features_are_withheld(spans: list[Path]) -> None:
+    """All of them, and rightly; where some are left out or wrong, the features stay."""
+    examples = make_examples(load_span(spans[0]), 1.0, 0)
+    once = np.zeros(400, np.int64)
+    withheld = np.arange(400) % 4 == 0
+    batch = make_batch(examples, "copies", once, None, np.random.default_rng(1), None, withheld)
+    (plain,), measured = examples.questions.tokens(once[:1]), examples.questions.features[0]
+    is_plain = (batch.tokens[:, CONTEXT_COLUMNS] == plain[list(CONTEXT_COLUMNS)]).all(1)
+    assert is_plain[withheld].all()
+    assert 0.02 < is_plain[~withheld].mean() < 0.5
+    assert (batch.features[~withheld] == measured).all()
+    changed = {FEATURES[i] for i in np.flatnonzero(batch.features[0] != measured)}
+    assert {"sample_error_rate_log10", "depth_over_sample_depth"} <= changed
+    assert changed <= set(LIBRARY_FEATURES)
+    np.testing.assert_array_equal(batch.features[withheld], without_library(batch.features[:100]))
+
+
+def test_a_share_of_the_examples_withholds_the_features_of_the_library(spans: list[Path]) -> None:
+    neutral = without_library(np.zeros((1, N_FEATURES), np.float32))[0]
+    column = FEATURES.index("sample_error_rate_log10")
+    for share in (0.0, 0.25):
+        stream = ExampleStream(tuple(spans), 32, Sampling(buffer_size=64, withheld_share=share))
+        batches = drawn(stream, 20)
+        found = np.concatenate([batch.features[:, column] == neutral[column] for batch in batches])
+        assert found.mean() == pytest.approx(share, abs=0.08)
+        again = np.concatenate([batch.features for batch in drawn(stream, 20)])
+        np.testing.assert_array_equal(again, np.concatenate([b.features for b in batches]))
 
 
 def test_some_prompts_show_an_example_first(spans: list[Path]) -> None:
