@@ -85,7 +85,7 @@ class PileupSpec:
     aligned bases, over what is usual in the library.
     """
 
-    version: int = 2
+    version: int = 3
     height: int = HEIGHT
     width: int = WIDTH
     channels: int = CHANNELS
