@@ -35,6 +35,8 @@ MAJORITY = 0.7
 _MISALIGNED = 30
 # Shortest repeat, in bases and in units, in which an indel counts as slippage.
 _LEAST_REPEAT, _LEAST_UNITS = 4, 2
+# Bases from the end of an alignment within which what the read was joined to there is to blame.
+_JOINT_REACH = 50
 SHARE_BORDERS = (0.10, 0.35, 0.65, 0.90)
 # Shares closer than this to a border are not asked about.
 _BORDER_MARGIN = 0.03
@@ -167,10 +169,11 @@ def label_causes(known: Known, witnesses: Witnesses) -> NDArray[np.int64]:
     A real variant, or what MAJORITY of the fragments that show the allele have in common.
     """
     n, shown = len(known.labels.copies), known.evidence.observations
-    kind_of_read = _kinds(known.origins, known.misplaced)
     putative = np.flatnonzero(witnesses.putative)
     question = witnesses.question[putative]
-    kind = kind_of_read[shown.read[witnesses.observation[putative]]]
+    read = shown.read[witnesses.observation[putative]]
+    kind = _kinds(known.origins, known.misplaced)[read]
+    kind[_beside_a_joint(known, question, read)] = Cause.ADAPTER
     if known.contaminant is None:
         kind[kind == Cause.CONTAMINATION] = UNKNOWN
     else:
@@ -212,10 +215,23 @@ def _kinds(origins: Origins, misplaced: NDArray[np.bool_]) -> NDArray[np.int64]:
     kind = np.full(n, Cause.BASE_ERRORS, np.int64)
     kind[molecule == CONTAMINANT_MOLECULE] = Cause.CONTAMINATION
     kind[misplaced | (molecule >= FIRST_HIDDEN_COPY)] = Cause.WRONG_MAPPING
-    # A chimera's other half lies elsewhere, too.
-    kind[origins.artefact & (CHIMERA | ADAPTER) != 0] = Cause.ADAPTER
     kind[molecule == UNKNOWN_MOLECULE] = UNKNOWN
     return kind
+
+
+def _beside_a_joint(
+    known: Known, question: NDArray[np.int64], read: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Tell where a read was joined to an adapter or another place near a question: bool [w].
+
+    The mapper ends the alignment about there. Of a long read the rest is as any other's.
+    """
+    reads, origins = known.evidence.reads, known.origins
+    is_joined = origins.artefact[read] & (CHIMERA | ADAPTER) != 0
+    low, high = (side[question] for side in _spans(known.evidence.sites, known.evidence.questions))
+    from_start = low - reads.read_start[read] < _JOINT_REACH
+    to_end = reads.read_end[read] - high < _JOINT_REACH
+    return np.asarray(is_joined & (from_start | to_end))
 
 
 def _slips(known: Known) -> NDArray[np.bool_]:

@@ -174,6 +174,14 @@ def test_causes_of_what_the_person_does_not_have(
     assert answers(sample.examples(), "cause") == {PLACE: cause}
 
 
+@pytest.mark.parametrize(("start", "cause"), [(PLACE - 40, 4), (PLACE - 80, 2)])
+def test_an_adapter_at_the_end_of_a_read_explains_nothing_far_from_it(
+    sample: Sample, start: int, cause: int
+) -> None:
+    sample.reads(12, 0).reads(6, 1, [PLACE], start=start, cigar="160M", artefact=2)
+    assert answers(sample.examples(), "cause") == {PLACE: Cause(cause)}
+
+
 def test_another_person_is_the_cause_of_what_that_person_has(sample: Sample) -> None:
     sample.reads(12, 0).reads(6, 2, [PLACE]).truth(PLACE, "0|0", "0|1")
     assert answers(sample.examples(contamination=0.3), "cause") == {PLACE: Cause.CONTAMINATION}
