@@ -15,6 +15,7 @@ from varcall.formats.simulated_origin import (
     CONTAMINANT_MOLECULE,
     DUPLICATE,
     FIRST_HIDDEN_COPY,
+    FIRST_STACK,
 )
 from varcall.simulate.genome import Molecule
 from varcall.simulate.kernels import (
@@ -283,7 +284,7 @@ class Sequencer:
         """
         rng, library = self._rng, self._library
         n_stacks = int(rng.poisson(library.stacks * self.size / 100_000))
-        parts = [self._stack(FIRST_HIDDEN_COPY + 100 + k) for k in range(n_stacks)]
+        parts = [self._stack(FIRST_STACK + k) for k in range(n_stacks)]
         if not parts:
             empty = Fragments(*(np.zeros(0, dtype=np.int64) for _ in range(4)))
             return self._fragments(empty)

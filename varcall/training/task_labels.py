@@ -220,7 +220,7 @@ def _kinds(origins: Origins, misplaced: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 def _beside_a_joint(
-    known: Known, question: NDArray[np.int64], read: NDArray[np.int64]
+    known: Known, question: NDArray[np.int64], read: NDArray[np.int32]
 ) -> NDArray[np.bool_]:
     """Tell where a read was joined to an adapter or another place near a question: bool [w].
 
