@@ -31,13 +31,13 @@ SIZES = {
 }
 
 BUNDLED_SHA256: dict[str, str] = {
-    "tiny": "dedae38b2ca40a8c9e89dfcd9abdf5a79853acde69cdbfd65dbe96eae4120734",
+    "tiny": "df6d5d26fb70e21854206ea984f0e6f4aa2782bd1e278ddfc8f46f6c2403c4b9",
 }
 """Weights in `models/weights/NAME.safetensors`, and the SHA-256 of each file."""
 
 BUNDLED_GRAPHS_SHA256: dict[str, str] = {
-    "tiny.text.onnx": "86413f54007908cc11cccd425a2732aa2a44ac27409767cb387b238631cc216f",
-    "tiny.question.onnx": "a1296c22a39dbe96c8a33ef44976296306b820b9509fb8cf18bfb47061d5b02d",
+    "tiny.text.onnx": "bb5a67ff5795fc919618d9a30866e0e50cfdcf1d05c04572b34460aaae46f928",
+    "tiny.question.onnx": "fba656d5632989df83466a4dac0142d974f43d7180de9a395a2085e11b63daf6",
 }
 """The ONNX files beside them, as `models.weights.export` wrote them."""
 

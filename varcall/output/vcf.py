@@ -200,7 +200,7 @@ def _info_text(record: VariantRecord) -> str:
 
 def _cause_text(cause: str, probability: float) -> str:
     # An INFO value has no spaces (VCF 4.3, section 1.6.1.8).
-    return f"CAUSE={cause.strip().replace(' ', '_')};CAUSEP={round(probability, 3):g}"
+    return f"CAUSE={cause.strip().replace(' ', '_')};CAUSEP={round(probability, 2):g}"
 
 
 def line_key(line: str) -> tuple[str, LineKey]:
