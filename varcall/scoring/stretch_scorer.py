@@ -1,8 +1,10 @@
 """The evaluation of one stretch of a contig, in a worker process or here."""
 
+import gc
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from varcall.errors import InputError
@@ -127,6 +129,10 @@ class StretchScorer:
         InputError
             A record is malformed, or is on another reference.
         """
+        with _collection_held():
+            return self._evaluated(stretch)
+
+    def _evaluated(self, stretch: Stretch) -> Outcome:
         plan = self._plan
         contig = stretch.contig
         inputs = Inputs(
@@ -197,6 +203,18 @@ class StretchScorer:
             outcome.table_warnings, outcome.table_skipped = own.warnings, own.skipped
             part = annotated(contig_rows(own), place, plan.subsets, plan.confident, truth, query)
         outcome.add_annotated(part, writes=plan.writes_annotated)
+
+
+@contextmanager
+def _collection_held() -> Iterator[None]:
+    """Look for no cycles among the objects of a stretch: there are many of these, and no cycles."""
+    is_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if is_on:
+            gc.enable()
 
 
 def tabulated_records(
