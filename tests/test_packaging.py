@@ -253,8 +253,8 @@ def test_no_import_leads_back(root: Path) -> None:
 #: Stages of the figure and what lies around them: each imports only what stands before it.
 LAYERS = (
     "errors", "version", "clock", "options", "log", "formats", "output", "inputs", "reads",
-    "evidence", "genotyping", "workers", "pipeline", "training", "scoring", "show", "report",
-    "simulate", "demo", "make_model", "workflow", "api", "cli",
+    "evidence", "genotyping", "workers", "pipeline", "joint", "training", "scoring", "show",
+    "report", "simulate", "demo", "make_model", "workflow", "api", "cli",
 )  # fmt: skip
 
 

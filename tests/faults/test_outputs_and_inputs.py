@@ -20,6 +20,7 @@ import pytest
 from models import registry
 from models.registry import ModelSize
 from models.weights.weights_file import graph_paths
+from tests.varcall.joint.gvcf_files import variant, write_gvcf
 from tests.varcall.output.test_merge import write_shards
 from varcall.cli import COMMANDS, run
 from varcall.errors import OutputError
@@ -57,6 +58,7 @@ OPTIONS = {
         "neither": "sample haploid_contigs sex",
     },
     "merge": {"input": "inputs", "output": "output", "neither": "output_type"},
+    "joint": {"input": "inputs ped", "output": "output", "neither": "output_type"},
     "eval": {
         "input": "truth query reference confident bed_regions stratification sdf",
         "output": "output counts",
@@ -194,6 +196,15 @@ def merge(files: Files) -> Case:
     return Case(words, [*shards, *(Path(f"{path}.tbi") for path in shards)])
 
 
+def joint(files: Files) -> Case:
+    het = variant(10, "A G,<*>", "0/1:40:30:16,14,0:45,0,52,93,101,240")
+    gvcfs = [write_gvcf(files.home, sample, [het]) for sample in ("a", "b")]
+    ped = files.home / "family.ped"
+    ped.write_text("f a b 0 1 0\nf b 0 0 1 0\n")
+    words = ["joint", *map(str, gvcfs), "--ped", str(ped), "-o", f"{files.out}/j.vcf.gz"]
+    return Case(words, [*gvcfs, *(Path(f"{path}.tbi") for path in gvcfs), ped])
+
+
 def evaluate(files: Files) -> Case:
     strata = files.home / "strata.tsv"
     strata.write_text("all\tstratum.bed\n")
@@ -277,6 +288,7 @@ CASES = {
     "show folder": sheet("loci"),
     "report": report,
     "merge": merge,
+    "joint": joint,
     "eval": evaluate,
     "eval of two": evaluate_two,
     "simulate": simulate("--output", "s"),

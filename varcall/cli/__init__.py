@@ -19,6 +19,7 @@ from varcall.cli.check import check
 from varcall.cli.demo import demo
 from varcall.cli.eval import eval_
 from varcall.cli.examples import examples
+from varcall.cli.joint import joint
 from varcall.cli.merge import merge
 from varcall.cli.profile import profile
 from varcall.cli.report import report
@@ -70,8 +71,8 @@ def _root(
 
 # In the order of a user's needs, which is the order of `varcall --help`.
 COMMANDS = (
-    call, check, profile, show, ask, merge, eval_, report, simulate, spike, examples, train, demo,
-    workflow,
+    call, check, profile, show, ask, merge, joint, eval_, report, simulate, spike, examples, train,
+    demo, workflow,
 )  # fmt: skip
 for _command in COMMANDS:
     app.command(_command.__name__.rstrip("_"))(_command)

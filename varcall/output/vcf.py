@@ -66,11 +66,17 @@ FORCED_HEADER = (
 )
 LineKey = tuple[int, str, str, str]
 """What lines are sorted by: POS, REF, ALT, the line; nothing behind POS where it was given."""
-_COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT"
+COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT"
 _FORMAT = "GT:GQ:DP:AD:ADF:ADR:VAF:PL"
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER_CONTIG = re.compile(r"^##contig=<ID=([^,>]+)(?:,length=(\d+))?", re.MULTILINE)
 _CONTIG_NAME = re.compile(r'[^\s\x00-\x1f\x7f<>,"*=][^\s\x00-\x1f\x7f<>,"]*')
+
+
+def described(*names: str) -> str:
+    """Return the header lines of FILTER, INFO and FORMAT fields of a call, by their IDs."""
+    lines = _FIXED_HEADER.splitlines(keepends=True)
+    return "".join(line for line in lines if line.split("ID=")[1].split(",")[0] in names)
 
 
 def vcf_pos(start: int) -> int:
@@ -303,7 +309,7 @@ class VcfHeader:
                 f"##varcall_shard=<index={shard.index},count={shard.count}>\n" if shard else "",
                 f"{PHASING_HEADER}{phasing.join_mnvs}>\n" if phasing and is_waiting else "",
                 *contigs,
-                f"{_COLUMNS}\t{escape_control(self.sample)}\n",
+                f"{COLUMNS}\t{escape_control(self.sample)}\n",
             ]
         )
 

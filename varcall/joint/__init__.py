@@ -1,0 +1,1 @@
+"""Several samples together: from their gVCFs to one VCF, and what a pedigree adds."""
