@@ -12,11 +12,13 @@ import pytest
 from models.prompt import decode
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from tests.diploid import BOTH, FIRST, SECOND, Change, add_haplotype
+from tests.gvcfs import check_gvcf, recovered
 from varcall import Caller
 from varcall.errors import UsageError, VarcallError
 from varcall.genotyping.genotype import call_genotypes, haploid_answers
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
+from varcall.output.merge import MergeOptions, merge_shards
 from varcall.pipeline import call_variants, open_sample
 from varcall.show.viewer import open_viewer
 
@@ -204,6 +206,57 @@ def test_p1_options_that_contradict_each_other(
     with pytest.raises(UsageError, match=said):
         sample.called(tmp_path, **options)
     assert not (tmp_path / "out.vcf").exists()
+
+
+def test_a_gvcf_is_cut_where_ploidy_changes(sample: Sample, tmp_path: Path) -> None:
+    """Blocks have the ploidy of their bases, and there are none where it is 0."""
+    called = [Region("1", 0, 1500), Region("X", 0, 3000), Region("Y", 500, 2000)]
+    male = {"sex": "male", "par_bed": sample.par_bed}
+    texts = []
+    for number, changes in enumerate(({}, {"window": 500}, {"threads": 2, "window": 1499})):
+        gvcf, plain = tmp_path / f"{number}.g.vcf", tmp_path / f"{number}.vcf"
+        files = {"output": str(plain), "gvcf": str(gvcf)}
+        call_variants(replace(sample.options, **files, **male, **changes))
+        lines = check_gvcf(gvcf, called, sample.options.reference)
+        records = [line for line in plain.read_text().splitlines(True) if line[0] != "#"]
+        assert recovered(lines) == records
+        texts.append([line.fields for line in lines])
+    assert texts[0] == texts[1] == texts[2]
+    for line in lines:
+        is_haploid = line.fields[0] == "Y" or (line.fields[0] == "X" and line.start < 1500)
+        assert line.call["GT"].count("/") == (0 if is_haploid else 1)
+        n_alleles = len(line.fields[4].split(",")) + 1
+        assert len(line.pl) == (n_alleles if is_haploid else n_alleles * (n_alleles + 1) // 2)
+    # Neither a block nor a record goes on over the border.
+    assert {line.start for line in lines if line.fields[0] == "X"} >= {0, 1500}
+
+
+def test_a_female_has_no_y_in_the_gvcf_and_a_bed_cuts_blocks(
+    sample: Sample, tmp_path: Path
+) -> None:
+    gvcf = tmp_path / "out.g.vcf"
+    own = replace(sample.options, output=None, gvcf=str(gvcf))
+    call_variants(replace(own, sex="female", par_bed=sample.par_bed))
+    check_gvcf(gvcf, [Region("1", 0, 1500), Region("X", 0, 3000)], own.reference)
+    bed = tmp_path / "ploidy.bed"
+    bed.write_text("1\t200\t203\t1\n1\t300\t400\t0\n")
+    whole = [tmp_path / "whole.g.vcf", tmp_path / "merged.g.vcf"]
+    call_variants(replace(own, gvcf=str(whole[0]), ploidy_bed=bed, regions=("1",)))
+    lines = check_gvcf(whole[0], [Region("1", 0, 300), Region("1", 400, 1500)], own.reference)
+    haploid = [(line.start, line.end) for line in lines if "/" not in line.call["GT"]]
+    assert haploid == [(200, 203)]
+    shards = [tmp_path / f"{index}.g.vcf" for index in (1, 2, 3)]
+    for index, path in enumerate(shards, 1):
+        call_variants(
+            replace(
+                own, gvcf=str(path), ploidy_bed=bed, regions=("1",), shard=(index, 3), window=500
+            )
+        )
+    merge_shards(MergeOptions(tuple(shards), str(whole[1])))
+    one, other = (
+        [line for line in path.read_text().splitlines() if line[0] != "#"] for path in whole
+    )
+    assert one == other
 
 
 @pytest.mark.parametrize("option", ["par_bed", "ploidy_bed"])

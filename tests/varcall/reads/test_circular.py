@@ -22,6 +22,7 @@ from tests.builders import (
     write_reference,
 )
 from tests.diploid import FIRST, Change, columns, spell_cigar
+from tests.gvcfs import GvcfLine, check_gvcf, recovered
 from varcall.evidence.window import EvidenceReader
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
@@ -202,6 +203,45 @@ def test_windows_and_regions_change_nothing(both: Both, tmp_path: Path) -> None:
         inside = [line for line in whole if low <= int(line.split("\t")[1]) <= high]
         assert inside
         assert called(both.circle, tmp_path, regions=(text,)) == inside
+
+
+def gvcf_of(
+    options: CallOptions, region: Region, folder: Path, **changes: object
+) -> list[GvcfLine]:
+    """Return the lines of a checked gVCF, whose records are those of the VCF."""
+    output, gvcf = folder / "out.vcf", folder / "out.g.vcf"
+    files = {"output": str(output), "gvcf": str(gvcf)}
+    call_variants(replace(options, **files, **changes))  # type: ignore[arg-type]
+    lines = check_gvcf(gvcf, [region], options.reference)
+    records = [line for line in output.read_text().splitlines(True) if line[0] != "#"]
+    assert recovered(lines) == records
+    return lines
+
+
+def sureness(lines: Sequence[GvcfLine], first: int, last: int) -> list[tuple[str, ...]]:
+    """Return GT, GQ, depth and PL of each base of a span; of a record, its ALT and PL."""
+    found = {}
+    for line in lines:
+        names = ("GT", "GQ", "MIN_DP", "PL") if line.is_block else ("GT", "PL")
+        for at in range(line.start, line.end):
+            found[at] = (line.fields[4], *(line.call[name] for name in names))
+    return [found[at] for at in range(first, last)]
+
+
+def test_the_gvcf_of_a_circle_has_every_base_once(both: Both, tmp_path: Path) -> None:
+    """Blocks at both ends know the reads over the origin."""
+    whole = Region("chrM", 0, LENGTH)
+    lines = gvcf_of(both.circle, whole, tmp_path)
+    assert gvcf_of(both.circle, whole, tmp_path, window=500) == lines
+    assert {len(line.pl) - len(line.fields[4].split(",")) for line in lines} == {1}
+    on_line = gvcf_of(both.line, Region("line", 0, 2 * FLANK), tmp_path)
+    near = 40  # bases on each side of the origin
+    around = sureness(lines, LENGTH - near, LENGTH) + sureness(lines, 0, near)
+    depths = [int(one[3]) for one in around if len(one) == 5]
+    expected = [
+        int(one[3]) for one in sureness(on_line, FLANK - near, FLANK + near) if len(one) > 3
+    ]
+    assert min(depths) >= min(expected) > READ // STEP // 2
 
 
 def test_only_a_mitochondrial_genome_is_a_circle(both: Both, tmp_path: Path) -> None:
