@@ -118,6 +118,8 @@ def call(
     """
     if output is not None and str(output) == STDOUT:
         raise UsageError("output - is of the command line: give a path, or None for memory")
+    if str(options.get("gvcf")) == STDOUT:
+        raise UsageError("gvcf - is of the command line: give a path")
     wanted = call_options(reads, reference, regions, threads, output, **options)
 
     def tell(done: int, total: int, region: str) -> None:

@@ -41,7 +41,7 @@ class CallKeywords(SampleKeywords, total=False):
 
     index: str | Path | None
     output_type: str | None
-    gvcf: str | None
+    gvcf: str | Path | None
     gvcf_alt: str
     gvcf_gq_bands: int
     write_index: bool
@@ -80,8 +80,9 @@ def call_options(
     values = {name: _as_path(name, value) for name, value in given.items()}
     if "haploid_contigs" in keywords:
         values["haploid_contigs"] = _texts(keywords["haploid_contigs"])
-    if output is not None:
-        values["output"] = str(output)
+    # Options hold these as text: `-` is no path.
+    files = {"output": output, "gvcf": keywords.get("gvcf")}
+    values |= {name: str(path) for name, path in files.items() if path is not None}
     return CallOptions(
         reads=Path(reads),
         reference=Path(reference),

@@ -1,5 +1,7 @@
 """Reference blocks of a window: runs of bases that are as in the reference about equally surely."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -13,8 +15,16 @@ LEAST_RUN = 64
 
 Depth goes up and down all along, and at 30x a block would end every six bases, which would cost
 more than the calls and fill 4 GB. What a block says holds for each of its bases all the same: none
-of them is less sure.
+of them is less sure. Candidates have records of their own, and between two of them that are near
+each other a block may be as sure as beside them.
 """
+
+
+_ANY = 255
+"""A band that is above all."""
+
+Span = tuple[int, int]
+"""Start and end, 0-based half-open."""
 
 
 def beyond(window: Region, length: int) -> tuple[int, int]:
@@ -25,9 +35,10 @@ def beyond(window: Region, length: int) -> tuple[int, int]:
 def reference_blocks(
     window: Region,
     rated: HomRefEvidence,
-    variants: list[tuple[int, int]],
+    variants: Sequence[Span],
     bands: GqBands,
     ploidy: NDArray[np.int8],
+    sites: Sequence[Span] = (),
 ) -> Blocks:
     """Return the blocks of the bases of a window that belong to no variant.
 
@@ -39,17 +50,19 @@ def reference_blocks(
     rated
         Every base of `beyond`.
     variants
-        Spans of the records of the window, 0-based half-open.
+        Spans of the records of the window.
     ploidy
         int8 [n], 1 or 2, of every base of the window.
+    sites
+        Spans of all candidates that start on a base of `beyond` or reach there, as `variants`: how
+        unsure these are says nothing of the bases beside them.
     """
     own = slice(window.start - rated.start, window.end - rated.start)
-    labels = _labels(rated, bands, 2)[own]
+    is_apart = _covered(sites, rated.start, len(rated.codes))
+    labels = _labels(rated, bands, 2, is_apart)[own]
     if (ploidy == 1).any():
-        labels = np.where(ploidy == 1, _labels(rated, bands, 1)[own], labels)
-    is_covered = np.zeros(len(window), np.bool_)
-    for start, end in variants:
-        is_covered[max(0, start - window.start) : max(0, end - window.start)] = True
+        labels = np.where(ploidy == 1, _labels(rated, bands, 1, is_apart)[own], labels)
+    is_covered = _covered(variants, window.start, len(window))
     rows = np.zeros((len(window), N_COLUMNS), np.int32)
     found = cut_blocks(
         window.start, HEAD, rated.codes[own], rated.depth[own], rated.pl[own], labels,
@@ -58,10 +71,25 @@ def reference_blocks(
     return rows[:found].copy()
 
 
-def _labels(rated: HomRefEvidence, bands: GqBands, ploidy: int) -> NDArray[np.uint8]:
-    """Return the lowered band of each base, as if all were of one ploidy: uint8 [n]."""
+def _covered(spans: Sequence[Span], first: int, n: int) -> NDArray[np.bool_]:
+    """Return which of n bases from `first` on lie in spans, bool [n]."""
+    is_covered = np.zeros(n, np.bool_)
+    for start, end in spans:
+        is_covered[max(0, start - first) : max(0, end - first)] = True
+    return is_covered
+
+
+def _labels(
+    rated: HomRefEvidence, bands: GqBands, ploidy: int, is_apart: NDArray[np.bool_]
+) -> NDArray[np.uint8]:
+    """Return the lowered band of each base, as if all were of one ploidy: uint8 [n].
+
+    A band goes on over what is apart (bool [n]).
+    """
     gq = rated.pl[:, 1] if ploidy == 1 else rated.pl.min(axis=1)
-    return lowered(bands.of_gq(gq))
+    reached = bands.of_gq(gq)
+    # What is apart may be in a block all the same: an allele was not kept, its record is shorter.
+    return np.minimum(reached, lowered(np.where(is_apart, np.uint8(_ANY), reached)))
 
 
 def lowered(bands: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -69,7 +97,7 @@ def lowered(bands: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
     Beyond both ends everything is reached.
     """
-    beyond_ends = np.full(LEAST_RUN, 255, np.uint8)
+    beyond_ends = np.full(LEAST_RUN, _ANY, np.uint8)
     padded = np.concatenate([beyond_ends, bands, beyond_ends])
     lowest = _over_runs(padded, np.minimum)
     return _over_runs(lowest, np.maximum)[1 : 1 + len(bands)]

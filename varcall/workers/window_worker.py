@@ -327,15 +327,19 @@ class Worker:
         """Return the reference blocks between the records of a window."""
         contig = window.contig
         start, end = beyond(window, self._reader.reference.length(contig))
+        sites: list[tuple[int, int]] = []
         if evidence is None:
             codes = self._reader.reference.fetch(contig, start, end)
             rated = HomRefEvidence.without_reads(start, codes)
         else:
             factors = batch.depth_factors(start, end)
             rated = self._reference_model.rate_bases(evidence, start, end, factors)
+            found = evidence.sites
+            ends = found.start + found.ref_length
+            sites = list(zip(found.start.tolist(), ends.tolist(), strict=True))
         spans = [(record.start, record.start + len(record.ref)) for record in records]
         ploidy = self._plan.ploidy.at(contig, np.arange(window.start, window.end))
-        return reference_blocks(window, rated, spans, gvcf.bands, ploidy)
+        return reference_blocks(window, rated, spans, gvcf.bands, ploidy, sites)
 
     def _answer(
         self, evidence: Evidence, ploidy: NDArray[np.int8], result: WindowResult

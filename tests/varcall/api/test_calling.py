@@ -8,9 +8,12 @@ from typing import get_type_hints
 import pytest
 
 import varcall
+from tests.gvcfs import check_gvcf, recovered
 from varcall.api.keywords import CallKeywords, call_options
-from varcall.api.variants import read_variants
+from varcall.api.variants import Variant, read_variants
 from varcall.cli import run
+from varcall.errors import UsageError
+from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.simulate import SimulatedSample
 
@@ -81,8 +84,27 @@ def test_every_option_has_a_keyword_of_its_type() -> None:
     keywords = get_type_hints(CallKeywords)
     assert set(keywords) == set(options)
     wider = {Path | None: str | Path | None}
+    options["gvcf"] = Path | None  # text there, as it may be `-`
     del options["haploid_contigs"], keywords["haploid_contigs"]
     assert keywords == {name: wider.get(hint, hint) for name, hint in options.items()}
+
+
+@pytest.mark.parametrize("output", [None, "calls.vcf"])
+def test_a_gvcf_is_written_beside_the_records(
+    small_sample: SimulatedSample, tmp_path: Path, output: str | None
+) -> None:
+    vcf = None if output is None else tmp_path / output
+    gvcf = tmp_path / "calls.g.vcf"
+    result = varcall.call(
+        small_sample.bam, small_sample.reference, output=vcf, gvcf=gvcf, phase=True, gvcf_gq_bands=9
+    )
+    lines = check_gvcf(gvcf, [Region("sim", 0, 12_000)], small_sample.reference)
+    records = [Variant.from_line(line) for line in recovered(lines)]
+    assert records == list(result)
+    assert any(record.phase_set is not None for record in records)
+    assert sorted(tmp_path.iterdir()) == sorted([gvcf] if vcf is None else [gvcf, vcf])
+    with pytest.raises(UsageError, match="gvcf - is of the command line"):
+        varcall.call(small_sample.bam, small_sample.reference, gvcf="-")
 
 
 def test_texts_become_what_the_options_hold() -> None:

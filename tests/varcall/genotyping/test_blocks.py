@@ -46,15 +46,22 @@ def test_bands(width: int, some: dict[int, int]) -> None:
         assert gq <= bands.top[band] < gq + width
 
 
+def rated_as(gq: NDArray[np.int32]) -> HomRefEvidence:
+    """Return what is known of diploid bases of these GQ."""
+    n = len(gq)
+    nothing = np.zeros((2, n), np.int32)
+    pl = np.stack([gq, gq + 30], axis=1).astype(np.int32)
+    return HomRefEvidence(0, np.zeros(n, np.uint8), nothing, nothing, pl)
+
+
 @given(runs, st.sampled_from([1, 2]), st.sampled_from([1, 5, 30]))
 def test_no_base_is_said_to_be_surer_than_it_is(
     drawn: list[tuple[int, int]], ploidy: int, width: int
 ) -> None:
     gq = spread(drawn).astype(np.int32) * 5 - 10
     n = len(gq)
-    nothing = np.zeros((2, n), np.int32)
-    pl = np.stack([gq, gq + 30], axis=1).astype(np.int32)
-    rated = HomRefEvidence(0, np.zeros(n, np.uint8), nothing, nothing, pl)
+    rated = rated_as(gq)
+    pl = rated.pl
     window = Region("a", 0, n)
     bands = GqBands(width)
     blocks = reference_blocks(window, rated, [(3, 9)], bands, np.full(n, ploidy, np.int8))
@@ -68,6 +75,22 @@ def test_no_base_is_said_to_be_surer_than_it_is(
     assert (said <= own).all()
     assert (said[3:9] == -1).all()
     assert (said >= 0).sum() == n - len(said[3:9])
+
+
+def test_what_lies_between_near_candidates_is_as_sure_as_beside_them() -> None:
+    gq = np.full(400, 40, np.int32)
+    gq[[200, 210]] = -50
+    gq[230:240] = 12  # of a candidate whose record is shorter
+    window, diploid = Region("a", 0, 400), np.full(400, 2, np.int8)
+    records, sites = [(200, 201), (210, 211), (230, 231)], [(200, 201), (210, 211), (230, 240)]
+    blocks = reference_blocks(window, rated_as(gq), records, GqBands(5), diploid, sites)
+    said = {row[START]: (row[END], row[GQ]) for row in blocks.tolist() if row[START] > HEAD}
+    assert said[201] == (210, 40)
+    assert said[211] == (230, 40)
+    assert said[231] == (240, 12)
+    assert said[240] == (400, 40)
+    alone = reference_blocks(window, rated_as(gq), records, GqBands(5), diploid)
+    assert {row[START]: row[GQ] for row in alone.tolist()}[201] == 0
 
 
 def test_bases_beyond_a_window_are_looked_at_where_there_are_any() -> None:

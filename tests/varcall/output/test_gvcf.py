@@ -1,6 +1,7 @@
 """gVCFs: every base once, the VCF's records, and the same bytes however the work is cut."""
 
 import random
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -246,7 +247,7 @@ def test_regions_with_a_record_over_their_border_are_refused(
     # Blocks of one base are left out; a longer one would be covered in part.
     lines = parts[1].read_text().splitlines(True)
     first = next(number for number, line in enumerate(lines) if not line.startswith("#"))
-    lines[first] = lines[first].replace("END=2991", "END=3100")
+    lines[first] = re.sub(r"END=\d+", "END=3100", lines[first])
     parts[1].write_text("".join(lines))
     merged = tmp_path / "merged.g.vcf"
     with pytest.raises(InputError, match="merge the shards of one run") as caught:
