@@ -14,7 +14,8 @@ from varcall.cli import app
 _FOLDERS = ("varcall", "pileup", "models", "tests", "benchmarks", "docs")
 _PATH = re.compile(rf"(?<![\w/.~-])(?:{'|'.join(_FOLDERS)}|\.ci)/[\w./*-]*")
 _OTHER_PROGRAMS = (
-    "make", "pip", "pytest", "python", "snakemake", "freebayes", "run_clair3.sh", "run_deepvariant",
+    "make", "mypy", "pip", "pytest", "python", "snakemake", "freebayes", "run_clair3.sh",
+    "run_deepvariant",
 )  # fmt: skip
 _OPTION = re.compile(r"(?<![\w-])--[a-z][a-z-]*")
 
@@ -64,7 +65,8 @@ def options() -> dict[str, set[str]]:
         name: {option for p in command.params for option in (*p.opts, *p.secondary_opts)}
         for name, command in group.commands.items()
     }
-    return found | {"": {"--version", "--help"}.union(*found.values())}
+    own = {option for p in group.params for option in p.opts}
+    return found | {"": own.union({"--help"}, *found.values())}
 
 
 def test_options_exist(root: Path, options: dict[str, set[str]]) -> None:
