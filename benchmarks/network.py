@@ -46,8 +46,8 @@ class Network:
     def answer(self, batch: Batch, ways: Mapping[str, Change]) -> dict[str, NDArray[np.float32]]:
         """Ask the questions of one task in several ways.
 
-        Pictures and features are encoded once for all ways, which is most of the work, so a way may
-        change words and likelihoods only; `benchmarks.hidden.picture` does so.
+        Pictures are encoded once for all ways, which is most of the work, so no way may change them;
+        `benchmarks.hidden.picture` takes their place out of the words.
 
         Returns
         -------
@@ -59,11 +59,13 @@ class Network:
         answers = {}
         with torch.inference_mode():
             image_tokens = self.caller.image_encoder(torch.from_numpy(batch.images))
-            soft_tokens = self.caller.feature_encoder(torch.from_numpy(batch.features))
+            encode = self.caller.feature_encoder
+            own_features = encode(torch.from_numpy(batch.features))
             for name, change in ways.items():
                 asked = change(batch)
                 assert asked.images is batch.images, "the picture is encoded already"
-                assert asked.features is batch.features, "the features are encoded already"
+                is_own = asked.features is batch.features
+                soft_tokens = own_features if is_own else encode(torch.from_numpy(asked.features))
                 words = packed(asked.tokens, int(words_of(asked.tokens).max()))
                 tokens, places = map(torch.from_numpy, words)
                 likelihoods = torch.from_numpy(asked.likelihoods)

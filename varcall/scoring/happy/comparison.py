@@ -8,7 +8,7 @@ from varcall.scoring.comparator import compare_contig, match_warnings
 from varcall.scoring.evaluation import Inputs
 from varcall.scoring.happy.normalize_query import normalize_contig
 from varcall.scoring.happy.rows import Row as TableRow
-from varcall.scoring.happy.table_totals import Place, Subsets, TableTotals, annotated
+from varcall.scoring.happy.table_totals import StretchPlace, Subsets, TableTotals, annotated
 from varcall.scoring.intervals import EMPTY, Intervals
 from varcall.scoring.scores import score_of
 from varcall.scoring.span import Bases
@@ -133,7 +133,7 @@ def happy_matching(options: HappyOptions) -> MatchOptions:
 def builtin_match(
     truth: CallSet,
     query: CallSet,
-    place: Place,
+    place: StretchPlace,
     length: int,
     options: HappyOptions,
     *,
@@ -177,7 +177,7 @@ def run_happy(
     prepared = prepared_contigs(inputs, options)
     by_contig = None if matcher is None else matched_rows(inputs, prepared, matcher)
     for contig, (truth, query) in prepared.items():
-        place = Place.whole(contig, inputs.reference)
+        place = StretchPlace.whole(contig, inputs.reference)
         if by_contig is None:
             sides = one_contig(inputs.truth, contig, truth), one_contig(inputs.query, contig, query)
             match = builtin_match(*sides, place, inputs.reference.lengths[contig], options)

@@ -51,7 +51,7 @@ class Subsets:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class StretchPlace:
     """A contig, or the part of it from ``start`` to ``end`` where no record crosses the ends."""
 
     contig: str
@@ -60,7 +60,7 @@ class Place:
     end: int = _END
 
     @classmethod
-    def whole(cls, contig: str, reference: ContigReader) -> "Place":
+    def whole(cls, contig: str, reference: ContigReader) -> "StretchPlace":
         """A whole contig."""
         return cls(contig, reference.sequence(contig))
 
@@ -92,7 +92,7 @@ class AnnotatedPart:
 
 def annotated(
     rows: Sequence[Row],
-    place: Place,
+    place: StretchPlace,
     subsets: Subsets,
     confident: Mapping[str, Intervals] | None,
     truth: Sequence[Record],
@@ -140,7 +140,7 @@ def annotated(
     return AnnotatedPart([row for row, _ in pairs], records, part)
 
 
-def _shared(a: Intervals, b: Intervals, place: Place) -> int:
+def _shared(a: Intervals, b: Intervals, place: StretchPlace) -> int:
     return a.clipped(place.start, place.end).intersected(b.clipped(place.start, place.end)).size()
 
 
