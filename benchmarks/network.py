@@ -46,7 +46,7 @@ class Network:
     def answer(self, batch: Batch, ways: Mapping[str, Change]) -> dict[str, NDArray[np.float32]]:
         """Ask the questions of one task in several ways.
 
-        Pictures are encoded once for all ways, which is most of the work, so no way may change them;
+        Pictures are encoded once for all ways, which is most of the work: no way may change them;
         `benchmarks.hidden.picture` takes their place out of the words.
 
         Returns

@@ -7,7 +7,7 @@ from varcall.inputs.contig_sequences import ContigReader
 from varcall.scoring.comparator import contig_warnings
 from varcall.scoring.evaluation import Inputs
 from varcall.scoring.happy.comparison import matched_rows, prepared_contigs
-from varcall.scoring.happy.table_totals import Place, annotated
+from varcall.scoring.happy.table_totals import StretchPlace, annotated
 from varcall.scoring.outcomes import Outcomes
 from varcall.scoring.rtg.comparison import RtgEngine
 from varcall.scoring.stretch_scorer import (
@@ -104,12 +104,12 @@ def _by_rtg(
         outcome = judged(plan, own, match, mismatches.get(contig, {}))
         part = None
         if plan.subsets is not None and contig in prepared:
-            place = Place.whole(contig, reference)
+            place = StretchPlace.whole(contig, reference)
             part = annotated(
                 rows.get(contig, []), place, plan.subsets, plan.confident, *prepared[contig]
             )
         elif plan.subsets is not None and not has_rows and contig in matches:
-            part = tabulated_records(plan, own, Place.whole(contig, reference), match)
+            part = tabulated_records(plan, own, StretchPlace.whole(contig, reference), match)
         if part is not None:
             outcome.add_annotated(part, writes=plan.writes_annotated)
         yield outcome

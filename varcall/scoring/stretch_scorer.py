@@ -26,7 +26,13 @@ from varcall.scoring.happy.comparison import (
     prepared_records,
 )
 from varcall.scoring.happy.record_tables import record_rows
-from varcall.scoring.happy.table_totals import AnnotatedPart, Place, Subsets, TablePart, annotated
+from varcall.scoring.happy.table_totals import (
+    AnnotatedPart,
+    StretchPlace,
+    Subsets,
+    TablePart,
+    annotated,
+)
 from varcall.scoring.intervals import EMPTY, Intervals
 from varcall.scoring.metrics import ScoreSums
 from varcall.scoring.options import DEFAULT_SCORE_FIELD, EvalOptions
@@ -166,17 +172,17 @@ class StretchScorer:
             self._tabulate(inputs, place, match, outcome, has_both_sides=has_both and is_part)
         return outcome
 
-    def _place(self, stretch: Stretch) -> Place:
+    def _place(self, stretch: Stretch) -> StretchPlace:
         text = self._reference.fetch(stretch.contig, stretch.start, stretch.end)
         sequence: Bases = Span(text, stretch.start) if stretch.start else text
         if stretch.end == self._reference.lengths[stretch.contig]:
-            return Place(stretch.contig, sequence, stretch.start)
-        return Place(stretch.contig, sequence, stretch.start, stretch.end)
+            return StretchPlace(stretch.contig, sequence, stretch.start)
+        return StretchPlace(stretch.contig, sequence, stretch.start, stretch.end)
 
     def _tabulate(
         self,
         inputs: Inputs,
-        place: Place,
+        place: StretchPlace,
         match: ContigMatch,
         outcome: Outcome,
         *,
@@ -218,7 +224,7 @@ def _collection_held() -> Iterator[None]:
 
 
 def tabulated_records(
-    plan: ScorePlan, inputs: Inputs, place: Place, match: ContigMatch
+    plan: ScorePlan, inputs: Inputs, place: StretchPlace, match: ContigMatch
 ) -> AnnotatedPart:
     """Tables of the records as vcfeval judged them, where genotypes do not count."""
     assert plan.subsets is not None
