@@ -29,7 +29,7 @@ DEFAULT_BATCH_SIZE = 64
 # DeepVariant's gvcf_gq_binsize.
 DEFAULT_GVCF_GQ_BANDS = 5
 # GATK's CalculateGenotypePosteriors has 1e-6, for PL that grow with the reads without end. Those of
-# this model stay about 30 at 30x, and no new variant would be left (benchmarks.joint).
+# this model are 25 to 50 at 30x, and no new variant would be left (benchmarks.joint).
 DEFAULT_DE_NOVO_PRIOR = 0.01
 MAX_MAPQ = 255
 MAX_BASE_QUALITY = 93

@@ -65,8 +65,8 @@ after
 BENCHMARKS = (
     "simulated_libraries",
     "ablation", "accuracy", "calibration", "ceiling", "compare_callers", "eval_scale", "gvcf",
-    "indel_strata", "libraries", "loaded_caller", "microbenchmarks", "modalities", "peers",
-    "phasing", "profile_effect", "scaling", "sex_and_ploidy", "simulated", "tasks",
+    "indel_strata", "joint", "libraries", "loaded_caller", "microbenchmarks", "modalities",
+    "peers", "phasing", "profile_effect", "scaling", "sex_and_ploidy", "simulated", "tasks",
 )  # fmt: skip
 
 
