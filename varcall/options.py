@@ -71,6 +71,8 @@ class CallOptions:
         VCF or BCF of sites that have a record whatever the reads show; None where none are given.
     alleles_and_discovery
         Write what calling finds as well, where `alleles` are given.
+    all_sites
+        Write a record for each base that no variant has in its REF, too.
     shard
         (I, N): call only part I, 1-based, of N.
     sample, sample_name
@@ -133,6 +135,7 @@ class CallOptions:
     regions_file: Path | None = None
     alleles: Path | None = None
     alleles_and_discovery: bool = False
+    all_sites: bool = False
     shard: tuple[int, int] | None = None
     sample: str | None = None
     sample_name: str | None = None
@@ -173,12 +176,7 @@ class CallOptions:
         self._check_numbers()
         self._check_names()
         self._check_sex()
-        if self.phase and self.alleles is not None:
-            raise UsageError("--phase cannot go with --alleles: phase a call without given sites")
-        if self.gvcf is not None and self.alleles is not None:
-            raise UsageError("--gvcf cannot go with --alleles: call once for each")
-        if self.alleles_and_discovery and self.alleles is None:
-            raise UsageError("--alleles-and-discovery needs --alleles: name the file of sites")
+        self._check_sites()
         if self.shard is not None and not 1 <= self.shard[0] <= self.shard[1]:
             index, count = self.shard
             raise UsageError(f"--shard {index}/{count} does not exist: write I/N with 1 <= I <= N")
@@ -216,6 +214,21 @@ class CallOptions:
             raise UsageError("--join-mnvs needs --phase: add it, or leave --join-mnvs out")
         if self.resume and self.workdir is None:
             raise UsageError("--resume needs --workdir: name the folder of the earlier run")
+
+    def _check_sites(self) -> None:
+        if self.phase and self.alleles is not None:
+            raise UsageError("--phase cannot go with --alleles: phase a call without given sites")
+        if self.gvcf is not None and self.alleles is not None:
+            raise UsageError("--gvcf cannot go with --alleles: call once for each")
+        if self.alleles_and_discovery and self.alleles is None:
+            raise UsageError("--alleles-and-discovery needs --alleles: name the file of sites")
+        for name, is_set in (
+            ("--alleles", self.alleles is not None),
+            ("--gvcf", self.gvcf is not None),
+            ("--phase", self.phase),
+        ):
+            if self.all_sites and is_set:
+                raise UsageError(f"--all-sites cannot go with {name}: call once for each")
 
     def _check_sex(self) -> None:
         if self.sex is not None:

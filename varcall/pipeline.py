@@ -274,6 +274,7 @@ def plan_worker(
         gvcf=None if options.gvcf is None else gvcf_format(options),
         ploidy=ploidies.map,
         phasing=Phasing(options.join_mnvs) if options.phase else None,
+        all_sites=options.all_sites,
         discovers=options.alleles is None or options.alleles_and_discovery,
         genotype=GenotypeOptions(min_qual=options.min_qual, write_gl=options.write_gl),
     )
@@ -303,4 +304,5 @@ def _header(
         shard=None if options.shard is None else HeaderShard(*options.shard),
         phasing=Phasing(options.join_mnvs) if options.phase else None,
         has_given=options.alleles is not None,
+        all_sites=options.all_sites,
     )

@@ -53,6 +53,8 @@ def test_accepts(values: dict[str, Any]) -> None:
         ({"threads": 0}, "--threads 0"),
         ({"alleles": Path("sites.vcf.gz"), "phase": True}, "--phase cannot go with --alleles"),
         ({"alleles": Path("sites.vcf.gz"), "gvcf": "a.g.vcf"}, "--gvcf cannot go with --alleles"),
+        ({"all_sites": True, "phase": True}, "--all-sites cannot go with --phase"),
+        ({"all_sites": True, "gvcf": "a.g.vcf"}, "--all-sites cannot go with --gvcf"),
         ({"batch_size": 0}, "--batch-size"),
         ({"window": 10}, "--window"),
         ({"min_mapq": -1}, "--min-mapq"),

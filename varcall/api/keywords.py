@@ -48,6 +48,7 @@ class CallKeywords(SampleKeywords, total=False):
     regions_file: str | Path | None
     alleles: str | Path | None
     alleles_and_discovery: bool
+    all_sites: bool
     shard: tuple[int, int] | None
     sample_name: str | None
     phase: bool

@@ -58,6 +58,10 @@ def call(
         bool,
         typer.Option("--alleles-and-discovery", help="With --alleles: also what calling finds."),
     ] = False,
+    all_sites: Annotated[
+        bool,
+        typer.Option("--all-sites", help="Also write a record for each base as in the reference."),
+    ] = False,
     output: Annotated[
         str | None,
         typer.Option(
@@ -169,6 +173,7 @@ def call(
         regions_file=regions_file,
         alleles=alleles,
         alleles_and_discovery=alleles_and_discovery,
+        all_sites=all_sites,
         shard=None if shard is None else parse_shard(shard),
         sample=sample,
         sample_name=sample_name,

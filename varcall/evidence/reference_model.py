@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import CoverArrays
+from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.candidates.copies import ERROR_BY_MAPQ
 from pileup.kernels.candidates.scan import MAX_SHIFT
 from pileup.kernels.hom_ref.confidence import (
@@ -56,7 +57,7 @@ class HomRefEvidence:
         int32 [2, n], forward and reverse fragments that lie at each base; they stand for those
         that the cap on the depth left out, too.
     matching
-        int32 [2, n], those that show REF with a good base.
+        int32 [2, n], those that show REF with a good base; 0 at N.
     pl
         int32 [n, 2], phred of one copy and of two of any other allele, against none; below 0 where
         the reads speak for it. 0 without fragments and at N.
@@ -135,11 +136,13 @@ class ReferenceModel:
         rate_bases(cover, codes, repeat, self._tables, self._table_of_run, pl)
         own = slice(0, end - start)
         covering, unlike = cover.fragments[:, own], cover.unlike[:, own]
+        # An N that a read shows is no base that is as in the reference.
+        matching = np.where(codes[own] < UNKNOWN_BASE, covering - unlike, 0)
         return HomRefEvidence(
             start,
             codes[own],
             _scaled(covering, depth_factors),
-            _scaled(covering - unlike, depth_factors),
+            _scaled(matching, depth_factors),
             pl,
         )
 

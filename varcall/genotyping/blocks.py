@@ -58,11 +58,11 @@ def reference_blocks(
         unsure these are says nothing of the bases beside them.
     """
     own = slice(window.start - rated.start, window.end - rated.start)
-    is_apart = _covered(sites, rated.start, len(rated.codes))
+    is_apart = covered(sites, rated.start, len(rated.codes))
     labels = _labels(rated, bands, 2, is_apart)[own]
     if (ploidy == 1).any():
         labels = np.where(ploidy == 1, _labels(rated, bands, 1, is_apart)[own], labels)
-    is_covered = _covered(variants, window.start, len(window))
+    is_covered = covered(variants, window.start, len(window))
     rows = np.zeros((len(window), N_COLUMNS), np.int32)
     found = cut_blocks(
         window.start, HEAD, rated.codes[own], rated.depth[own], rated.pl[own], labels,
@@ -71,7 +71,7 @@ def reference_blocks(
     return rows[:found].copy()
 
 
-def _covered(spans: Sequence[Span], first: int, n: int) -> NDArray[np.bool_]:
+def covered(spans: Sequence[Span], first: int, n: int) -> NDArray[np.bool_]:
     """Return which of n bases from `first` on lie in spans, bool [n]."""
     is_covered = np.zeros(n, np.bool_)
     for start, end in spans:

@@ -23,6 +23,7 @@ from varcall.errors import InputError, UsageError
 from varcall.formats.htslib import silent_htslib
 from varcall.formats.text import as_utf8
 from varcall.options import STDOUT
+from varcall.output.all_sites import ALL_SITES_HEADER, NO_ALT, Uncovered
 from varcall.output.atomic import AtomicOutput, is_special, output_errors
 from varcall.output.bgzf_writer import DEFAULT_LEVEL, BgzfWriter
 from varcall.output.phase_votes import AFTER, VOTES, VOTES_HEADER
@@ -68,6 +69,7 @@ LineKey = tuple[int, str, str, str]
 """What lines are sorted by: POS, REF, ALT, the line; nothing behind POS where it was given."""
 COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT"
 _FORMAT = "GT:GQ:DP:AD:ADF:ADR:VAF:PL"
+_LAST_REF = "~"  # behind all letters
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _HEADER_CONTIG = re.compile(r"^##contig=<ID=([^,>]+)(?:,length=(\d+))?", re.MULTILINE)
 _CONTIG_NAME = re.compile(r'[^\s\x00-\x1f\x7f<>,"*=][^\s\x00-\x1f\x7f<>,"]*')
@@ -212,11 +214,14 @@ def _cause_text(cause: str, probability: float) -> str:
 def line_key(line: str) -> tuple[str, LineKey]:
     """Return the contig of a record's line, and what lines of one contig are sorted by.
 
-    Given records of one POS have equal keys, before all others: they stay as they were given.
+    Given records of one POS have equal keys, before all others: they stay as they were given. A
+    base as in the reference comes last: a variant that starts there leaves it out (`Uncovered`).
     """
     contig, pos, _, ref, alts, _, _, info, _ = line.split("\t", 8)
     if info == FORCED:
         return contig, (int(pos), "", "", "")
+    if alts == NO_ALT:
+        return contig, (int(pos), _LAST_REF, "", "")
     return contig, (int(pos), ref, alts, line)
 
 
@@ -276,6 +281,8 @@ class VcfHeader:
         Whole lines that a gVCF has beside a VCF's.
     has_given
         Whether records stand there because they were asked for.
+    all_sites
+        Whether bases as in the reference have records.
     """
 
     contigs: tuple[HeaderContig, ...]
@@ -285,6 +292,7 @@ class VcfHeader:
     phasing: Phasing | None = None
     gvcf: str = ""
     has_given: bool = False
+    all_sites: bool = False
 
     def text(self) -> str:
         """Return the header's lines, the column line included."""
@@ -305,6 +313,7 @@ class VcfHeader:
                 VOTES_HEADER if is_waiting else "",
                 self.gvcf,
                 FORCED_HEADER if self.has_given else "",
+                ALL_SITES_HEADER if self.all_sites else "",
                 *[line + "\n" for line in self.provenance],
                 f"##varcall_shard=<index={shard.index},count={shard.count}>\n" if shard else "",
                 f"{PHASING_HEADER}{phasing.join_mnvs}>\n" if phasing and is_waiting else "",
@@ -378,6 +387,7 @@ class VcfWriter:
     def __init__(self, sink: _Sink, header: str, phaser: Phaser | None = None) -> None:
         self._sink = sink
         self._phaser = phaser
+        self._uncovered = Uncovered() if ALL_SITES_HEADER in header else None
         self._rank = {name: rank for rank, (name, _) in enumerate(header_contigs(header))}
         self._contig: str | None = None
         self._pending: list[tuple[LineKey, str]] = []
@@ -456,6 +466,8 @@ class VcfWriter:
         self._put([line for _, line in keyed])
 
     def _put(self, lines: Iterable[str]) -> None:
+        if self._uncovered is not None:
+            lines = self._uncovered.of(lines)
         if self._phaser is not None:
             push = self._phaser.push
             lines = [ready for line in lines for ready in push(line)]

@@ -23,7 +23,7 @@ from varcall.evidence.observations import count_covering, count_others
 from varcall.evidence.reference_model import HomRefEvidence, ReferenceModel
 from varcall.evidence.window import KNOWN_BEYOND, Evidence, EvidenceOptions, EvidenceReader
 from varcall.genotyping.answers import CallingModel, calling_model
-from varcall.genotyping.blocks import beyond, reference_blocks
+from varcall.genotyping.blocks import Span, beyond, reference_blocks
 from varcall.genotyping.genotype import (
     GenotypeCall,
     GenotypeOptions,
@@ -35,6 +35,7 @@ from varcall.genotyping.genotype import (
 from varcall.genotyping.overlaps import CalledSite, JointCall, genotype_overlaps
 from varcall.genotyping.phase_votes import PhaseVotes
 from varcall.genotyping.questions import Questions, questions_about
+from varcall.genotyping.reference_sites import reference_lines
 from varcall.genotyping.unseen import with_unseen
 from varcall.inputs.given_sites import GivenSites
 from varcall.inputs.open import Inputs
@@ -78,6 +79,8 @@ class WorkerPlan:
         How records are phased once they are all there; None if only those that overlap are.
     gvcf
         How a gVCF is spelled; None makes none.
+    all_sites
+        Whether bases as in the reference have lines, too.
     given
         Sites that have a record whatever the reads show; None where none are given.
     discovers
@@ -99,6 +102,7 @@ class WorkerPlan:
     triage: bool = True
     phasing: Phasing | None = None
     gvcf: GvcfFormat | None = None
+    all_sites: bool = False
     given: GivenSites | None = None
     discovers: bool = True
     engine_address: EngineAddress | None = None
@@ -108,6 +112,7 @@ class WorkerPlan:
 class WindowResult:
     """The records of a window as VCF lines, and what they cost.
 
+    `lines` have those of bases as in the reference, too, where these are asked for.
     `gvcf_lines` are the same records as lines of a gVCF, `blocks` its reference blocks (`Blocks` of
     `varcall.output.gvcf`). `seconds` are CPU seconds by stage; `reads`, `sites`, `questions` and
     `pictures` count what was seen; `placed`, `mapped` and `skipped` count alignments as
@@ -199,6 +204,9 @@ class Worker:
         if self._plan.gvcf is not None:
             with result.timed("blocks"):
                 result.blocks = self._blocks(window, reads, evidence, records, self._plan.gvcf)
+        if self._plan.all_sites:
+            with result.timed("blocks"):
+                result.lines += self._reference_lines(window, reads, evidence, records)
         return result
 
     def _given_in(self, window: Region) -> GivenWindow:
@@ -326,20 +334,35 @@ class Worker:
     ) -> Blocks:
         """Return the reference blocks between the records of a window."""
         contig = window.contig
-        start, end = beyond(window, self._reader.reference.length(contig))
-        sites: list[tuple[int, int]] = []
-        if evidence is None:
-            codes = self._reader.reference.fetch(contig, start, end)
-            rated = HomRefEvidence.without_reads(start, codes)
-        else:
-            factors = batch.depth_factors(start, end)
-            rated = self._reference_model.rate_bases(evidence, start, end, factors)
+        span = Region(contig, *beyond(window, self._reader.reference.length(contig)))
+        rated = self._rated(span, batch, evidence)
+        sites: list[Span] = []
+        if evidence is not None:
             found = evidence.sites
             ends = found.start + found.ref_length
             sites = list(zip(found.start.tolist(), ends.tolist(), strict=True))
-        spans = [(record.start, record.start + len(record.ref)) for record in records]
         ploidy = self._plan.ploidy.at(contig, np.arange(window.start, window.end))
-        return reference_blocks(window, rated, spans, gvcf.bands, ploidy, sites)
+        return reference_blocks(window, rated, _spans(records), gvcf.bands, ploidy, sites)
+
+    def _reference_lines(
+        self,
+        window: Region,
+        batch: ReadBatch,
+        evidence: Evidence | None,
+        records: Sequence[VariantRecord],
+    ) -> list[str]:
+        """Return a line for each base between the records of a window."""
+        rated = self._rated(window, batch, evidence)
+        ploidy = self._plan.ploidy.at(window.contig, np.arange(window.start, window.end))
+        return reference_lines(window, rated, _spans(records), ploidy)
+
+    def _rated(self, span: Region, batch: ReadBatch, evidence: Evidence | None) -> HomRefEvidence:
+        """Return how sure each base of a span is; the evidence is None where there are no reads."""
+        if evidence is None:
+            codes = self._reader.reference.fetch(span.contig, span.start, span.end)
+            return HomRefEvidence.without_reads(span.start, codes)
+        factors = batch.depth_factors(span.start, span.end)
+        return self._reference_model.rate_bases(evidence, span.start, span.end, factors)
 
     def _answer(
         self, evidence: Evidence, ploidy: NDArray[np.int8], result: WindowResult
@@ -498,6 +521,10 @@ def _is_found(window: Region, evidence: Evidence, site: int) -> bool:
     """Tell whether calling finds a site, and it is the window's."""
     start = int(evidence.sites.start[site])
     return bool(evidence.sites.is_shown[site]) and window.start <= start < window.end
+
+
+def _spans(records: Sequence[VariantRecord]) -> list[Span]:
+    return [(record.start, record.start + len(record.ref)) for record in records]
 
 
 def _commonest_alt(answered: _Answered, number: int) -> int:
