@@ -244,8 +244,6 @@ class CallOptions:
             raise UsageError(f"{option} is empty: give a path, or - for standard output")
         if self.output is None and self.gvcf is None:
             raise UsageError("nothing would be written: name a file by --output or --gvcf")
-        if self.gvcf is not None and self.phase:
-            raise UsageError("--phase is of the VCF only: leave --gvcf out, or call once for each")
         if self.output == self.gvcf == STDOUT:
             raise UsageError("--output and --gvcf both name standard output: name a file for one")
 

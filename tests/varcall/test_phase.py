@@ -10,7 +10,9 @@ import pytest
 
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from tests.diploid import BOTH, FIRST, SECOND, Change, add_haplotype, spelled_by
+from tests.gvcfs import check_gvcf, recovered
 from varcall.errors import UsageError
+from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.output.merge import MergeOptions, merge_shards
 from varcall.pipeline import call_variants
@@ -155,6 +157,68 @@ def test_snvs_of_one_haplotype_are_joined_on_demand(
 def test_joining_needs_phase(options: CallOptions) -> None:
     with pytest.raises(UsageError, match="--join-mnvs needs --phase"):
         replace(options, phase=False, join_mnvs=2)
+
+
+@pytest.fixture(scope="module")
+def whole_gvcf(options: CallOptions, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The gVCF of one run, beside a VCF."""
+    folder = tmp_path_factory.mktemp("gvcf")
+    gvcf = folder / "out.g.vcf"
+    _call(options, folder / "out.vcf", gvcf=str(gvcf))
+    return gvcf
+
+
+def _records(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines(keepends=True) if line[0] != "#"]
+
+
+def test_the_gvcf_has_the_same_phase(options: CallOptions, whole: Path, whole_gvcf: Path) -> None:
+    beside = whole_gvcf.with_name("out.vcf")
+    lines = check_gvcf(whole_gvcf, [Region("one", 0, LENGTH)], options.reference)
+    assert recovered(lines) == _records(beside) == _records(whole)
+    assert sum("|" in line.call["GT"] and "PS" in line.call for line in lines) > 70
+    for path in (beside, whole_gvcf):
+        assert not any(name in path.read_text() for name in ("VOTES", "AFTER"))
+
+
+@pytest.mark.parametrize(
+    "changes", [{"window": 700}, {"threads": 2}, {"output": None}], ids=["windows", "two", "alone"]
+)
+def test_a_phased_gvcf_does_not_depend_on_how_it_runs(
+    options: CallOptions, whole_gvcf: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    gvcf = tmp_path / "out.g.vcf"
+    words = {"output": str(tmp_path / "out.vcf"), "gvcf": str(gvcf)} | changes
+    call_variants(replace(options, **words))  # type: ignore[arg-type]
+    assert _records(gvcf) == _records(whole_gvcf)
+
+
+@pytest.mark.parametrize("join_mnvs", [0, 2])
+def test_merged_and_resumed_gvcfs_are_phased_as_the_whole(
+    options: CallOptions, tmp_path: Path, join_mnvs: int
+) -> None:
+    own = replace(options, join_mnvs=join_mnvs)
+    kinds = {"output": ".vcf", "gvcf": ".g.vcf"}
+    whole = {kind: tmp_path / f"whole{suffix}" for kind, suffix in kinds.items()}
+    work = tmp_path / "work"
+    call_variants(replace(own, output=str(whole["output"]), gvcf=str(whole["gvcf"]), workdir=work))
+    lines = check_gvcf(whole["gvcf"], [Region("one", 0, LENGTH)], options.reference)
+    assert recovered(lines) == _records(whole["output"])
+    assert ((150, 153) in {(line.start, line.end) for line in lines}) == bool(join_mnvs)
+    for index in (1, 2, 3):
+        parts = {kind: str(tmp_path / f"{index}{suffix}") for kind, suffix in kinds.items()}
+        call_variants(replace(own, **parts, shard=(index, 3)))
+    for kind, suffix in kinds.items():
+        merged = tmp_path / f"merged{suffix}"
+        inputs = tuple(tmp_path / f"{index}{suffix}" for index in (2, 1, 3))
+        merge_shards(MergeOptions(inputs, str(merged)))
+        assert merged.read_bytes() == whole[kind].read_bytes()
+    for path in sorted(work.rglob("*.window"))[::2]:
+        path.unlink()
+    again = {kind: str(tmp_path / f"again{suffix}") for kind, suffix in kinds.items()}
+    call_variants(replace(own, **again, workdir=work, resume=True))
+    for kind, path in whole.items():
+        assert Path(again[kind]).read_bytes() == path.read_bytes()
 
 
 @pytest.mark.tools("whatshap")

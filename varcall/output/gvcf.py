@@ -176,12 +176,12 @@ class GvcfWriter:
         starts = blocks[:, START]
         before = np.searchsorted(starts, [start_of_pos(key[0]) for key in keys])
         done = 0
-        pieces: list[bytes] = []
         for key, number in zip(keys, before.tolist(), strict=True):
             upto = ends[number - 1] if number else 0
-            pieces += [text[done:upto], key[-1].encode()]
+            self._writer.write_reference_blocks(text[done:upto])
+            self._writer.write_sorted([key[-1]])
             done = upto
-        self._writer.write_bytes(b"".join([*pieces, text[done:]]))
+        self._writer.write_reference_blocks(text[done:])
 
 
 def _span(key: LineKey) -> tuple[int, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from varcall.output.phase_votes import AFTER, info_value, without_votes
 
@@ -40,6 +40,16 @@ class SampleRecord:
         """0-based end of REF, exclusive."""
         return self.start + len(self._columns[3])
 
+    @property
+    def is_block(self) -> bool:
+        """Whether it is a reference block of a gVCF; no other record has END."""
+        return self.info.startswith("END=")
+
+    @property
+    def alts(self) -> list[str]:
+        """The alleles of ALT without the one of a gVCF that stands for all others."""
+        return [alt for alt in self._columns[4].split(",") if alt[0] != "<"]
+
     def set_phase(self, turn: int, phase_set: int | None) -> None:
         """Write GT, its alleles swapped where `turn` is -1, and PS; None leaves it unphased."""
         names, sample = self._columns[8], self._columns[9].rstrip("\n")
@@ -62,7 +72,7 @@ class SampleRecord:
 
     def snv(self) -> tuple[str, str, str] | None:
         """Return what SNVs of one haplotype have alike (GT and PS), REF, ALT; None of others."""
-        ref, alt, status = self._columns[3], self._columns[4], self._columns[6]
+        ref, alt, status = self._columns[3], ",".join(self.alts), self._columns[6]
         is_phased = self.phase_set or self.alleles == ["1", "1"]
         if len(ref) != 1 or len(alt) != 1 or alt == "*" or status != "PASS" or not is_phased:
             return None
@@ -87,29 +97,33 @@ class SampleRecord:
         for name in _COUNTS:
             counts = zip(*(map(int, one[name].split(",")) for one in every), strict=True)
             values[name] = ",".join(str(min(column)) for column in counts)
-        depth, count = int(values["DP"]), int(values["AD"].split(",")[1])
-        values["VAF"] = f"{round(count / depth if depth else 0.0, 4):g}"
+        depth, shown = int(values["DP"]), values["AD"].split(",")[1:]
+        shares = (int(count) / depth if depth else 0.0 for count in shown)
+        values["VAF"] = ",".join(f"{round(share, 4):g}" for share in shares)
         qual = min((member._columns[5] for member in members), key=float)
-        contig, pos, name, _, _, _, status, info, names, _ = self._columns
+        contig, pos, name, _, alts, _, status, info, names, _ = self._columns
         sample = ":".join(values[name] for name in names.split(":"))
-        columns = (contig, pos, name, ref, alt, qual, status, info, names, sample + "\n")
+        alts = ",".join([alt, *alts.split(",")[1:]])
+        columns = (contig, pos, name, ref, alts, qual, status, info, names, sample + "\n")
         return SampleRecord("\t".join(columns))
 
 
-def join_mnvs(records: Sequence[SampleRecord], distance: int) -> list[str]:
-    """Return the lines of records, SNVs of one haplotype at most `distance` bases apart joined.
+def join_mnvs(records: Sequence[SampleRecord], distance: int) -> Iterator[tuple[int, str]]:
+    """Yield the lines of records, SNVs of one haplotype at most `distance` bases apart joined.
 
-    A record that another one overlaps is joined with none.
+    With each comes the number of its last record. A record that another one overlaps is joined with
+    none.
     """
-    lines: list[str] = []
+    if not distance:
+        yield from ((number, record.line()) for number, record in enumerate(records))
+        return
     at = 0
     while at < len(records):
         last = at
         while last + 1 < len(records) and _may_join(records, last, distance):
             last += 1
-        lines.append(_joined(records[at : last + 1]).line())
+        yield last, _joined(records[at : last + 1]).line()
         at = last + 1
-    return lines
 
 
 def _may_join(records: Sequence[SampleRecord], number: int, distance: int) -> bool:

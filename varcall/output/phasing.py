@@ -6,7 +6,8 @@ fragments link, directly or through others, are phased together (`pileup.kernels
 windows and shards leave no trace in it.
 
 Records are held back until no fragment reaches further, or until there are very many: then the
-fragments that go on carry what they showed so far into the next part.
+fragments that go on carry what they showed so far into the next part. The reference blocks of a
+gVCF wait with them and have no say, so its records are phased as those of the VCF.
 """
 
 from __future__ import annotations
@@ -72,9 +73,10 @@ class _Unit:
 
 @dataclass(slots=True)
 class _Part:
-    """Records that are held back, and their votes."""
+    """Records that are held back, and their votes; `behind` has lines that follow a record."""
 
     records: list[SampleRecord] = field(default_factory=list)
+    behind: dict[int, list[str]] = field(default_factory=dict)
     units: list[_Unit] = field(default_factory=list)
     unit_of: list[int] = field(default_factory=list)
     by_set: dict[str, int] = field(default_factory=dict)
@@ -101,7 +103,7 @@ class Phaser:
         self._part = _Part()
 
     def push(self, line: str) -> list[str]:
-        """Take the next line, and return those that it settles.
+        """Take the next line, a record or a block, and return those that it settles.
 
         Raises
         ------
@@ -110,6 +112,8 @@ class Phaser:
         """
         try:
             record = SampleRecord(line)
+            if record.is_block:
+                return self.push_blocks(line)
             ready = self._before(record)
             self._add(record)
         except (ValueError, IndexError) as error:
@@ -117,6 +121,14 @@ class Phaser:
                 f"a record cannot be phased: {line[:200].strip()!r}; write that shard again"
             ) from error
         return ready
+
+    def push_blocks(self, text: str) -> list[str]:
+        """Take lines of reference blocks that come next; return them if nothing is held back."""
+        part = self._part
+        if not part.records:
+            return [text]
+        part.behind.setdefault(len(part.records) - 1, []).append(text)
+        return []
 
     def flush(self) -> list[str]:
         """Return the lines that are still held back."""
@@ -173,9 +185,11 @@ class Phaser:
             turn = self._settle(part, phased)
             if carry:
                 self._carry(part, votes.fragment, in_full, phased, turn)
-        if self._join_distance:
-            return join_mnvs(part.records, self._join_distance)
-        return [record.line() for record in part.records]
+        lines: list[str] = []
+        for last, line in join_mnvs(part.records, self._join_distance):
+            # Blocks between the records of an MNV are in its REF.
+            lines += [line, *part.behind.get(last, ())]
+        return lines
 
     def _settle(self, part: _Part, phased: Phased) -> _Numbers:
         """Write the phase into the records; return which units (int64 [n], 1 or -1) were turned."""

@@ -440,8 +440,10 @@ class VcfWriter:
         for line in lines:
             self._put([line])
 
-    def write_bytes(self, text: bytes) -> None:
-        """Write whole lines that are already in the order of the file."""
+    def write_reference_blocks(self, text: bytes) -> None:
+        """Write lines of reference blocks, whole, which come next in the order of the file."""
+        if self._phaser is not None and text:
+            text = "".join(self._phaser.push_blocks(text.decode())).encode()
         self._sink.write(text)
 
     def write_blocks(self, blocks: bytes) -> None:

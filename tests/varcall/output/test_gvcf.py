@@ -362,8 +362,6 @@ def test_outputs_are_two_files(sample: Sample, tmp_path: Path) -> None:
         sample.options(tmp_path, output=None, gvcf=None)
     with pytest.raises(UsageError, match="--gvcf is empty"):
         sample.options(tmp_path, gvcf="")
-    with pytest.raises(UsageError, match="--phase is of the VCF only"):
-        sample.options(tmp_path, phase=True)
     with pytest.raises(UsageError, match="--gvcf-alt"):
         sample.options(tmp_path, gvcf_alt="X")
     with pytest.raises(UsageError, match="--gvcf-gq-bands"):

@@ -103,6 +103,24 @@ def test_lines_are_given_back_when_nothing_reaches_further() -> None:
     assert len(phaser.push(format_record(far[0]))) == 3
 
 
+def test_reference_blocks_have_no_say() -> None:
+    """However few records are held back, the blocks of a gVCF stay where they were."""
+    truth = np.random.default_rng(3).choice([-1, 1], 60).tolist()
+    lines = [format_record(record) for record in chain(60, truth)]
+    mixed = []
+    for line in lines:
+        pos = int(line.split("\t")[1])
+        call = f"\tEND={pos + 2}\tGT:GQ:MIN_DP:PL\t0/0:30:9:0,30,300\n"
+        mixed += [line, f"chr0\t{pos + 1}\t.\tA\t<*>\t.\t.{call}"]
+    for most in (8, 10_000):
+        plain, with_blocks = Phaser(enough=1, most=most), Phaser(enough=1, most=most)
+        expected = [ready for line in lines for ready in plain.push(line)] + plain.flush()
+        found = [ready for line in mixed for ready in with_blocks.push(line)]
+        found += with_blocks.flush()
+        assert found[1::2] == mixed[1::2]
+        assert found[::2] == expected
+
+
 def test_contigs_do_not_touch() -> None:
     one = chain(4, TRUTH[:4])
     other = [record._replace(contig="chr1") for record in chain(4, TRUTH[:4])]
