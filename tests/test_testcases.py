@@ -125,7 +125,7 @@ def test_cut_at_every_base(
         plans.append(plan)
         return iter(())
 
-    monkeypatch.setattr("varcall.pipeline.call_windows", keep_plan)
+    monkeypatch.setattr("varcall.workers.executor.call_windows", keep_plan)
     with pysam.FastaFile(str(case.reference)) as fasta:
         lengths = dict(zip(fasta.references, fasta.lengths, strict=True))
     span = parse_region(case.cuts, lengths)

@@ -40,6 +40,7 @@ SEXES = ("male", "female", "auto")
 PRECISIONS = ("auto", "fp32", "bf16")
 GVCF_ALTS = ("*", "NON_REF")
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+_EXECUTOR = re.compile(r"dask://[^\s/]+:\d+|dask-local:[1-9]\d*")
 _OUTPUT_TYPE = re.compile(r"[vu]|[zb][0-9]?")
 
 
@@ -108,6 +109,9 @@ class CallOptions:
         Reference bases that a worker processes at a time.
     threads
         Worker processes: a hard cap.
+    executor
+        Cluster whose workers call the windows: `dask://HOST:PORT` of its scheduler, or
+        `dask-local:N` for N processes of this machine. None: this machine, as `threads` says.
     realign, triage
         Whether reads are reassembled where the mapper was unsure, and whether questions that the
         feature model is sure of are answered without a picture.
@@ -163,6 +167,7 @@ class CallOptions:
     batch_size: int = DEFAULT_BATCH_SIZE
     window: int = DEFAULT_WINDOW
     threads: int = 1
+    executor: str | None = None
     realign: bool = True
     triage: bool = True
     workdir: Path | None = None
@@ -214,6 +219,21 @@ class CallOptions:
             raise UsageError("--join-mnvs needs --phase: add it, or leave --join-mnvs out")
         if self.resume and self.workdir is None:
             raise UsageError("--resume needs --workdir: name the folder of the earlier run")
+        self._check_executor()
+
+    def _check_executor(self) -> None:
+        if self.executor is None:
+            return
+        if not _EXECUTOR.fullmatch(self.executor):
+            raise UsageError(
+                f"--executor {self.executor!r} is neither dask://HOST:PORT nor dask-local:N"
+            )
+        if self.alleles is not None:
+            raise UsageError("--alleles is for one machine: leave --executor out")
+        if self.threads != 1:
+            raise UsageError(
+                "--threads is of this machine, --executor of a cluster: leave one of them out"
+            )
 
     def _check_sites(self) -> None:
         if self.phase and self.alleles is not None:

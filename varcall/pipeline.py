@@ -3,7 +3,7 @@
     inputs -> profile -> regions -> [reads -> candidates -> images -> model -> genotype] -> VCF
 
 What stands in brackets is `varcall.workers.window_worker`, done window by window, in as many
-processes as asked (`varcall.workers.schedule`).
+processes as asked, or on a cluster (`varcall.workers.executor`).
 """
 
 import hashlib
@@ -49,8 +49,8 @@ from varcall.reads.batch import TILE, ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.reads.seen_libraries import compared_with_training
 from varcall.workers.call_outputs import CallOutputs, gvcf_format
+from varcall.workers.executor import opened_executor
 from varcall.workers.finished_windows import FILES, Compute, FinishedWindows, fingerprint
-from varcall.workers.schedule import call_windows
 from varcall.workers.timings import Timings
 from varcall.workers.window_worker import WindowResult, WorkerPlan
 
@@ -102,9 +102,13 @@ def call_variants(
         profile = measure() if finished is None else finished.profile(measure)
     plan = plan_worker(options, inputs, profile, ploidies)
     tally = ReadTally(inputs)
-    with _given_sites(options, inputs) as given, outputs.opened(header, todo) as write:
-        compute = _compute(options, replace(plan, given=given), finished)
-        with closing(_results(compute, todo, progress)) as results:
+    with (
+        opened_executor(options) as executor,
+        _given_sites(options, inputs) as given,
+        outputs.opened(header, todo) as write,
+    ):
+        compute: Compute = partial(executor, replace(plan, given=given))
+        with closing(_results(compute, finished, todo, progress)) as results:
             for window, result in results:
                 timings.add(result)
                 tally.add(window, result)
@@ -128,12 +132,6 @@ def _given_sites(options: CallOptions, inputs: Inputs) -> Iterator[GivenSites | 
     is_partial = bool(options.regions) or options.regions_file is not None
     with open_given_sites(options.alleles, inputs.contigs, is_partial=is_partial) as given:
         yield given
-
-
-def _compute(options: CallOptions, plan: WorkerPlan, finished: FinishedWindows | None) -> Compute:
-    """Return what calls windows, those that are finished left out."""
-    compute = partial(call_windows, plan, processes=options.threads)
-    return compute if finished is None else partial(finished.completed, compute=compute)
 
 
 def check_call_files(options: CallOptions, also: Sequence[Output] = ()) -> None:
@@ -203,8 +201,13 @@ def open_sample(
 
 
 def _results(
-    compute: Compute, todo: Sequence[Region], show: ShowProgress | None
+    compute: Compute,
+    finished: FinishedWindows | None,
+    todo: Sequence[Region],
+    show: ShowProgress | None,
 ) -> Generator[tuple[Region, WindowResult], None, None]:
+    if finished is not None:
+        compute = partial(finished.completed, compute=compute)
     if show is not None:
         for done, (window, result) in enumerate(compute(todo), start=1):
             show(done, len(todo), str(window))

@@ -34,7 +34,7 @@ OPTIONS = {
         "input": "reads reads_option reference index regions_file alleles model par_bed ploidy_bed",
         "output": "output gvcf workdir timings report log_file",
         "neither": "regions output_type sample sample_name haploid_contigs sex engine device "
-        "precision shard gvcf_alt",
+        "precision shard gvcf_alt executor",
     },
     "check": {
         "input": "reads reference index regions_file model",

@@ -54,6 +54,7 @@ class CallKeywords(SampleKeywords, total=False):
     phase: bool
     join_mnvs: int
     model: str
+    executor: str | None
     workdir: str | Path | None
     resume: bool
     timings: str | Path | None

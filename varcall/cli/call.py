@@ -82,6 +82,13 @@ def call(
     ] = defaults.DEFAULT_GVCF_GQ_BANDS,
     no_write_index: NoWriteIndex = False,
     threads: Threads = 1,
+    executor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="<cluster>",
+            help="Call on a Dask cluster: dask://HOST:PORT, or dask-local:N to try.",
+        ),
+    ] = None,
     sample: Sample = None,
     sample_name: Annotated[
         str | None, typer.Option(help="Sample name to write instead of SM.")
@@ -201,6 +208,7 @@ def call(
         batch_size=batch_size,
         window=window,
         threads=threads,
+        executor=executor,
         realign=realign,
         triage=triage,
         workdir=workdir,

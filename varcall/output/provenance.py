@@ -21,6 +21,7 @@ from varcall.version import __version__
 NEUTRAL_OPTIONS = frozenset(
     {
         "batch_size",
+        "executor",
         "gvcf",
         "gvcf_alt",
         "gvcf_gq_bands",
