@@ -1,7 +1,6 @@
 """The windows of a call on the workers of a Dask cluster; a lost worker's are called again."""
 
 import logging
-import pickle
 import pkgutil
 import tempfile
 import time
@@ -69,11 +68,11 @@ class DaskCluster:
         if not todo:
             return
         plan = _with_absolute_paths(plan)
-        packed = pickle.dumps((plan, Requirements.of(plan.inputs, plan.model)))
+        requirements = Requirements.of(plan.inputs, plan.model)
         try:
-            workers = max(1, self._check_workers(packed))
+            workers = max(1, self._check_workers(requirements))
             bundles = bundle_windows(todo, plan.inputs, workers)
-            with _submitting(self._client, packed, self._name) as run:
+            with _submitting(self._client, (plan, requirements), self._name) as run:
                 yield from run.results(bundles, workers)
         except (CancelledError, OSError) as error:
             raise WorkerError(
@@ -82,7 +81,7 @@ class DaskCluster:
                 "keep what is finished"
             ) from error
 
-    def _check_workers(self, packed: bytes) -> int:
+    def _check_workers(self, requirements: Requirements) -> int:
         """See that scheduler and workers can do the work; return how many workers there are.
 
         Those that come later check themselves.
@@ -105,7 +104,7 @@ class DaskCluster:
         _require_version(f"the scheduler of {self._name}", on_scheduler)
         for address, answer in _sorted(self._client.run(*probe, on_error="return")):
             _require_version(f"the Dask worker {address}", answer)
-        for address, lacks in _sorted(self._client.run(trouble, packed, on_error="return")):
+        for address, lacks in _sorted(self._client.run(trouble, requirements, on_error="return")):
             if isinstance(lacks, str):
                 raise WorkerError(f"the Dask worker {address} {lacks}")
         return len(workers)
@@ -127,13 +126,13 @@ class _Run:
     again where a worker that had it was lost.
     """
 
-    def __init__(self, client: Client, packed: bytes, cluster: str) -> None:
+    def __init__(self, client: Client, work: tuple[WorkerPlan, Requirements], cluster: str) -> None:
         self._client = client
         self._cluster = cluster
         self._name = f"varcall-{uuid.uuid4().hex}"
         self._count = 0
         self._workers_seen = time.monotonic()
-        self._plan = client.submit(unchanged, packed, key=f"{self._name}-plan", pure=False)
+        self._plan = client.submit(unchanged, work, key=f"{self._name}-plan", pure=False)
         self._handed: set[Future[Any]] = {self._plan}
 
     def results(
@@ -294,8 +293,10 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _submitting(client: Client, packed: bytes, cluster: str) -> Iterator[_Run]:
-    run = _Run(client, packed, cluster)
+def _submitting(
+    client: Client, work: tuple[WorkerPlan, Requirements], cluster: str
+) -> Iterator[_Run]:
+    run = _Run(client, work, cluster)
     try:
         yield run
     finally:

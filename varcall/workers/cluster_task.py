@@ -1,6 +1,5 @@
 """What runs in the processes of a cluster; its scheduler imports this too, so nothing heavy."""
 
-import pickle
 import socket
 import threading
 from collections.abc import Sequence
@@ -13,7 +12,10 @@ from varcall.errors import VarcallError, WorkerError
 from varcall.inputs.regions import Region
 
 if TYPE_CHECKING:
-    from varcall.workers.window_worker import WindowResult, Worker
+    from varcall.workers.window_worker import WindowResult, Worker, WorkerPlan
+    from varcall.workers.worker_check import Requirements
+
+    Work = tuple[WorkerPlan, Requirements]
 
 # Workers may have several threads, but what calls windows is made for one.
 _lock = threading.Lock()
@@ -27,20 +29,18 @@ class _Kept(NamedTuple):
 _kept: _Kept | None = None
 
 
-def unchanged(packed: bytes) -> bytes:
-    """Return the bytes: as the result of a task they are kept, or made again, by the cluster."""
-    return packed
+def unchanged(work: "Work") -> "Work":
+    """Return what it is given: as a task's result the cluster keeps it, or makes it again."""
+    return work
 
 
-def trouble(packed: bytes) -> str | None:
+def trouble(requirements: "Requirements") -> str | None:
     """Return what this process lacks, after its name, as `Requirements.trouble` does."""
-    _, requirements = pickle.loads(packed)
-    found: str | None = requirements.trouble()
-    return found
+    return requirements.trouble()
 
 
 def call_bundle(
-    run: str, packed: bytes, windows: Sequence[Region]
+    run: str, work: "Work", windows: Sequence[Region]
 ) -> "list[WindowResult] | Exception":
     """Call windows; what is wrong with the run's inputs is returned, as it is no task's failure.
 
@@ -48,15 +48,15 @@ def call_bundle(
     ----------
     run
         Name of the run. What calls its windows is made by the first bundle and kept.
-    packed
-        Pickled `WorkerPlan` and `Requirements`.
+    work
+        What its windows are called by, and what that needs.
     """
     global _kept
     with _lock:
         try:
             if _kept is None or _kept.run != run:
                 _kept = None
-                _kept = _Kept(run, _worker(packed))
+                _kept = _Kept(run, _worker(work))
             worker = _kept.worker
             return [worker.call(window) for window in windows]
         except (VarcallError, ModelError, MemoryError) as error:
@@ -70,10 +70,10 @@ def forget(run: str) -> None:
         _kept = None
 
 
-def _worker(packed: bytes) -> "Worker":
+def _worker(work: "Work") -> "Worker":
     from varcall.workers.window_worker import Worker
 
-    plan, requirements = pickle.loads(packed)
+    plan, requirements = work
     if (lacks := requirements.trouble()) is not None:
         raise WorkerError(
             f"the Dask worker {get_worker().address} on {socket.gethostname()} {lacks}"

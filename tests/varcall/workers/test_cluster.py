@@ -1,7 +1,6 @@
 """Calls on a Dask cluster: the bytes of one process, whatever becomes of the workers."""
 
 import os
-import pickle
 import random
 import signal
 import subprocess
@@ -184,9 +183,9 @@ def test_another_file_on_a_worker(
 
 def test_a_worker_that_came_later_checks_itself(client: Client) -> None:
     requirements = Requirements("0.0.1", "tiny", "", ())
-    packed = client.submit(unchanged, pickle.dumps((None, requirements)), pure=False)
+    work = client.submit(unchanged, (None, requirements), pure=False)
     windows = (Region("sim", 0, 1000),)
-    answer = client.submit(call_bundle, "run", packed, windows, pure=False).result(timeout=60)
+    answer = client.submit(call_bundle, "run", work, windows, pure=False).result(timeout=60)
     assert isinstance(answer, WorkerError)
     assert "the Dask worker tcp://127.0.0.1:" in str(answer)
     assert "this is 0.0.1: install the same version" in str(answer)
