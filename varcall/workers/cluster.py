@@ -272,7 +272,8 @@ def _local(workers: int) -> Iterator[LocalCluster]:
                 n_workers=workers,
                 threads_per_worker=1,
                 memory_limit=0,  # as in the pool
-                dashboard_address=None,
+                # Any free port: another run may have Dask's own.
+                dashboard_address="127.0.0.1:0",
                 local_directory=folder,
                 silence_logs=logging.CRITICAL,
             )
