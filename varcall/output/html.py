@@ -3,8 +3,15 @@
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
+from xml.etree import ElementTree
 
 from varcall.errors import OutputError
+
+# All that charts are drawn with; none of it runs or loads anything.
+_DRAWN = frozenset(
+    ("svg", "g", "defs", "path", "use", "text", "tspan", "title", "desc", "clipPath", "rect",
+     "line", "polyline", "polygon", "circle", "ellipse")
+)  # fmt: skip
 
 
 @contextmanager
@@ -21,6 +28,8 @@ def report_packages() -> Iterator[None]:
 def render_template(name: str, **values: object) -> str:
     """Fill a template; all text is escaped (names in files may be hostile).
 
+    The filter `drawing` leaves an SVG as it is, if `is_drawing`.
+
     Raises
     ------
     OutputError
@@ -28,6 +37,7 @@ def render_template(name: str, **values: object) -> str:
     """
     with report_packages():
         from jinja2 import Environment, PackageLoader, StrictUndefined
+        from markupsafe import Markup, escape
     environment = Environment(
         loader=PackageLoader("varcall", "output/templates"),
         autoescape=True,
@@ -35,7 +45,27 @@ def render_template(name: str, **values: object) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["drawing"] = lambda value: (
+        Markup(str(value)) if is_drawing(str(value)) else escape(value)
+    )
     return environment.get_template(name).render(**values)
+
+
+def is_drawing(text: str) -> bool:
+    """Whether a text is an SVG of shapes and words alone, without scripts, styles or addresses."""
+    try:
+        root = ElementTree.fromstring(text)
+    except ElementTree.ParseError:
+        return False
+    return root.tag.rpartition("}")[2] == "svg" and all(
+        element.tag.rpartition("}")[2] in _DRAWN
+        and not any(
+            name.lower().startswith("on")
+            or (name.rpartition("}")[2] == "href" and not value.startswith("#"))
+            for name, value in element.attrib.items()
+        )
+        for element in root.iter()
+    )
 
 
 def inline_png(picture: bytes) -> str:
