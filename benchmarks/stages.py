@@ -31,6 +31,7 @@ BUDGETS = (
     Budget("images (prompts too)", ("prompts", "images"), 3),
     Budget("model", ("model",), 30),
     Budget("genotype, VCF", ("genotype", "write"), 5),
+    Budget("blocks of a gVCF", ("blocks",), 4),
 )
 WHOLE_BUDGET = 120.0
 """Core-minutes of everything: less than two core-hours."""

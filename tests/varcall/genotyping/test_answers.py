@@ -35,7 +35,7 @@ class Questions:
     def tokens(self, chosen: np.ndarray, *_: object) -> np.ndarray:
         return np.zeros((len(chosen), 1), np.int32)
 
-    def images(self, chosen: np.ndarray) -> np.ndarray:
+    def images(self, chosen: np.ndarray, *_: object) -> np.ndarray:
         return np.zeros((len(chosen), 224, 224, 3), np.uint8)
 
 
