@@ -19,7 +19,7 @@ from benchmarks.exact_match import Copies, Counts, Score, atomic_copies, compare
 from benchmarks.haplotype_match import haplotype_counts
 from benchmarks.history import Table
 from benchmarks.results import add_options, report
-from benchmarks.slices import DATA, SLICES, StagedSlice, stage
+from benchmarks.slices import SLICES, StagedSlice, require_data, stage
 
 POOLED = "five HG002 slices"
 EMPTY = (Counts(), Counts())
@@ -144,8 +144,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the benchmark."""
     arguments = _arguments()
-    if not DATA.is_dir():
-        raise SystemExit(f"no data at {DATA}: the real slices lie beside the project, not in it")
+    require_data()
     callers = [caller for caller in PEERS if caller.available()]
     if not arguments.peers_only:
         callers.insert(0, VARCALL)

@@ -23,7 +23,7 @@ from benchmarks.exact_match import Counts
 from benchmarks.haplotype_match import haplotype_counts
 from benchmarks.history import Table
 from benchmarks.results import add_options, report
-from benchmarks.slices import DATA, SLICES, StagedSlice, stage
+from benchmarks.slices import SLICES, StagedSlice, require_data, stage
 from pileup.arrays import asked_alts
 from varcall.evidence.candidates import spell_alleles
 from varcall.evidence.window import DEFAULT_EVIDENCE, EvidenceOptions
@@ -100,8 +100,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     add_options(parser)
     arguments = parser.parse_args()
-    if not DATA.is_dir():
-        raise SystemExit(f"no data at {DATA}: the real slices lie beside the project, not in it")
+    require_data()
     with tempfile.TemporaryDirectory(prefix="varcall-ceiling-") as temporary:
         table = ceilings(Path(temporary))
     report(arguments, "ceiling", "A model without an error on the same candidates", [table])

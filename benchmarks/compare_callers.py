@@ -26,7 +26,7 @@ from benchmarks.history import Table, slug
 from benchmarks.repeated import repeat
 from benchmarks.results import add_options, report
 from benchmarks.simulated import REGION, prepared
-from benchmarks.slices import DATA, SLICES, StagedSlice, stage
+from benchmarks.slices import SLICES, StagedSlice, require_data, stage
 from benchmarks.stages import Stages, genome_table, stage_table
 
 DEPTH = 30
@@ -102,8 +102,7 @@ def cost_tables(costs: Mapping[str, Cost], targets: Targets) -> list[Table]:
 
 
 def _real(arguments: argparse.Namespace, directory: Path) -> None:
-    if not DATA.is_dir():
-        raise SystemExit(f"no data at {DATA}: the real slices lie beside the project, not in it")
+    require_data()
     staged = [stage(item, directory) for item in SLICES]
     timed = next(item for item in staged if item.slice.name == TIMED)
     many = repeat(timed, COPIES, directory)

@@ -24,7 +24,7 @@ from benchmarks.libraries import LONG
 from benchmarks.repeated import repeat
 from benchmarks.results import add_options, report
 from benchmarks.simulated import REGION, prepared
-from benchmarks.slices import DATA, SLICES, StagedSlice, stage
+from benchmarks.slices import SLICES, StagedSlice, require_data, stage
 from tests.gvcfs import GvcfLine, check_gvcf, gvcf_lines, recovered
 from varcall.inputs.regions import Region
 
@@ -235,8 +235,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the benchmark."""
     arguments = _arguments()
-    if not DATA.is_dir():
-        raise SystemExit(f"no data at {DATA}: the real slices lie beside the project, not in it")
+    require_data()
     with tempfile.TemporaryDirectory(prefix="varcall-gvcf-") as temporary:
         directory = Path(temporary)
         hg002, others = (

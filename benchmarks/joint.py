@@ -20,7 +20,7 @@ from benchmarks.exact_match import atomic_copies, compare
 from benchmarks.history import Table
 from benchmarks.results import add_options, report
 from benchmarks.simulated_trio import BORDER, CHILD, FATHER, MOTHER, Trio, simulate_trio
-from benchmarks.slices import DATA
+from benchmarks.slices import DATA, require_data
 
 VARCALL = (sys.executable, "-m", "varcall")
 REFERENCE = DATA / "reference" / "hs37_chr20.fa.gz"
@@ -271,8 +271,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the benchmark."""
     arguments = _arguments()
-    if not DATA.is_dir():
-        raise SystemExit(f"no data at {DATA}: the real slices lie beside the project, not in it")
+    require_data()
     with tempfile.TemporaryDirectory(prefix="varcall-joint-") as temporary:
         directory = Path(temporary)
         folders = [directory / name for name in ("pair", "trio", "simulated")]

@@ -23,7 +23,7 @@ from benchmarks.exact_match import Copies, Counts, atomic_copies
 from benchmarks.history import Table
 from benchmarks.merged_pairs import PAIRING, is_pair, merge, pairs
 from benchmarks.results import add_options, report
-from benchmarks.slices import DATA, SLICES, Slice, StagedSlice, stage
+from benchmarks.slices import SLICES, Slice, StagedSlice, require_data, stage
 from pileup.sam import FPROPER_PAIR, FREAD2, FSECONDARY, FSUPPLEMENTARY, FUNMAP
 
 Lines = list[list[str]]
@@ -256,8 +256,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the benchmark."""
     arguments = _arguments()
-    if not DATA.is_dir():
-        raise SystemExit(f"no data at {DATA}: the real slices lie beside the project, not in it")
+    require_data()
     with tempfile.TemporaryDirectory(prefix="varcall-libraries-") as temporary:
         directory, model = Path(temporary), arguments.model
         rows = [row for item in (*LONG, *SHORT) for row in score_library(item, directory, model)]

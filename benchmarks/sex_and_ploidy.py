@@ -31,7 +31,7 @@ from benchmarks.haplotype_match import haplotype_counts
 from benchmarks.history import Table
 from benchmarks.results import add_options, report
 from benchmarks.sexed_reads import Sexed, write_reads, write_reference
-from benchmarks.slices import DATA, Slice, StagedSlice
+from benchmarks.slices import DATA, Slice, StagedSlice, require_data
 from varcall.inputs.open import open_inputs
 from varcall.inputs.sex_chromosomes import find_x, find_y
 from varcall.reads.sex import FEMALE, MALE, UNKNOWN, measure_sex
@@ -322,8 +322,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, help="folder of the simulated files, kept")
     add_options(parser)
     arguments = parser.parse_args()
-    if not DATA.is_dir():
-        raise SystemExit(f"no data at {DATA}: the references lie beside the project, not in it")
+    require_data("the references lie")
     with tempfile.TemporaryDirectory(prefix="varcall-sex-") as temporary:
         work = arguments.work or Path(temporary)
         work.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ from benchmarks.costs import START_UP, around_middle
 from benchmarks.history import Table
 from benchmarks.libraries import callers_for
 from benchmarks.results import add_options, report
-from benchmarks.slices import DATA, Slice, StagedSlice
+from benchmarks.slices import DATA, Slice, StagedSlice, require_data
 from benchmarks.stages import minutes_of_genome
 from pileup.sam import FSECONDARY, FSUPPLEMENTARY
 from varcall.formats.simulated_origin import ADAPTER, ARTEFACT_TAG, DUPLICATE
@@ -288,8 +288,7 @@ def _arguments() -> argparse.Namespace:
 def main() -> None:
     """Run the benchmark."""
     arguments = _arguments()
-    if not DATA.is_dir():
-        raise SystemExit(f"no data at {DATA}: the reference lies beside the project, not in it")
+    require_data("the reference lies")
     scored: list[Scored] = []
     notes = []
     with tempfile.TemporaryDirectory(prefix="varcall-simulated-") as temporary:

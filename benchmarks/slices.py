@@ -59,6 +59,12 @@ _HG002 = "HG002_v4.2.1_b37_chr20"
 _NOVASEQ = "HG001_NovaSeq30x_GRCh38_chr21_chr22_16.57-16.61Mb.bam"
 
 
+def require_data(what: str = "the real slices lie") -> None:
+    """End the benchmark where the folder of real data is not there; `what` is said of it."""
+    if not DATA.is_dir():
+        raise SystemExit(f"no data at {DATA}: {what} beside the project, not in it")
+
+
 def _hg002(name: str, reads: str, region: str) -> Slice:
     return Slice(name, reads, _B37, region, f"{_HG002}.vcf.gz", f"{_HG002}.bed", held_out=True)
 
