@@ -228,8 +228,6 @@ class CallOptions:
             raise UsageError(
                 f"--executor {self.executor!r} is neither dask://HOST:PORT nor dask-local:N"
             )
-        if self.alleles is not None:
-            raise UsageError("--alleles is for one machine: leave --executor out")
         if self.threads != 1:
             raise UsageError(
                 "--threads is of this machine, --executor of a cluster: leave one of them out"

@@ -103,11 +103,11 @@ def call_variants(
     plan = plan_worker(options, inputs, profile, ploidies)
     tally = ReadTally(inputs)
     with (
-        opened_executor(options) as executor,
         _given_sites(options, inputs) as given,
+        # Before anything is written: standard output keeps what it has got.
+        opened_executor(options, replace(plan, given=given)) as compute,
         outputs.opened(header, todo) as write,
     ):
-        compute: Compute = partial(executor, replace(plan, given=given))
         with closing(_results(compute, finished, todo, progress)) as results:
             for window, result in results:
                 timings.add(result)
@@ -130,7 +130,10 @@ def _given_sites(options: CallOptions, inputs: Inputs) -> Iterator[GivenSites | 
         yield None
         return
     is_partial = bool(options.regions) or options.regions_file is not None
-    with open_given_sites(options.alleles, inputs.contigs, is_partial=is_partial) as given:
+    is_remote = options.executor is not None and options.executor.startswith("dask://")
+    with open_given_sites(
+        options.alleles, inputs.contigs, is_partial=is_partial, must_be_indexed=is_remote
+    ) as given:
         yield given
 
 

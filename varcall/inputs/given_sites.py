@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pysam
 
-from varcall.errors import InputError
+from varcall.errors import InputError, UsageError
 from varcall.formats.bgzf import GZIP_MAGIC
 from varcall.formats.contig_names import some_names, unknown_contig
 from varcall.formats.vcf_text import (
@@ -58,7 +58,7 @@ class GivenSites:
 
 @contextmanager
 def open_given_sites(
-    path: Path, contigs: Mapping[str, int], *, is_partial: bool
+    path: Path, contigs: Mapping[str, int], *, is_partial: bool, must_be_indexed: bool = False
 ) -> Iterator[GivenSites]:
     """Check a file of sites, a plain VCF, a .vcf.gz or BCF with its index, before any work.
 
@@ -70,11 +70,15 @@ def open_given_sites(
         Those that are called, with their lengths.
     is_partial
         Whether only some regions are called. If not, all contigs of the file must be known.
+    must_be_indexed
+        Whether other machines read the file too, which have not this one's temporary folder.
 
     Raises
     ------
     InputError
         It cannot be read, is cut, unsorted or without index, or names other contigs.
+    UsageError
+        It is a plain VCF, and must be indexed.
     """
     start = start_of_vcf(path, LABEL)
     if start[:2] == GZIP_MAGIC:
@@ -91,6 +95,11 @@ def open_given_sites(
         raise InputError(
             f"the {LABEL} file {path} is BCF without compression: write it with 'bcftools view "
             "-Ob' and index it"
+        )
+    if must_be_indexed:
+        raise UsageError(
+            f"the {LABEL} file {path} is plain text, in which workers on other machines find no "
+            f"window: run 'bgzip {path}' and 'tabix -p vcf {path}.gz', and give that"
         )
     with tempfile.TemporaryDirectory(prefix="varcall-sites-") as folder:
         sites = _indexed(path, Path(folder) / "sites.vcf.gz")

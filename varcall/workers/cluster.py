@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from varcall.errors import WorkerError
 from varcall.inputs.regions import Region
 from varcall.version import __version__
 from varcall.workers.cluster_task import call_bundle, forget, trouble, unchanged
+from varcall.workers.finished_windows import Compute
 from varcall.workers.pool import interrupts_held
 from varcall.workers.schedule import bundle_windows
 from varcall.workers.window_worker import WindowResult, WorkerPlan
@@ -54,26 +56,38 @@ class DaskCluster:
         self._client = client
         self._name = name
 
-    def call_windows(
-        self, plan: WorkerPlan, todo: Sequence[Region]
-    ) -> Iterator[tuple[Region, WindowResult]]:
-        """Yield (window, result) in order, as `varcall.workers.schedule.call_windows` does.
+    def checked(self, plan: WorkerPlan) -> Compute:
+        """See that the workers can do what a plan says; return what calls windows by it.
+
+        That yields (window, result) in order, as `varcall.workers.schedule.call_windows` does. It
+        raises WorkerError when a window ends each worker that it is given to, or the cluster is
+        lost, and all that `Worker` raises there.
 
         Raises
         ------
         WorkerError
-            When a worker lacks something, a window ends each worker that it is given to, or the
-            cluster is lost; also all that `Worker` raises there.
+            A worker lacks something, or the cluster is lost.
         """
+        plan = _with_absolute_paths(plan)
+        requirements = Requirements.of(plan.inputs, plan.model, plan.given)
+        with self._connected():
+            workers = max(1, self._check_workers(requirements))
+        return partial(self._call_windows, (plan, requirements), workers)
+
+    def _call_windows(
+        self, work: tuple[WorkerPlan, Requirements], workers: int, todo: Sequence[Region]
+    ) -> Iterator[tuple[Region, WindowResult]]:
         if not todo:
             return
-        plan = _with_absolute_paths(plan)
-        requirements = Requirements.of(plan.inputs, plan.model)
+        bundles = bundle_windows(todo, work[0].inputs, workers)
+        with self._connected(), _submitting(self._client, work, self._name) as run:
+            yield from run.results(bundles, workers)
+
+    @contextmanager
+    def _connected(self) -> Iterator[None]:
+        """Say what it means that the cluster is lost within the block."""
         try:
-            workers = max(1, self._check_workers(requirements))
-            bundles = bundle_windows(todo, plan.inputs, workers)
-            with _submitting(self._client, (plan, requirements), self._name) as run:
-                yield from run.results(bundles, workers)
+            yield
         except (CancelledError, OSError) as error:
             raise WorkerError(
                 f"the connection to {self._name} was lost ({error or type(error).__name__}): see "
@@ -308,8 +322,10 @@ def _submitting(
 
 def _with_absolute_paths(plan: WorkerPlan) -> WorkerPlan:
     """Return a plan that can be followed from any folder."""
-    inputs = plan.inputs
+    inputs, given = plan.inputs, plan.given
     model = Path(plan.model)
+    if given is not None:
+        given = replace(given, path=given.path.absolute(), index=given.index.absolute())
     return replace(
         plan,
         inputs=replace(
@@ -318,6 +334,7 @@ def _with_absolute_paths(plan: WorkerPlan) -> WorkerPlan:
             index=inputs.index.absolute(),
             reference=inputs.reference.absolute(),
         ),
+        given=given,
         model=plan.model if plan.model in BUNDLED_SHA256 else str(model.absolute()),
     )
 

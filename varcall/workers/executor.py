@@ -1,33 +1,29 @@
 """Where the windows of a call are called: in processes of this machine, or on a cluster."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
 from varcall.errors import UsageError
-from varcall.inputs.regions import Region
 from varcall.options import CallOptions
+from varcall.workers.finished_windows import Compute
 from varcall.workers.schedule import call_windows
-from varcall.workers.window_worker import WindowResult, WorkerPlan
-
-Executor = Callable[[WorkerPlan, Sequence[Region]], Iterator[tuple[Region, WindowResult]]]
-"""Calls windows by a plan, and yields each with its result, in order: `call_windows` in processes
-of this machine, `DaskCluster.call_windows` on those of a cluster."""
+from varcall.workers.window_worker import WorkerPlan
 
 
 @contextmanager
-def opened_executor(options: CallOptions) -> Iterator[Executor]:
-    """Yield what calls the windows of a run.
+def opened_executor(options: CallOptions, plan: WorkerPlan) -> Iterator[Compute]:
+    """Yield what calls the windows of a run by its plan; the workers of a cluster are checked.
 
     Raises
     ------
     UsageError
         The options name a cluster, and the package for it is missing.
     WorkerError
-        The cluster does not answer.
+        The cluster does not answer, or a worker of it lacks something.
     """
     if options.executor is None:
-        yield partial(call_windows, processes=options.threads)
+        yield partial(call_windows, plan, processes=options.threads)
         return
     try:
         # Only now: it takes a second, and is an extra.
@@ -37,4 +33,4 @@ def opened_executor(options: CallOptions) -> Iterator[Executor]:
             f"--executor needs the package {error.name}: pip install 'varcall-pileup[dask]'"
         ) from error
     with opened_cluster(options.executor) as cluster:
-        yield cluster.call_windows
+        yield cluster.checked(plan)

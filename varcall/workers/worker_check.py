@@ -11,6 +11,7 @@ from pathlib import Path
 from models.errors import ModelError
 from models.registry import weights_path
 from models.weights.weights_file import graph_paths
+from varcall.inputs.given_sites import GivenSites
 from varcall.inputs.open import Inputs
 from varcall.version import __version__
 
@@ -37,7 +38,7 @@ class Requirements:
     files: tuple[tuple[str, int, str], ...]
 
     @classmethod
-    def of(cls, inputs: Inputs, model: str) -> "Requirements":
+    def of(cls, inputs: Inputs, model: str, given: GivenSites | None) -> "Requirements":
         """Return the requirements of a call; its paths are absolute.
 
         Raises
@@ -45,7 +46,8 @@ class Requirements:
         OSError
             A file cannot be read.
         """
-        files = tuple((str(path), *_sampled(path)) for path in _files(inputs))
+        paths = [*_files(inputs), *([] if given is None else [given.path, given.index])]
+        files = tuple((str(path), *_sampled(path)) for path in paths)
         return cls(__version__, model, _model_digest(model), files)
 
     def trouble(self) -> str | None:
@@ -61,8 +63,8 @@ class Requirements:
             except OSError as error:
                 reason = error.strerror or error
                 return (
-                    f"cannot read {name} ({reason}): reads, reference and their indexes must "
-                    "lie at the same paths on every worker"
+                    f"cannot read {name} ({reason}): reads, reference, given sites and their "
+                    "indexes must lie at the same paths on every worker"
                 )
             if found != (size, digest):
                 return f"has another file at {name}: copy the one that lies here to it"

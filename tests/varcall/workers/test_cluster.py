@@ -12,12 +12,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pysam
 import pytest
 
 from varcall import call as call_from_python
 from varcall.cli import run as run_varcall
 from varcall.errors import InputError, UsageError, WorkerError
-from varcall.inputs.open import Inputs
+from varcall.inputs.given_sites import GivenSites
+from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants
@@ -145,6 +147,40 @@ def test_shards_and_phasing(
         assert told.read_bytes() == expected.read_bytes()
 
 
+def test_given_sites(
+    cluster: RunningCluster,
+    client: Client,
+    options: CallOptions,
+    alone: tuple[bytes, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plain = tmp_path / "sites.vcf"
+    plain.write_bytes(alone[0])
+    sites = Path(pysam.tabix_index(str(plain), preset="vcf", force=True, keep_original=True))
+    monkeypatch.chdir(tmp_path)
+    given = replace(options, alleles=Path(sites.name))
+    call_variants(replace(given, output="expected.vcf"))
+    call_variants(replace(given, output="told.vcf", executor=cluster.name))
+    expected = (tmp_path / "expected.vcf").read_bytes()
+    assert expected.count(b"FORCED\t") > 5
+    assert (tmp_path / "told.vcf").read_bytes() == expected
+    # The copy that is made of a plain VCF is of this machine, but so are these workers.
+    here = replace(given, alleles=plain)
+    call_variants(replace(here, output="here.vcf", executor="dask-local:1"))
+    assert (tmp_path / "here.vcf").read_bytes() == expected
+    with pytest.raises(UsageError, match=r"sites\.vcf is plain text, .*run 'bgzip "):
+        call_variants(replace(here, output="none.vcf", executor=cluster.name))
+    assert not (tmp_path / "none.vcf").exists()
+    # All that is read on the workers is compared there.
+    (path, index) = Requirements.of(
+        open_inputs(options.reads, options.reference),
+        options.model,
+        GivenSites(sites, sites, Path(f"{sites}.tbi")),
+    ).files[-2:]
+    assert (path[0], index[0]) == (str(sites), f"{sites}.tbi")
+
+
 def test_an_error_on_a_worker_arrives_as_it_is(
     cluster: RunningCluster, client: Client, options: CallOptions, tmp_path: Path
 ) -> None:
@@ -165,8 +201,8 @@ def test_another_file_on_a_worker(
     """As if the workers had not the files that this process has."""
     original = Requirements.of
 
-    def changed(inputs: Inputs, model: str) -> Requirements:
-        found = original(inputs, model)
+    def changed(inputs: Inputs, model: str, given: GivenSites | None) -> Requirements:
+        found = original(inputs, model, given)
         (path, size, digest), *rest = found.files
         return replace(found, files=((path + suffix, size, digest[::-1]), *rest))
 
@@ -204,12 +240,14 @@ def test_another_version_on_a_worker(
     (address,) = set(client.scheduler_info()["workers"]) - before
     words = ["call", str(options.reads), "--ref", str(options.reference), "--quiet"]
     try:
-        output = tmp_path / "out.vcf"
-        assert run_varcall([*words, "-o", str(output), "--executor", cluster.name]) == 1
-        said = capsys.readouterr()
-        assert said.err.startswith(f"varcall: error: the Dask worker {address} runs varcall 0.0.1")
-        assert said.err.count("\n") == 1
-        assert not output.exists()
+        for output in (str(tmp_path / "out.vcf"), "-"):
+            assert run_varcall([*words, "-o", output, "--executor", cluster.name]) == 1
+            said = capsys.readouterr()
+            assert said.err.startswith(f"varcall: error: the Dask worker {address} runs varcall 0.")
+            assert said.err.count("\n") == 1
+            # Not even a header, as standard output keeps what it has got.
+            assert said.out == ""
+        assert os.listdir(tmp_path) == []
     finally:
         os.killpg(other.pid, signal.SIGTERM)
         other.wait(timeout=60)
