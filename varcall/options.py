@@ -234,12 +234,15 @@ class CallOptions:
             )
 
     def _check_sites(self) -> None:
-        if self.phase and self.alleles is not None:
-            raise UsageError("--phase cannot go with --alleles: phase a call without given sites")
         if self.gvcf is not None and self.alleles is not None:
             raise UsageError("--gvcf cannot go with --alleles: call once for each")
         if self.alleles_and_discovery and self.alleles is None:
             raise UsageError("--alleles-and-discovery needs --alleles: name the file of sites")
+        if self.join_mnvs and self.alleles is not None and not self.alleles_and_discovery:
+            raise UsageError(
+                "--join-mnvs joins no given sites, which stand as they are given: leave it out, or "
+                "add --alleles-and-discovery"
+            )
         for name, is_set in (
             ("--alleles", self.alleles is not None),
             ("--gvcf", self.gvcf is not None),

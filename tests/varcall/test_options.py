@@ -51,7 +51,10 @@ def test_accepts(values: dict[str, Any]) -> None:
     ("values", "part"),
     [
         ({"threads": 0}, "--threads 0"),
-        ({"alleles": Path("sites.vcf.gz"), "phase": True}, "--phase cannot go with --alleles"),
+        (
+            {"alleles": Path("sites.vcf.gz"), "phase": True, "join_mnvs": 2},
+            "--join-mnvs joins no given sites",
+        ),
         ({"alleles": Path("sites.vcf.gz"), "gvcf": "a.g.vcf"}, "--gvcf cannot go with --alleles"),
         ({"all_sites": True, "phase": True}, "--all-sites cannot go with --phase"),
         ({"all_sites": True, "gvcf": "a.g.vcf"}, "--all-sites cannot go with --gvcf"),

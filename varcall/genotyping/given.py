@@ -24,6 +24,7 @@ from varcall.genotyping.genotype import (
     phase_of,
     status_of,
 )
+from varcall.genotyping.phase_votes import Vote
 from varcall.inputs.given_sites import GivenRecord
 from varcall.output.vcf import NO_CALL, VariantRecord
 
@@ -42,12 +43,15 @@ class Part(NamedTuple):
         The number in the record of each ALT of the site.
     kind
         Sites of an equal one have the same REF reads.
+    vote
+        Tells what fragments show there, to phase the record by; None where it is not wanted.
     """
 
     shows: SiteEvidence
     call: GenotypeCall
     named: Numbers
     kind: tuple[int, ...]
+    vote: Vote | None = None
 
 
 class _Joined(NamedTuple):
@@ -78,9 +82,8 @@ def given_record(
     joined = _joined(parts)
     numbers = (0, *(number or rest for part in parts for number in part.named))
     phase = phase_of(parts[0].shows, parts[0].call) if len(parts) == 1 else None
-    gt = tuple([numbers[allele] for allele in phase or joined.called])
-    if phase is None:
-        gt = tuple(sorted(gt, key=lambda number: -1 if number is None else number))
+    copies = phase or tuple(sorted(joined.called, key=lambda allele: _rank(numbers[allele])))
+    gt = tuple([numbers[allele] for allele in copies])
     qual = _qual(parts, joined, numbers)
     dp = max(part.shows.dp for part in parts)
     status, gt = status_of(gt, qual, joined.gq, dp, options)
@@ -90,7 +93,7 @@ def given_record(
         _counts(parts, numbers, len(given.alts), column)
         for column in (lambda s: s.ad, lambda s: s.adf, lambda s: s.adr)
     )
-    return VariantRecord(
+    record = VariantRecord(
         contig=given.contig,
         start=given.start,
         ref=given.ref,
@@ -109,6 +112,26 @@ def given_record(
         name=given.name,
         is_given=True,
     )
+    return record._replace(votes=_votes(record, parts, copies))
+
+
+def _rank(number: int | None) -> int:
+    return -1 if number is None else number
+
+
+def _votes(record: VariantRecord, parts: Sequence[Part], copies: tuple[int, ...]) -> str | None:
+    """Return what fragments show at the first part in which the copies differ.
+
+    `copies` are the alleles of GT, in its order.
+    """
+    first = 1
+    for part in parts:
+        inside = range(first, first + len(part.named))
+        own = _own_alleles(copies, inside)
+        if part.vote is not None and len({*own}) == 2:
+            return part.vote(record, own)
+        first = inside.stop
+    return None
 
 
 def silent_record(
@@ -163,7 +186,7 @@ def _joined(parts: Sequence[Part]) -> _Joined:
             )
         }
         inside = range(first, first + len(part.named))
-        total += [own[_projected(genotype, inside)] for genotype in every]
+        total += [own[tuple(sorted(_own_alleles(genotype, inside)))] for genotype in every]
         first = inside.stop
     total = np.minimum(total - total.min(), MAX_PL)
     shares = 10.0 ** (-total / 10.0)
@@ -173,9 +196,9 @@ def _joined(parts: Sequence[Part]) -> _Joined:
     return _Joined(every[called], every, total, shares, gq)
 
 
-def _projected(genotype: tuple[int, ...], inside: range) -> tuple[int, ...]:
+def _own_alleles(genotype: tuple[int, ...], inside: range) -> tuple[int, ...]:
     """Return a genotype with the alleles of one part only; the others are REF there."""
-    return tuple(sorted(a - inside.start + 1 if a in inside else 0 for a in genotype))
+    return tuple([a - inside.start + 1 if a in inside else 0 for a in genotype])
 
 
 def _phred(probability: float) -> float:

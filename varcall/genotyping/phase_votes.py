@@ -1,12 +1,14 @@
 """Which haplotype of a heterozygous record each fragment speaks for, and how surely."""
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays
 from pileup.codes import INDEL, OTHER, UNINFORMATIVE
 from varcall.evidence.window import Evidence
-from varcall.genotyping.genotype import SPANNED, GenotypeCall, SiteEvidence
+from varcall.genotyping.genotype import SPANNED
 from varcall.output.phase_votes import RecordVotes
 from varcall.output.vcf import PASS, VariantRecord
 
@@ -19,6 +21,10 @@ _ABSENT_MAPQ, _NEUTRAL_MAPQ = 255, 40
 _LONGEST_FRAGMENT = 20_000
 # What a read's end may be moved by when it is aligned again.
 _REALIGNED = 1000
+
+
+Vote = Callable[[VariantRecord, Sequence[int]], str | None]
+"""`PhaseVotes.about` of one site."""
 
 
 class PhaseVotes:
@@ -43,7 +49,7 @@ class PhaseVotes:
         self._reach = _reaches(loaded, reads)
 
     def about(
-        self, record: VariantRecord, site: int, shows: SiteEvidence, call: GenotypeCall
+        self, record: VariantRecord, alleles: Sequence[int], *, site: int, alts: Sequence[str]
     ) -> str | None:
         """Return the votes about a site's record as INFO text; None where it is not to be phased.
 
@@ -51,17 +57,15 @@ class PhaseVotes:
 
         Parameters
         ----------
-        shows, call
-            What the record was made of: alleles have their numbers there.
+        alleles
+            Those of GT, in its order, by their numbers at the site.
+        site, alts
+            Number of the site, and its ALTs.
         """
         is_wanted = record.filter == PASS or record.phase_set is not None
         if len({*record.gt}) != 2 or not is_wanted:
             return None
-        is_phased = record.phase_set is not None and shows.phase is not None
-        alleles = shows.phase if is_phased and shows.phase is not None else call.alleles
-        seen = [
-            OTHER if allele and shows.alts[allele - 1] == SPANNED else allele for allele in alleles
-        ]
+        seen = [OTHER if allele and alts[allele - 1] == SPANNED else allele for allele in alleles]
         shown = self._shown
         span = slice(int(shown.offset[site]), int(shown.offset[site + 1]))
         allele, read = shown.allele[span], shown.read[span]

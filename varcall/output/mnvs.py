@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from varcall.output.forced import is_forced
 from varcall.output.phase_votes import AFTER, info_value, without_votes
+
+NO_ALLELE = "."
+"""In GT of a given record, an allele that it does not name."""
 
 _COUNTS = ("DP", "AD", "ADF", "ADR")
 _LIKELIHOODS = ("PL", "GL")
@@ -50,6 +54,11 @@ class SampleRecord:
         """The alleles of ALT without the one of a gVCF that stands for all others."""
         return [alt for alt in self._columns[4].split(",") if alt[0] != "<"]
 
+    @property
+    def is_given(self) -> bool:
+        """Whether it was asked for, and so stands as it was given."""
+        return is_forced(self.info)
+
     def set_phase(self, turn: int, phase_set: int | None) -> None:
         """Write GT, its alleles swapped where `turn` is -1, and PS; None leaves it unphased."""
         names, sample = self._columns[8], self._columns[9].rstrip("\n")
@@ -57,7 +66,8 @@ class SampleRecord:
         if self.phase_set:
             names, values = names.removesuffix(":PS"), values.rpartition(":")[0]
         if phase_set is None:
-            self.alleles.sort(key=int)
+            # An allele that a given record does not name comes first, as before.
+            self.alleles.sort(key=lambda allele: -1 if allele == NO_ALLELE else int(allele))
             gt, self.phase_set = "/".join(self.alleles), ""
         else:
             self.alleles = self.alleles[::turn]
@@ -71,7 +81,12 @@ class SampleRecord:
         return "\t".join(self._columns)
 
     def snv(self) -> tuple[str, str, str] | None:
-        """Return what SNVs of one haplotype have alike (GT and PS), REF, ALT; None of others."""
+        """Return what SNVs of one haplotype have alike (GT and PS), REF, ALT; None of others.
+
+        What was asked for is none of these: it may not be lost in an MNV.
+        """
+        if self.is_given:
+            return None
         ref, alt, status = self._columns[3], ",".join(self.alts), self._columns[6]
         is_phased = self.phase_set or self.alleles == ["1", "1"]
         if len(ref) != 1 or len(alt) != 1 or alt == "*" or status != "PASS" or not is_phased:

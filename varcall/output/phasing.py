@@ -12,6 +12,7 @@ gVCF wait with them and have no say, so its records are phased as those of the V
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -22,7 +23,7 @@ from numpy.typing import NDArray
 from pileup.arrays import AlleleVotes, offsets_of
 from pileup.kernels.phasing.blocks import find_components, number_fragments, phase_sites
 from varcall.errors import InputError
-from varcall.output.mnvs import SampleRecord, join_mnvs
+from varcall.output.mnvs import NO_ALLELE, SampleRecord, join_mnvs
 from varcall.output.phase_votes import AFTER, VOTES, RecordVotes, info_value
 
 SLACK = 300
@@ -73,16 +74,44 @@ class _Unit:
 
 @dataclass(slots=True)
 class _Part:
-    """Records that are held back, and their votes; `behind` has lines that follow a record."""
+    """Records that are held back, and their votes.
+
+    `behind` has lines that follow a record, `unit_of` and `sign_of` its unit and whether it has
+    its alleles in the order of that (1 or -1), `given` the votes of given records and who has them.
+    """
 
     records: list[SampleRecord] = field(default_factory=list)
     behind: dict[int, list[str]] = field(default_factory=dict)
     units: list[_Unit] = field(default_factory=list)
     unit_of: list[int] = field(default_factory=list)
+    sign_of: list[int] = field(default_factory=list)
+    given: dict[tuple[int, bytes, bytes], tuple[int, int]] = field(default_factory=dict)
     by_set: dict[str, int] = field(default_factory=dict)
     votes: list[_Votes] = field(default_factory=list)
     reach: int = 0
     hold: int = 0
+
+    def settle(self, unit: int, sign: int = 1) -> None:
+        """Say which unit the last record is of; -1 for none."""
+        self.unit_of.append(unit)
+        self.sign_of.append(sign)
+
+    def twin(self, record: SampleRecord, shown: RecordVotes) -> tuple[int, int] | None:
+        """Return unit and sign where a given record of the same place has the same votes.
+
+        A file may give a variant twice, or its alleles in records of their own: what fragments show
+        there counts once.
+        """
+        return self.given.get(_key(record, shown))
+
+
+def _key(record: SampleRecord, shown: RecordVotes, sign: int = 1) -> tuple[int, bytes, bytes]:
+    return record.pos, shown.name.tobytes(), (sign * shown.weight).tobytes()
+
+
+def _rank(allele: str) -> float:
+    """Return what says which allele is the smaller one; one that is not named comes last."""
+    return math.inf if allele == NO_ALLELE else int(allele)
 
 
 class Phaser:
@@ -157,18 +186,24 @@ class Phaser:
         if info_value(record.info, AFTER) is not None:
             part.hold = max(part.hold, record.start + self._join_distance)
         if votes is None:
-            part.unit_of.append(-1)
+            part.settle(-1)
+            return
+        shown = RecordVotes.of_text(votes)
+        if record.is_given and (twin := part.twin(record, shown)) is not None:
+            part.settle(*twin)
             return
         number = part.by_set.get(record.phase_set, len(part.units))
         if number == len(part.units):
             first, second = record.alleles
-            part.units.append(_Unit(record.pos, 1 if int(first) < int(second) else -1))
+            part.units.append(_Unit(record.pos, 1 if _rank(first) < _rank(second) else -1))
         if record.phase_set:
             part.by_set[record.phase_set] = number
             part.hold = max(part.hold, record.start + SLACK)
         part.units[number].records += 1
-        part.unit_of.append(number)
-        shown = RecordVotes.of_text(votes)
+        part.settle(number)
+        if record.is_given:
+            part.given[_key(record, shown)] = number, 1
+            part.given[_key(record, shown, -1)] = number, -1
         everyone = np.ones(len(shown.name), np.int64)
         reach = record.start + shown.reach
         part.reach = max(part.reach, int(reach.max(initial=0)))
@@ -199,9 +234,9 @@ class Phaser:
         sets = [part.units[block].phase_set for block in blocks.tolist()]
         together = np.array([unit.records for unit in part.units]) > 1
         is_phased = (phased.block >= 0) | (together & ~_spanned(phased.block))
-        for record, unit in zip(part.records, part.unit_of, strict=True):
+        for record, unit, sign in zip(part.records, part.unit_of, part.sign_of, strict=True):
             if unit >= 0:
-                record.set_phase(int(turn[unit]), sets[unit] if is_phased[unit] else None)
+                record.set_phase(sign * int(turn[unit]), sets[unit] if is_phased[unit] else None)
         return np.asarray(turn)
 
     def _carry(

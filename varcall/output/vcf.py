@@ -26,6 +26,7 @@ from varcall.options import STDOUT
 from varcall.output.all_sites import ALL_SITES_HEADER, NO_ALT, Uncovered
 from varcall.output.atomic import AtomicOutput, is_special, output_errors
 from varcall.output.bgzf_writer import DEFAULT_LEVEL, BgzfWriter
+from varcall.output.forced import FORCED, FORCED_HEADER, is_forced
 from varcall.output.phase_votes import AFTER, VOTES, VOTES_HEADER
 from varcall.output.phasing import Phaser
 
@@ -61,10 +62,6 @@ _FIXED_HEADER = """\
 """
 _PHASE_SET = '##FORMAT=<ID=PS,Number=1,Type=Integer,Description="Phase set: POS of its first {}">\n'
 PHASING_HEADER = "##varcall_phasing=<join_mnvs="
-FORCED = "FORCED"
-FORCED_HEADER = (
-    f'##INFO=<ID={FORCED},Number=0,Type=Flag,Description="Record was asked for with --alleles">\n'
-)
 LineKey = tuple[int, str, str, str]
 """What lines are sorted by: POS, REF, ALT, the line; nothing behind POS where it was given."""
 COLUMNS = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT"
@@ -185,18 +182,17 @@ def format_record(record: VariantRecord) -> str:
     if record.phase_set is not None:
         names += ":PS"
         likelihoods += f":{vcf_pos(record.phase_set)}"
-    info = FORCED if record.is_given else _info_text(record)
     return (
         f"{record.contig}\t{vcf_pos(record.start)}\t{record.name}\t{record.ref}\t"
         f"{','.join(record.alts) or '.'}\t"
-        f"{record.qual:g}\t{record.filter}\t{info}\t{names}\t{gt}:{record.gq}:{record.dp}:"
+        f"{record.qual:g}\t{record.filter}\t{_info_text(record)}\t{names}\t{gt}:{record.gq}:{record.dp}:"
         f"{_integers(record.ad)}:{_integers(record.adf)}:{_integers(record.adr)}:{vaf}:"
         f"{likelihoods}\n"
     )
 
 
 def _info_text(record: VariantRecord) -> str:
-    fields = []
+    fields = [FORCED] if record.is_given else []
     if record.cause is not None:
         fields.append(_cause_text(*record.cause))
     if record.votes is not None:
@@ -218,7 +214,7 @@ def line_key(line: str) -> tuple[str, LineKey]:
     base as in the reference comes last: a variant that starts there leaves it out (`Uncovered`).
     """
     contig, pos, _, ref, alts, _, _, info, _ = line.split("\t", 8)
-    if info == FORCED:
+    if is_forced(info):
         return contig, (int(pos), "", "", "")
     if alts == NO_ALT:
         return contig, (int(pos), _LAST_REF, "", "")

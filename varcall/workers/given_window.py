@@ -14,6 +14,7 @@ from varcall.genotyping.genotype import (
     kept_alts,
 )
 from varcall.genotyping.given import Part, given_record, silent_record
+from varcall.genotyping.phase_votes import Vote
 from varcall.inputs.given_sites import GivenRecord, GivenSites, GivenSitesReader
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
@@ -29,13 +30,14 @@ _Key = PutativeAllele | tuple[int, ...]  # an allele, or a kind of site
 class GenotypedSite:
     """A site of the evidence: its alleles (those of `shows` but `*`), its reads and its call.
 
-    `is_shown` tells whether reads suggest it.
+    `is_shown` tells whether reads suggest it, `vote` is as in `Part`.
     """
 
     alleles: tuple[PutativeAllele, ...]
     is_shown: bool
     shows: SiteEvidence
     call: GenotypeCall
+    vote: Vote | None = None
 
     @property
     def called(self) -> tuple[PutativeAllele, ...]:
@@ -169,7 +171,7 @@ def _part(site: GenotypedSite, number_of: Mapping[PutativeAllele, int]) -> Part:
     named = [number_of.get(allele) for allele in site.alleles]
     # What the sites around add to a site's ALTs is `*`.
     named += [None] * (len(site.shows.alts) - len(named))
-    return Part(site.shows, site.call, tuple(named), site.kind)
+    return Part(site.shows, site.call, tuple(named), site.kind, site.vote)
 
 
 class GivenWindows:

@@ -30,10 +30,11 @@ from varcall.genotyping.genotype import (
     SiteEvidence,
     call_all_genotypes,
     haploid_answers,
+    phase_of,
     site_record,
 )
 from varcall.genotyping.overlaps import CalledSite, JointCall, genotype_overlaps
-from varcall.genotyping.phase_votes import PhaseVotes
+from varcall.genotyping.phase_votes import PhaseVotes, Vote
 from varcall.genotyping.questions import Questions, questions_about
 from varcall.genotyping.reference_sites import reference_lines
 from varcall.genotyping.unseen import with_unseen
@@ -142,8 +143,8 @@ class WindowResult:
             self.seconds[stage] += time.process_time() - before
 
 
-_Genotyped = tuple[SiteEvidence, GenotypeCall, VariantRecord]
-"""What reads show of a site, its call, and its own record."""
+_Genotyped = tuple[SiteEvidence, GenotypeCall, VariantRecord, Vote | None]
+"""What reads show of a site, its call, its own record, and what tells how fragments vote there."""
 
 
 class Worker:
@@ -239,9 +240,11 @@ class Worker:
                     GenotypedSite(
                         alleles_of(evidence.sites, site),
                         bool(evidence.sites.is_shown[site]),
-                        *call[:2],
+                        shows,
+                        call,
+                        vote,
                     )
-                    for site, call in zip(answered.sites, genotyped, strict=True)
+                    for site, (shows, call, _, vote) in zip(answered.sites, genotyped, strict=True)
                 ]
             if self._plan.discovers:
                 numbers = [
@@ -474,12 +477,14 @@ class Worker:
                 factor = batch.depth_factor(start)
                 shows, call = joint[site].applied(shows, call, depth_factor=factor)
             record = site_record(shows, call, self._plan.genotype)
+            vote: Vote | None = None
             if voters is not None and phasing is not None:
+                vote = partial(voters.about, site=site, alts=shows.alts)
                 record = record._replace(
-                    votes=voters.about(record, site, shows, call),
+                    votes=vote(record, phase_of(shows, call) or call.alleles),
                     after=_bases_after(record, phasing.join_mnvs, letters, low),
                 )
-            yield shows, call, record
+            yield shows, call, record, vote
 
 
 class _Answered(NamedTuple):

@@ -84,6 +84,34 @@ def test_a_gap_begins_another_block() -> None:
     assert found[5][0] == "0|1"
 
 
+def test_given_records_of_one_place_count_once() -> None:
+    """Two ALTs of a place in records of their own, the other one's allele `.` in each."""
+    records = chain(10, TRUTH)
+    lone = phased(records)
+    for number in (0, 4):
+        votes = RecordVotes.of_text(records[number].votes or "")
+        first, second = (
+            records[number]._replace(
+                gt=(None, 1),
+                alts=(alt,),
+                is_given=True,
+                votes=votes._replace(weight=sign * votes.weight).text(),
+            )
+            for sign, alt in ((1, "C"), (-1, "G"))
+        )
+        doubled = [*records[:number], first, second, *records[number + 1 :]]
+        found = phased(doubled)
+        del found[number : number + 2]
+        # A block begins with its smaller allele, which the named one is.
+        assert number == 0 or found == lone[:number] + lone[number + 1 :]
+        of_place = genotypes(phased(doubled))[number : number + 2]
+        expected = {0: ["1|.", ".|1"], 4: [".|1", "1|."]}[number]
+        assert of_place == [(gt, "101") for gt in expected]
+    given = records[3]._replace(gt=(None, 1), is_given=True)
+    assert genotypes(phased([given])) == [("./1", "")]
+    assert "\tFORCED\t" in phased([given])[0]
+
+
 def test_parts_change_nothing() -> None:
     """However few records are held back, a block goes on through the parts."""
     truth = np.random.default_rng(3).choice([-1, 1], 120).tolist()
