@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.reassembly.align import CLIP, GAP_EXTEND, GAP_OPEN
@@ -23,15 +24,49 @@ class Segment:
     score: int
 
 
+def anchors(reference: Stretch, regions: Sequence[tuple[int, int]], region: int) -> tuple[int, int]:
+    """Return (before, after): a read that begins after one or ends before the other has a free end.
+
+    Neither lies in the repeat over the region's border, nor behind another region.
+    """
+    start, end = regions[region]
+    units = range(1, end - start + 1)
+    left = next(
+        length
+        for length in count()
+        if not any(_repeats(reference, start - length - 1, start, unit) for unit in units)
+    )
+    right = next(
+        length
+        for length in count()
+        if not any(_repeats(reference, end, end + length + 1, -unit) for unit in units)
+    )
+    before, after = start - SLACK - left, end + SLACK + right
+    others = (*regions[:region], *regions[region + 1 :])
+    before = max([before, *(other - 1 for _, other in others if other <= start)])
+    return before, min([after, *(other + 1 for other, _ in others if other >= end)])
+
+
+def _repeats(reference: Stretch, low: int, high: int, unit: int) -> bool:
+    """Return whether all bases of [low, high) are known and those `unit` further on."""
+    bases = reference.bases(low, high)
+    return bases == reference.bases(low + unit, high + unit) and max(bases) < UNKNOWN_BASE
+
+
 def collect(
-    reads: Sequence[Read], usable: Sequence[bool], start: int, end: int, reference: Stretch
+    reads: Sequence[Read],
+    usable: Sequence[bool],
+    region: tuple[int, int],
+    anchored: tuple[int, int],
+    reference: Stretch,
 ) -> list[Segment]:
-    """Return the segments of the region [start, end), in read order."""
+    """Return the segments of a region [start, end), whose `anchors` are known, in read order."""
+    (start, end), (before, after) = region, anchored
     segments = []
     for index, read in enumerate(reads):
         if not usable[index] or read.end <= start or read.start >= end:
             continue
-        left_free, right_free = read.start > start - SLACK, read.end < end + SLACK
+        left_free, right_free = read.start > before, read.end < after
         first = 0 if left_free else read.index_at(start)
         last = len(read.bases) if right_free else read.index_at(end - 1) + 1
         if 0 <= first < last:

@@ -25,7 +25,12 @@ from pileup.kernels.reassembly.haplotypes import (
     with_flanks,
 )
 from pileup.kernels.reassembly.places import fill_places
-from pileup.kernels.reassembly.segments import MAX_SEGMENTS, collect_segments, longest_usable
+from pileup.kernels.reassembly.segments import (
+    MAX_SEGMENTS,
+    collect_segments,
+    find_anchors,
+    longest_usable,
+)
 from pileup.kernels.spans import are_known, copy_into
 
 # A read is unexplained where it scores this much less than a perfect one (more than two
@@ -56,7 +61,8 @@ def reassemble(reads, reference, usable, rules, starts, ends, hards, places, mov
         end = ends[region]
         if not _is_known(reference, start, end):
             continue
-        segments = collect_segments(reads, usable, longest, start, end, rules, reference)
+        anchors = find_anchors(reference, starts, ends, region)
+        segments = collect_segments(reads, usable, longest, start, end, anchors, rules, reference)
         if len(segments.read) > MAX_SEGMENTS:
             continue
         haplotypes, chosen = find_haplotypes(

@@ -31,8 +31,47 @@ def longest_usable(reads, usable):
 
 
 @kernel
-def collect_segments(reads, usable, longest, start, end, rules, reference):
-    """Return the SegmentArrays of the region [start, end)."""
+def find_anchors(reference, starts, ends, region):
+    """Return (before, after): a read that begins after one or ends before the other has a free end.
+
+    A repeat over a region's border looks the same a unit further on. So a read that ends in what
+    goes on of it may be off by the units that its haplotype has more or less, and is anchored only
+    by what lies beyond. A read that reaches another region is that one's to place.
+    """
+    start = starts[region]
+    end = ends[region]
+    low = start - reference.start
+    high = end - reference.start
+    left = 0
+    right = 0
+    for unit in range(1, end - start + 1):
+        left = max(left, _goes_on(reference.codes, low - 1, -1, unit))
+        right = max(right, _goes_on(reference.codes, high, 1, unit))
+    before = start - SLACK - left
+    after = end + SLACK + right
+    if region > 0:
+        before = max(before, ends[region - 1] - 1)
+    if region + 1 < len(starts):
+        after = min(after, starts[region + 1] + 1)
+    return before, after
+
+
+@part
+def _goes_on(codes, column, step, unit):
+    """Return how many bases from `column` on, in direction `step`, equal those a unit back."""
+    same = 0
+    while 0 <= column < len(codes) and codes[column] == codes[column - step * unit]:
+        if codes[column] >= UNKNOWN_BASE:
+            break
+        same += 1
+        column += step
+    return same
+
+
+@kernel
+def collect_segments(reads, usable, longest, start, end, anchors, rules, reference):
+    """Return the SegmentArrays of the region [start, end), whose `anchors` `find_anchors` found."""
+    before, after = anchors
     first_read = first_overlapping(reads, longest, start)
     after_read = first_read
     while after_read < len(usable) and reads.read_start[after_read] < end:
@@ -56,8 +95,8 @@ def collect_segments(reads, usable, longest, start, end, rules, reference):
     for read in range(first_read, after_read):
         if not usable[read] or reads.read_end[read] <= start:
             continue
-        left_free = reads.read_start[read] > start - SLACK
-        right_free = reads.read_end[read] < end + SLACK
+        left_free = reads.read_start[read] > before
+        right_free = reads.read_end[read] < after
         first = reads.base_offset[read] if left_free else query_index(read, start, reads)
         last = reads.base_offset[read + 1]
         if not right_free:

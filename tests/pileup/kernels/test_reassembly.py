@@ -36,7 +36,7 @@ from pileup.kernels.reassembly.haplotypes import (
 )
 from pileup.kernels.reassembly.reassemble import reassemble
 from pileup.kernels.reassembly.respell import respell, trim_places
-from pileup.kernels.reassembly.segments import collect_segments, longest_usable
+from pileup.kernels.reassembly.segments import collect_segments, find_anchors, longest_usable
 from pileup.twins import activity, align, combine, haplotypes
 from pileup.twins import assemble as graphs
 from pileup.twins import respell as spelling
@@ -69,9 +69,16 @@ class Place:
 
     def segments(self):  # type: ignore[no-untyped-def]
         longest = longest_usable(self.arrays, self.usable)
+        bounds = np.array([self.start]), np.array([self.end])
+        anchors = find_anchors(self.reference, *bounds, 0)
         return collect_segments(
-            self.arrays, self.usable, longest, self.start, self.end, RULES, self.reference
+            self.arrays, self.usable, longest, self.start, self.end, anchors, RULES, self.reference
         )
+
+    def slow_segments(self) -> list[parts.Segment]:
+        region = self.start, self.end
+        anchors = parts.anchors(self.stretch, [region], 0)
+        return parts.collect(self.reads, self.usable.tolist(), region, anchors, self.stretch)
 
 
 def sequence_pair(random: np.random.Generator) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
@@ -210,10 +217,24 @@ def test_regions(seed: int) -> None:
 
 @given(seeds)
 @repeatable
+def test_anchors(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    codes = random_reference(random, 400)
+    cuts = np.sort(random.choice(np.arange(10, 390), 8, replace=False)).tolist()
+    regions = [(1000 + low, 1000 + high) for low, high in zip(cuts[::2], cuts[1::2], strict=True)]
+    bounds = np.array(regions, np.int64).T
+    reference = ReferenceArrays(codes, 1000)
+    fast = [find_anchors(reference, *bounds, region) for region in range(len(regions))]
+    stretch = unpack_reference(reference)
+    assert fast == [parts.anchors(stretch, regions, region) for region in range(len(regions))]
+
+
+@given(seeds)
+@repeatable
 def test_segments(seed: int) -> None:
     place = Place(seed)
     fast = place.segments()
-    slow = parts.collect(place.reads, place.usable.tolist(), place.start, place.end, place.stretch)
+    slow = place.slow_segments()
     found = [
         parts.Segment(
             read=int(fast.read[index]),
@@ -443,10 +464,7 @@ def test_moved_reads_keep_what_lies_outside_the_region(seed: int) -> None:
     moved = np.zeros(len(place.reads), np.bool_)
     bounds = (np.array([value], np.int64) for value in (place.start, place.end, 1))
     reassemble(place.arrays, place.reference, place.usable, RULES, *bounds, places, moved)
-    segments = parts.collect(
-        place.reads, place.usable.tolist(), place.start, place.end, place.stretch
-    )
-    inside = {segment.read: segment for segment in segments}
+    inside = {segment.read: segment for segment in place.slow_segments()}
     for index in np.flatnonzero(moved).tolist():
         segment = inside[index]
         first = int(place.arrays.base_offset[index])

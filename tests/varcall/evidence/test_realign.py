@@ -125,6 +125,30 @@ def test_a_deletion_gains_the_carriers_that_show_mismatches(tmp_path: Path) -> N
     assert shown == 9
 
 
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_reads_that_end_in_a_repeat_beside_a_deletion_carry_it(side: str, tmp_path: Path) -> None:
+    """The deletion takes the base before the repeat too, so reads within show an SNV there."""
+    repeat = "GACACACA" + "CACACACA" * 6
+    haplotype = "CACACACA" * 6
+    if side == "left":
+        repeat, haplotype = repeat[::-1], haplotype[::-1]
+    before, behind = PLAIN[:PLACE] + "T", "T" + PLAIN[PLACE:]
+    sample = Sample(tmp_path, before + repeat + behind).reference_reads(1200, 1900, length=150)
+    carrier, first, last = before + haplotype + behind, len(before), len(before + haplotype)
+    cut = last if side == "left" else first
+    starts = range(first - 147, last, 4)
+    for start in starts:
+        left, spans = cut - start, start < first and start + 150 > last
+        cigar = f"{left}M8D{150 - left}M" if spans else "150M"
+        # A read that begins in the repeat lies where its other end does.
+        at = start + 8 if start >= first else start
+        sample.builder.add(start=at, cigar=cigar, seq=carrier[start : start + 150])
+    reads, reference = sample.batch()
+    shown = sum("8D" in text for text in cigars(realign(reads, reference).arrays))
+    assert shown == sum(start < cut < start + 150 for start in starts)
+    assert sum("8D" in text for text in cigars(reads.arrays)) < shown - 10
+
+
 def test_a_deletion_between_facing_clips_is_found(tmp_path: Path) -> None:
     sample = Sample(tmp_path, PLAIN).reference_reads(1200, 1900)
     sample.carriers(80, "", range(-80, -20, 5), clip=51)
