@@ -234,8 +234,6 @@ class CallOptions:
             )
 
     def _check_sites(self) -> None:
-        if self.gvcf is not None and self.alleles is not None:
-            raise UsageError("--gvcf cannot go with --alleles: call once for each")
         if self.alleles_and_discovery and self.alleles is None:
             raise UsageError("--alleles-and-discovery needs --alleles: name the file of sites")
         if self.join_mnvs and self.alleles is not None and not self.alleles_and_discovery:

@@ -12,6 +12,8 @@ import pytest
 
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from tests.diploid import BOTH, FIRST, SECOND, Change, add_haplotype
+from tests.gvcfs import GvcfLine, check_gvcf, gvcf_lines
+from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.output.merge import MergeOptions, merge_shards
 from varcall.pipeline import call_variants
@@ -226,6 +228,125 @@ def test_d1_d2_given_sites_do_not_depend_on_how_it_runs(
         parts.append(Path(options.output))
     merge_shards(MergeOptions(tuple(parts), str(tmp_path / "merged.vcf")))
     assert records(tmp_path / "merged.vcf") == whole
+
+
+ASKED = [
+    snv(100),
+    snv(HET, OTHER[other(HET)]),
+    snv(HET, f"{other(HET)},<*>"),
+    snv(HOM),
+    (HOM + 1, bases(HOM, HOM + 1), "<DEL>"),
+    (DELETION + 1, bases(DELETION, DELETION + 2), bases(DELETION, DELETION + 1)),
+    (REPEAT + 16, bases(REPEAT + 15, REPEAT + 18), bases(REPEAT + 15, REPEAT + 18) + UNIT),
+    (802, bases(801, 803), f"{bases(801, 802)},{bases(801, 802)}AG{bases(802, 803)}"),
+    snv(1200, "N"),
+    snv(1900),
+    snv(1900, OTHER[other(1900)]),
+]
+
+
+def with_gvcf(
+    sample: CallOptions, folder: Path, sites: Sequence[Site], **changes: object
+) -> tuple[list[list[str]], list[GvcfLine]]:
+    """Call given sites with a gVCF, which is checked; return the VCF's columns and its lines."""
+    folder.mkdir(exist_ok=True)
+    gvcf = folder / "out.g.vcf"
+    found = given(sample, folder, sites, gvcf=str(gvcf), **changes)
+    whole = [Region("1", 0, len(REFERENCE)), Region("2", 0, len(REFERENCE))]
+    return found, check_gvcf(gvcf, whole, sample.reference)
+
+
+def test_a_gvcf_tells_every_base_once_with_the_given_alleles_in_it(
+    sample: CallOptions, tmp_path: Path
+) -> None:
+    found, lines = with_gvcf(sample, tmp_path / "given", ASKED)
+    assert found == given(sample, tmp_path / "alone", ASKED)
+    call_variants(replace(sample, output=None, gvcf=str(tmp_path / "plain.g.vcf")))
+    plain_lines = list(gvcf_lines(tmp_path / "plain.g.vcf"))
+    plain = {(line.start, *line.fields[3:5]): line for line in plain_lines if not line.is_block}
+    records = {
+        (line.start, *line.fields[3:5]): line
+        for line in lines
+        if not line.is_block and line.fields[0] == "1"
+    }
+    # What calling finds is there, given or not, and as in any gVCF, alleles of one place together.
+    third, anchor = OTHER[other(HET)], bases(DELETION, DELETION + 1)
+    replaced = (HET, bases(HET, HET + 1), ",".join(sorted([other(HET), third])) + ",<*>")
+    deleted = bases(DELETION, DELETION + 4)
+    shorter = (DELETION, deleted, f"{anchor + deleted[2:]},{anchor},<*>")
+    merged = {
+        (HET, bases(HET, HET + 1), f"{other(HET)},<*>"): replaced,
+        (DELETION, deleted, f"{anchor},<*>"): shorter,
+    }
+    assert merged.keys() <= plain.keys()
+    for key in plain:
+        assert merged.get(key, key) in records
+        if key not in merged:
+            assert records[key] == plain[key]
+    added = {*records} - {merged.get(key, key) for key in plain}
+    at = bases(801, 803)
+    assert added == {
+        (100, bases(100, 101), f"{other(100)},<*>"),
+        (801, at, f"{at[0]}AG{at[1]},{at[0]},<*>"),
+        (1900, bases(1900, 1901), ",".join(sorted([other(1900), OTHER[other(1900)]])) + ",<*>"),
+    }
+    silent = records[max(added)]
+    assert silent.call["GT"] == "./."
+    assert (set(silent.pl), silent.call["AD"]) == ({0}, "0,0,0,0")
+    # A reference allele is as sure as a block there, and more so where its own reads tell.
+    asked = records[100, bases(100, 101), f"{other(100)},<*>"]
+    assert asked.gt == [0, 0]
+    assert min(asked.pl[1:]) > 20
+    # PL and counts of a given allele are those of its own record.
+    own = sample_of(found[0])
+    assert own["PL"] == ",".join(asked.call["PL"].split(",")[:3])
+    assert own["AD"] == ",".join(asked.call["AD"].split(",")[:2])
+    assert records[replaced].gt in ([0, 1], [0, 2])
+    # Blocks are those without given sites where none lies.
+    blocks = [line for line in plain_lines if line.is_block and line.end > 1350]
+    left = [line for line in blocks if line not in lines]
+    assert [(line.fields[0], line.start < 1900 < line.end) for line in left] == [("1", True)]
+
+
+def test_a_gvcf_with_given_sites_does_not_depend_on_how_it_runs(
+    sample: CallOptions, tmp_path: Path
+) -> None:
+    kept: dict[str, object] = {"alleles_and_discovery": True, "phase": True}
+    whole, lines = with_gvcf(sample, tmp_path / "whole", ASKED, **kept)
+    assert len([line for line in lines if not line.is_block]) > 10
+    ways: list[dict[str, object]] = [
+        {"threads": 2, "window": 500},
+        {"window": REPEAT + 10},
+        {"window": DELETION + 1},
+        {"workdir": tmp_path / "windows", "window": 600},
+        {"workdir": tmp_path / "windows", "window": 600, "resume": True},
+    ]
+    for number, way in enumerate(ways):
+        told = with_gvcf(sample, tmp_path / str(number), ASKED, **kept, **way)
+        assert told == (whole, lines), way
+    sites = write_sites(tmp_path / "sites.vcf", vcf(ASKED))
+    parts = [str(tmp_path / f"{index}.g.vcf.gz") for index in (1, 2, 3)]
+    for index, part in enumerate(parts, 1):
+        shard = replace(
+            sample, alleles=sites, phase=True, output=None, gvcf=part, shard=(index, 3),
+            window=REPEAT + 10,
+        )  # fmt: skip
+        call_variants(shard)
+    merge_shards(MergeOptions(tuple(map(Path, parts)), str(tmp_path / "merged.g.vcf")))
+    assert list(gvcf_lines(tmp_path / "merged.g.vcf")) == lines
+
+
+def test_a_gvcf_has_nothing_where_the_sample_has_no_copy(
+    sample: CallOptions, tmp_path: Path
+) -> None:
+    bed = tmp_path / "ploidy.bed"
+    bed.write_text(f"1\t350\t600\t0\n2\t0\t{len(REFERENCE)}\t0\n")
+    gvcf = tmp_path / "out.g.vcf"
+    found = given(sample, tmp_path, ASKED, gvcf=str(gvcf), ploidy_bed=bed)
+    assert len(found) == len(ASKED)
+    regions = [Region("1", 0, 350), Region("1", 600, len(REFERENCE))]
+    lines = check_gvcf(gvcf, regions, sample.reference)
+    assert HET in {line.start for line in lines if not line.is_block}
 
 
 def test_finished_windows_are_those_of_the_same_sites(sample: CallOptions, tmp_path: Path) -> None:

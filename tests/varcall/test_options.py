@@ -55,7 +55,6 @@ def test_accepts(values: dict[str, Any]) -> None:
             {"alleles": Path("sites.vcf.gz"), "phase": True, "join_mnvs": 2},
             "--join-mnvs joins no given sites",
         ),
-        ({"alleles": Path("sites.vcf.gz"), "gvcf": "a.g.vcf"}, "--gvcf cannot go with --alleles"),
         ({"all_sites": True, "phase": True}, "--all-sites cannot go with --phase"),
         ({"all_sites": True, "gvcf": "a.g.vcf"}, "--all-sites cannot go with --gvcf"),
         ({"batch_size": 0}, "--batch-size"),

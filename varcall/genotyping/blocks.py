@@ -52,7 +52,7 @@ def reference_blocks(
     variants
         Spans of the records of the window.
     ploidy
-        int8 [n], 1 or 2, of every base of the window.
+        int8 [n] of every base of the window; there is no block where it is 0.
     sites
         Spans of all candidates that start on a base of `beyond` or reach there, as `variants`: how
         unsure these are says nothing of the bases beside them.
@@ -62,7 +62,7 @@ def reference_blocks(
     labels = _labels(rated, bands, 2, is_apart)[own]
     if (ploidy == 1).any():
         labels = np.where(ploidy == 1, _labels(rated, bands, 1, is_apart)[own], labels)
-    is_covered = covered(variants, window.start, len(window))
+    is_covered = covered(variants, window.start, len(window)) | (ploidy == 0)
     rows = np.zeros((len(window), N_COLUMNS), np.int32)
     found = cut_blocks(
         window.start, HEAD, rated.codes[own], rated.depth[own], rated.pl[own], labels,

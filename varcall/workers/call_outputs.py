@@ -60,7 +60,8 @@ class CallOutputs:
             else:
                 vcf = self._open(stack, self._options.output, header)
             spelled = gvcf_format(self._options)
-            gvcf_header = replace(header, gvcf=spelled.header_lines())
+            # Its records of given sites are spelled as in any call.
+            gvcf_header = replace(header, gvcf=spelled.header_lines(), has_given=False)
             file = self._open(stack, self._options.gvcf, gvcf_header)
             apart = self._apart(todo)
             gvcf = None if file is None else GvcfWriter(file, spelled, apart)

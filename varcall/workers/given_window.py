@@ -1,13 +1,17 @@
 """The given sites of a window, and what of the evidence they ask for."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from pileup.codes import INDEL
-from varcall.evidence.candidates import PutativeAllele
+from varcall.evidence.alleles import trim
+from varcall.evidence.candidates import PutativeAllele, spell
 from varcall.evidence.given_alleles import UNNAMED, putative_allele
 from varcall.genotyping.genotype import (
+    SPANNED,
     GenotypeCall,
     GenotypeOptions,
     SiteEvidence,
@@ -16,6 +20,7 @@ from varcall.genotyping.genotype import (
 from varcall.genotyping.given import Part, given_record, silent_record
 from varcall.genotyping.phase_votes import Vote
 from varcall.inputs.given_sites import GivenRecord, GivenSites, GivenSitesReader
+from varcall.inputs.ploidy import PloidyMap
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
 from varcall.output.vcf import VariantRecord
@@ -30,9 +35,11 @@ _Key = PutativeAllele | tuple[int, ...]  # an allele, or a kind of site
 class GenotypedSite:
     """A site of the evidence: its alleles (those of `shows` but `*`), its reads and its call.
 
-    `is_shown` tells whether reads suggest it, `vote` is as in `Part`.
+    `number` is its own in the evidence, `is_shown` tells whether reads suggest it, `vote` is as in
+    `Part`.
     """
 
+    number: int
     alleles: tuple[PutativeAllele, ...]
     is_shown: bool
     shows: SiteEvidence
@@ -44,6 +51,13 @@ class GenotypedSite:
         """The ALTs that its own record would have, `*` left out."""
         kept = kept_alts(self.call, len(self.shows.alts))
         return tuple([self.alleles[alt - 1] for alt in kept if alt <= len(self.alleles)])
+
+    @property
+    def calls_spanned(self) -> bool:
+        """Whether a copy has the place deleted by a site around."""
+        return (
+            len(self.shows.alts) > len(self.alleles) and len(self.shows.alts) in self.call.alleles
+        )
 
     @property
     def kind(self) -> tuple[int, ...]:
@@ -75,6 +89,13 @@ class AskedRecord:
     rest: int | None
 
     @property
+    def asked(self) -> frozenset[PutativeAllele]:
+        """The alleles that reads are asked for."""
+        if not self.can_be_asked:
+            return frozenset()
+        return frozenset(allele for allele in self.alleles if allele is not None)
+
+    @property
     def can_be_asked(self) -> bool:
         """Whether reads can be asked for all its ALTs, and it has one."""
         missing = self.alleles.count(None)
@@ -92,28 +113,26 @@ class GivenWindow:
         may lie before the window, of one with bases to spare behind it.
     around
         These records and others near the window, where what calling finds is held against them.
+    anchored
+        Alleles of these that start in the window itself: what a gVCF of it has records for. Empty
+        where none is written.
     """
 
     records: tuple[AskedRecord, ...]
     span: Region
     around: tuple[AskedRecord, ...] = ()
+    anchored: frozenset[PutativeAllele] = frozenset()
 
     @property
     def asked(self) -> frozenset[PutativeAllele]:
         """All alleles that reads are asked for."""
-        return frozenset(
-            allele
-            for record in self.records
-            if record.can_be_asked
-            for allele in record.alleles
-            if allele is not None
-        )
+        return self.anchored.union(*(record.asked for record in self.records))
 
     def names(self, alleles: Sequence[PutativeAllele]) -> bool:
         """Tell whether a record within NAMED_WITHIN bases of some alleles has all of them."""
         start = alleles[0].start
         return any(
-            abs(record.given.start - start) <= NAMED_WITHIN and {*alleles} <= {*record.alleles}
+            abs(record.given.start - start) <= NAMED_WITHIN and {*alleles} <= record.asked
             for record in self.around
         )
 
@@ -149,6 +168,74 @@ class GivenWindow:
             made.append(silent_record(record.given, max(1, ploidy), dp, options, is_asked=is_asked))
         return made
 
+    def anchored_records(
+        self,
+        sites: Sequence[GenotypedSite],
+        reference: Reference,
+        ploidy: PloidyMap,
+        options: GenotypeOptions,
+    ) -> list["AnchoredRecord"]:
+        """Return the records of a gVCF that have the anchored alleles, none where no copy is.
+
+        Alleles of a kind share one, with those that the call keeps of what reads suggest there.
+        """
+        asked_of: dict[tuple[int, ...], set[PutativeAllele]] = {}
+        for allele in self.anchored:
+            asked_of.setdefault(_kind_of(allele), set()).add(allele)
+        made = []
+        for kind, asked in sorted(asked_of.items()):
+            copies = int(ploidy.at(self.span.contig, np.array([kind[0]]))[0])
+            own = [
+                site
+                for site in sites
+                if len(site.call.alleles) == copies
+                and (not asked.isdisjoint(site.alleles) or (site.is_shown and site.kind == kind))
+            ]
+            if copies:
+                made.append(_anchored(self.span.contig, asked, own, reference, copies, options))
+        return made
+
+
+@dataclass(frozen=True, slots=True)
+class AnchoredRecord:
+    """A record of given alleles as a call would spell it; the numbers of the sites with them."""
+
+    record: VariantRecord
+    sites: tuple[int, ...]
+
+
+def _anchored(
+    contig: str,
+    asked: Set[PutativeAllele],
+    sites: Sequence[GenotypedSite],
+    reference: Reference,
+    ploidy: int,
+    options: GenotypeOptions,
+) -> AnchoredRecord:
+    """Return the record of alleles of one kind and of what is called at some sites."""
+    called = [allele for site in sites if site.is_shown for allele in site.called]
+    alleles = sorted({*asked, *called}, key=lambda a: (a.deleted, a.bases))
+    start, kind = alleles[0].start, alleles[0].kind
+    first = 1 if kind == INDEL else 0  # its anchor
+    longest = first + max(allele.deleted for allele in alleles)
+    ref = reference.fetch_string(contig, start, start + longest)
+    alts = [
+        ref[:first] + spell(np.frombuffer(a.bases, np.uint8)) + ref[first + a.deleted :]
+        for a in alleles
+    ]
+    at, ref, spelled = trim(start, ref, alts)
+    has_star = any(site.calls_spanned for site in sites)
+    given = GivenRecord(contig, at, ".", ref, spelled + (SPANNED,) * has_star)
+    number_of = {allele: number for number, allele in enumerate(alleles, 1)}
+    star = len(given.alts) if has_star else None
+    parts = [_part(site, number_of, star) for site in sites]
+    if any(part.shows.dp for part in parts):
+        record = given_record(given, parts, None, options)
+    else:
+        record = silent_record(given, ploidy, 0, options, is_asked=True)
+    numbers = tuple([site.number for site in sites])
+    return AnchoredRecord(record._replace(is_given=False), numbers)
+
 
 def _parts(
     record: AskedRecord, sites: Sequence[GenotypedSite], holder: Mapping[_Key, int], ploidy: int
@@ -167,10 +254,12 @@ def _parts(
     ]
 
 
-def _part(site: GenotypedSite, number_of: Mapping[PutativeAllele, int]) -> Part:
+def _part(
+    site: GenotypedSite, number_of: Mapping[PutativeAllele, int], star: int | None = None
+) -> Part:
     named = [number_of.get(allele) for allele in site.alleles]
     # What the sites around add to a site's ALTs is `*`.
-    named += [None] * (len(site.shows.alts) - len(named))
+    named += [star] * (len(site.shows.alts) - len(named))
     return Part(site.shows, site.call, tuple(named), site.kind, site.vote)
 
 
@@ -183,14 +272,17 @@ class GivenWindows:
         Most bases of an allele that reads are asked for.
     discovers
         Whether what calling finds is written too.
+    gvcf
+        Whether a gVCF is written: it has what calling finds in any case.
     """
 
     def __init__(
-        self, sites: GivenSites, reference: Reference, longest: int, *, discovers: bool
+        self, sites: GivenSites, reference: Reference, longest: int, *, discovers: bool, gvcf: bool
     ) -> None:
         self._reader = GivenSitesReader(sites, reference)
         self._reference, self._longest = reference, longest
-        self._beyond = NAMED_WITHIN if discovers else 0
+        self._beyond = NAMED_WITHIN if discovers or gvcf else 0
+        self._gvcf = gvcf
 
     def within(self, window: Region) -> GivenWindow:
         """Return the given records whose POS lies in a window.
@@ -206,7 +298,16 @@ class GivenWindows:
         records = tuple([r for r in around if window.start <= r.given.start < window.end])
         starts = [a.start for record in records for a in record.alleles if a is not None]
         low, high = min([window.start, *starts]), max([window.end - 1, *starts]) + 1
-        return GivenWindow(records, Region(window.contig, low, high), around)
+        anchored = frozenset(
+            allele
+            for record in around
+            if self._gvcf
+            for allele in record.asked
+            if window.start <= allele.start < window.end
+            # One window knows of no others.
+            and abs(allele.start - record.given.start) <= NAMED_WITHIN
+        )
+        return GivenWindow(records, Region(window.contig, low, high), around, anchored)
 
     def _asked(self, given: GivenRecord) -> AskedRecord:
         reference = partial(self._reference.fetch_string, given.contig)

@@ -48,7 +48,12 @@ from varcall.output.summary import RecordCounts
 from varcall.output.vcf import PASS, Phasing, VariantRecord, format_record
 from varcall.reads.batch import ReadBatch
 from varcall.reads.library_profile import LibraryProfile
-from varcall.workers.given_window import GenotypedSite, GivenWindow, GivenWindows
+from varcall.workers.given_window import (
+    AnchoredRecord,
+    GenotypedSite,
+    GivenWindow,
+    GivenWindows,
+)
 from varcall.workers.shared_engine import EngineAddress
 
 STAGES = (
@@ -174,7 +179,11 @@ class Worker:
         if plan.given is not None:
             longest = plan.evidence.thresholds.max_allele
             self._given = GivenWindows(
-                plan.given, self._reader.reference, longest, discovers=plan.discovers
+                plan.given,
+                self._reader.reference,
+                longest,
+                discovers=plan.discovers,
+                gvcf=plan.gvcf is not None,
             )
 
     @cached_property
@@ -192,23 +201,28 @@ class Worker:
         result.placed, result.mapped = counts.placed, counts.mapped
         result.skipped = counts.skipped.tolist()
         evidence: Evidence | None = None
-        records: list[VariantRecord] = []
-        if len(reads) and (given.records or self._plan.discovers):
+        if len(reads) and (given.records or self._finds):
             evidence = self._reader.gather(given.span, reads, result.timed, given.asked)
             records = self._called(window, given, reads, evidence, result)
-        elif given.records:
-            records = self._of_given(given, reads, ())
+        else:
+            records = self._silent(given, reads)
         with result.timed("genotype"):
-            result.lines = list(map(format_record, records))
-            result.counts = asdict(RecordCounts.of(records))
+            result.lines = list(map(format_record, records.vcf))
+            result.counts = asdict(RecordCounts.of(records.vcf))
         result.sites = len(result.lines)
         if self._plan.gvcf is not None:
             with result.timed("blocks"):
-                result.blocks = self._blocks(window, reads, evidence, records, self._plan.gvcf)
+                result.gvcf_lines = list(map(format_record, records.gvcf))
+                result.blocks = self._blocks(window, reads, evidence, records.gvcf, self._plan.gvcf)
         if self._plan.all_sites:
             with result.timed("blocks"):
-                result.lines += self._reference_lines(window, reads, evidence, records)
+                result.lines += self._reference_lines(window, reads, evidence, records.vcf)
         return result
+
+    @property
+    def _finds(self) -> bool:
+        """Whether what calling finds is written: a gVCF has it also where sites are given."""
+        return self._plan.discovers or self._plan.gvcf is not None
 
     def _given_in(self, window: Region) -> GivenWindow:
         return GivenWindow((), window) if self._given is None else self._given.within(window)
@@ -220,49 +234,74 @@ class Worker:
         reads: ReadBatch,
         evidence: Evidence,
         result: WindowResult,
-    ) -> list[VariantRecord]:
-        """Return the records of a window with reads: the given ones, then what calling finds.
-
-        The latter are put by for a gVCF, too.
-        """
+    ) -> "_Records":
+        """Return the records of a window with reads: the given ones, then what calling finds."""
         ploidy = self._plan.ploidy.at(window.contig, evidence.sites.start)
         has_copies = ploidy[evidence.questions.site] > 0
         if not has_copies.all():
             evidence = evidence.about(np.flatnonzero(has_copies))
-        found: list[VariantRecord] = []
+        if not len(evidence.questions.site):
+            return self._silent(given, reads)
+        answered = self._answer(evidence, ploidy, result)
+        result.questions, result.pictures = len(evidence.questions.site), answered.pictures
+        genotyped = self._genotyped(given.span, reads, evidence, answered, ploidy, result)
         sites: list[GenotypedSite] = []
-        if len(evidence.questions.site):
-            answered = self._answer(evidence, ploidy, result)
-            result.questions, result.pictures = len(evidence.questions.site), answered.pictures
-            genotyped = self._genotyped(given.span, reads, evidence, answered, ploidy, result)
-            if given.around:
-                sites = [
-                    GenotypedSite(
-                        alleles_of(evidence.sites, site),
-                        bool(evidence.sites.is_shown[site]),
-                        shows,
-                        call,
-                        vote,
-                    )
-                    for site, (shows, call, _, vote) in zip(answered.sites, genotyped, strict=True)
-                ]
-            if self._plan.discovers:
-                numbers = [
-                    number
-                    for number, site in enumerate(answered.sites)
-                    if _is_found(window, evidence, site)
-                    and not (sites and given.names(sites[number].called))
-                ]
-                found = self._found(numbers, genotyped, reads, answered, result)
-        if not given.records:
-            return found
+        if given.around:
+            sites = [
+                GenotypedSite(
+                    site,
+                    alleles_of(evidence.sites, site),
+                    bool(evidence.sites.is_shown[site]),
+                    shows,
+                    call,
+                    vote,
+                )
+                for site, (shows, call, _, vote) in zip(answered.sites, genotyped, strict=True)
+            ]
         with result.timed("genotype"):
-            return self._of_given(given, reads, sites) + found
+            forced = self._of_given(given, reads, sites)
+            anchored = self._anchored(given, sites)
+        own = [n for n, site in enumerate(answered.sites) if _is_found(window, evidence, site)]
+        numbers: list[int] = []
+        if self._plan.discovers:
+            numbers = [n for n in own if not (sites and given.names(sites[n].called))]
+        if self._plan.gvcf is None:
+            found = self._found(numbers, genotyped, answered, result)
+            return _Records([*forced, *found.values()], [])
+        elsewhere = {site for record in anchored for site in record.sites}
+        apart = [n for n in own if answered.sites[n] not in elsewhere]
+        found = self._found(sorted({*numbers, *apart}), genotyped, answered, result)
+        with result.timed("blocks"):
+            extended = self._with_unseen(
+                [*(one.record for one in anchored), *(found[n] for n in apart)],
+                [*(one.sites for one in anchored), *((answered.sites[n],) for n in apart)],
+                self._plan.gvcf.allele,
+                _count_shown(reads, evidence),
+                evidence,
+            )
+        return _Records([*forced, *(found[n] for n in numbers)], extended)
+
+    def _silent(self, given: GivenWindow, reads: ReadBatch) -> "_Records":
+        """Return the records of a window of which reads say nothing: given ones."""
+        extended: list[VariantRecord] = []
+        if self._plan.gvcf is not None:
+            anchored = self._anchored(given, ())
+            none = [() for _ in anchored]
+            extended = self._with_unseen(
+                [one.record for one in anchored], none, self._plan.gvcf.allele
+            )
+        return _Records(self._of_given(given, reads, ()), extended)
+
+    def _anchored(self, given: GivenWindow, sites: Sequence[GenotypedSite]) -> list[AnchoredRecord]:
+        reference, ploidy = self._reader.reference, self._plan.ploidy
+        return given.anchored_records(sites, reference, ploidy, self._plan.genotype)
 
     def _of_given(
         self, given: GivenWindow, reads: ReadBatch, sites: Sequence[GenotypedSite]
     ) -> list[VariantRecord]:
         """Return the records of the given sites of a window, in their order."""
+        if not given.records:
+            return []
         starts = np.array([record.given.start for record in given.records])
         ploidies = self._plan.ploidy.at(given.span.contig, starts).tolist()
         depths = [reads.covering(start) if len(reads) else 0 for start in starts.tolist()]
@@ -292,39 +331,38 @@ class Worker:
         self,
         numbers: Sequence[int],
         genotyped: Sequence[_Genotyped],
-        reads: ReadBatch,
         answered: "_Answered",
         result: WindowResult,
-    ) -> list[VariantRecord]:
-        """Return the records of some of the answered sites, by their number among these.
-
-        Those of a gVCF are put by.
-        """
+    ) -> dict[int, VariantRecord]:
+        """Return the records of some of the answered sites, by their number among these."""
         with result.timed("genotype"):
             records = [genotyped[number][2] for number in numbers]
-        records = self._with_causes(records, numbers, answered, result)
-        if self._plan.gvcf is not None and records:
-            with result.timed("blocks"):
-                sites = [answered.sites[number] for number in numbers]
-                extended = self._with_unseen(
-                    records, reads, answered.questions.evidence, sites, self._plan.gvcf.allele
-                )
-                result.gvcf_lines = list(map(format_record, extended))
-        return records
+        told = self._with_causes(records, numbers, answered, result)
+        return dict(zip(numbers, told, strict=True))
 
     def _with_unseen(
         self,
         records: Sequence[VariantRecord],
-        batch: ReadBatch,
-        evidence: Evidence,
-        sites: Sequence[int],
+        sites: Sequence[Sequence[int]],
         allele: str,
+        counts: NDArray[np.int64] | None = None,
+        evidence: Evidence | None = None,
     ) -> list[VariantRecord]:
-        """Add the allele that stands for all others to the records of sites."""
-        shown = _count_shown(batch, evidence)[:, sites]
-        own = evidence.sites
-        repeat = own.repeat_end - own.start - 1
-        runs = np.where(own.kind == INDEL, repeat, -1)[sites]
+        """Add the allele that stands for all others to records, each of some sites.
+
+        `counts` are `_count_shown` of the evidence.
+        """
+        if not records:
+            return []
+        shown = np.zeros((2, len(records)), np.int64)
+        runs = np.full(len(records), -1)
+        if evidence is not None and counts is not None:
+            own = evidence.sites
+            run_of = np.where(own.kind == INDEL, own.repeat_end - own.start - 1, -1)
+            for number, of_record in enumerate(map(list, sites)):
+                if of_record:
+                    shown[:, number] = counts[:, of_record].max(axis=1)
+                    runs[number] = run_of[of_record].max()
         return with_unseen(records, shown, runs, self._reference_model, allele)
 
     def _blocks(
@@ -342,8 +380,9 @@ class Worker:
         sites: list[Span] = []
         if evidence is not None:
             found = evidence.sites
-            ends = found.start + found.ref_length
-            sites = list(zip(found.start.tolist(), ends.tolist(), strict=True))
+            # Not what was asked for: blocks do not depend on it.
+            start, length = found.start[found.is_shown], found.ref_length[found.is_shown]
+            sites = list(zip(start.tolist(), (start + length).tolist(), strict=True))
         ploidy = self._plan.ploidy.at(contig, np.arange(window.start, window.end))
         return reference_blocks(window, rated, _spans(records), gvcf.bands, ploidy, sites)
 
@@ -485,6 +524,13 @@ class Worker:
                     after=_bases_after(record, phasing.join_mnvs, letters, low),
                 )
             yield shows, call, record, vote
+
+
+class _Records(NamedTuple):
+    """The records of a window in the VCF, and those in the gVCF."""
+
+    vcf: list[VariantRecord]
+    gvcf: list[VariantRecord]
 
 
 class _Answered(NamedTuple):
