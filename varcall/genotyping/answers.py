@@ -17,6 +17,7 @@ from models.weights.weights_file import load_triage
 from pileup.spec import SPEC
 from varcall.clock import Clock, no_clock
 from varcall.evidence.features import FEATURES
+from varcall.genotyping.prior import with_prior
 from varcall.genotyping.questions import Questions
 from varcall.options import DEFAULT_BATCH_SIZE
 
@@ -54,17 +55,24 @@ class CallingModel:
     batch_size: int = DEFAULT_BATCH_SIZE
 
     def answer(self, questions: Questions, clock: Clock = no_clock) -> Answers:
-        """Answer all questions of a window.
+        """Answer all questions of a window, as the prior of the sample has it.
 
         Parameters
         ----------
         clock
             Times the stages "triage", "prompts", "images" and "model".
         """
+        answers, pictured = self._opinion(questions, clock)
+        calibrated = self.quality_map.apply(answers)
+        return Answers(with_prior(calibrated, questions.profile.snv_density), pictured)
+
+    def _opinion(
+        self, questions: Questions, clock: Clock
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Return what trees and network say, and which questions had a picture."""
         everything = np.arange(len(questions))
         if self.triage is None:
-            pictured = self.ask(questions, everything, COPIES.name, clock=clock)
-            return Answers(self.quality_map.apply(pictured), everything)
+            return self.ask(questions, everything, COPIES.name, clock=clock), everything
         with clock("triage"):
             answers = self.triage.predict(questions.features, questions.likelihoods)
             # The feature model knows no ploidy: what looks heterozygous to it in a haploid is
@@ -74,7 +82,7 @@ class CallingModel:
             unsure = everything if self.every_picture else everything[~is_sure]
         pictured = self.ask(questions, unsure, COPIES.name, clock=clock)
         answers[unsure] = self.triage.pool(pictured, answers[unsure])
-        return Answers(self.quality_map.apply(answers), unsure)
+        return answers, unsure
 
     def ask(
         self,

@@ -55,6 +55,11 @@ VARIANT_COUNT, VARIANT_FRACTION = 2, 0.12
 # Of a diploid sample's candidates few have less than this share of reads but by error.
 LOW_FRACTION = 0.25
 LEAST_CANDIDATES = 20
+# A variant that few errors look like: so many bases there, and so large a share of them.
+MIN_DENSITY_DEPTH, MIN_DENSITY_FRACTION = 10, 0.3
+# Of a human (HG002, GIAB v4.2.1: 3.37 million in 2.54 Gb); it counts as so many bases seen.
+USUAL_SNV_DENSITY = 0.0013
+PRIOR_DENSITY_BASES = 20_000
 
 # Bins of stated base qualities: absent, then from each of these on.
 QUALITY_STEPS = (0, 10, 20, 30, 40)
@@ -138,6 +143,9 @@ class LibraryProfile:
     low_fraction_share
         Of positions that look like SNVs, the share where under a quarter of the reads differ; NaN
         where fewer than `LEAST_CANDIDATES` were seen.
+    snv_density
+        SNVs per base, as far as counts of bases tell; with few bases it leans to
+        `USUAL_SNV_DENSITY`.
     basecaller
         Name of the basecalling model as the header states it; empty where it states none.
     """
@@ -166,6 +174,7 @@ class LibraryProfile:
     clipped_share: float = 0.0
     # NaN is equal to nothing, not to itself.
     low_fraction_share: float = field(default=nan, compare=False)
+    snv_density: float = USUAL_SNV_DENSITY
     basecaller: str = ""
 
     def error_by_quality(self) -> NDArray[np.float64]:
@@ -299,6 +308,7 @@ class _Tally:
         self._by_quality = np.zeros((256, 2), dtype=np.int64)
         self._mapqs = np.zeros(256, dtype=np.int64)
         self._candidates = self._low_fraction = 0
+        self._snvs = self._searched = 0
         self._mismatches, self._clips = _PerRead(), _PerRead()
 
     def add(self, batch: ReadBatch, reference: Reference) -> None:
@@ -348,6 +358,9 @@ class _Tally:
         self._compared += int(depth)
         self._candidates += int(np.count_nonzero(fraction))
         self._low_fraction += int(np.count_nonzero((fraction > 0) & (fraction < LOW_FRACTION)))
+        is_deep = (counts.sum(axis=1) >= MIN_DENSITY_DEPTH) & (reference < UNKNOWN_BASE)
+        self._searched += int(np.count_nonzero(is_deep))
+        self._snvs += int(np.count_nonzero(is_deep & (fraction >= MIN_DENSITY_FRACTION)))
         per_read = np.zeros((len(reads.flag), 2), dtype=np.int64)
         tally_mismatches(
             reads, covering, compared, start, reference, plain, DEFAULT_MIN_BASE_QUALITY,
@@ -418,8 +431,14 @@ class _Tally:
             low_fraction_share=(
                 round(self._low_fraction / self._candidates, 4) if is_known else nan
             ),
+            snv_density=self._snv_density(),
             basecaller=basecaller,
         )
+
+    def _snv_density(self) -> float:
+        expected = PRIOR_DENSITY_BASES * USUAL_SNV_DENSITY
+        density = (self._snvs + expected) / (self._searched + PRIOR_DENSITY_BASES)
+        return float(round(density, 8))
 
     def _tell_absent_qualities(self) -> None:
         """Count MISSING_QUALITY as absent in a library that has no other."""

@@ -8,6 +8,8 @@ from models.feature_model.triage import Triage, TriageSettings, log_of
 from models.quality_map import KNOTS, QualityMap
 from varcall.genotyping.answers import CallingModel
 from varcall.genotyping.genotype import call_genotypes
+from varcall.genotyping.prior import TRAINED_SNV_DENSITY, with_prior
+from varcall.reads.library_profile import LibraryProfile
 
 MAP = QualityMap(KNOTS, (10.0, 13.0, 18.0, 32.0), (10.0, 20.0, 29.0, 32.0))
 SAID = np.array([[0.99, 0.008, 0.002], [0.02, 0.97, 0.01], [0.3, 0.6, 0.1]], np.float32)
@@ -28,6 +30,9 @@ class Questions:
     features = np.zeros((3, 2), np.float32)
     likelihoods = np.zeros((3, 3), np.float32)
     is_haploid = np.zeros(3, np.bool_)
+
+    def __init__(self, snv_density: float = TRAINED_SNV_DENSITY) -> None:
+        self.profile = LibraryProfile(snv_density=snv_density)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -106,3 +111,21 @@ def test_plain_counts_make_gq_of_sixty_and_more(sure: float) -> None:
     questions.likelihoods = 2 * SURE
     better = call_genotypes(model.answer(questions).probabilities[:, None], 1)
     assert all(min(99, a.gq + 10) <= b.gq for a, b in zip(calls, better, strict=True))
+
+
+def test_answers_have_the_prior_of_the_sample() -> None:
+    model = CallingModel(Engine(), None)
+    usual = model.answer(Questions()).probabilities
+    few = model.answer(Questions(0.3 * TRAINED_SNV_DENSITY)).probabilities
+    odds, were = (p[:, 1:] / p[:, :1] for p in (few, usual))
+    np.testing.assert_allclose(odds, 0.3 * were, rtol=1e-4)
+    # What was a toss is no variant in a sample that has few.
+    assert usual.argmax(1).tolist() == [0, 1, 1]
+    assert few.argmax(1).tolist() == [0, 1, 0]
+
+
+def test_no_density_moves_answers_far() -> None:
+    np.testing.assert_array_equal(with_prior(SAID, 0.0), with_prior(SAID, TRAINED_SNV_DENSITY / 4))
+    # A sample full of variants is believed no more.
+    assert np.array_equal(with_prior(SAID, 5 * TRAINED_SNV_DENSITY), with_prior(SAID, 1.0))
+    np.testing.assert_allclose(with_prior(SAID, 1.0), SAID, rtol=1e-6)

@@ -27,8 +27,10 @@ from varcall.cli.profile import profile as profile_command
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.reads.library_profile import (
     CELL,
+    PRIOR_DENSITY_BASES,
     PRIOR_SLIPPAGE,
     STATED_MISMATCHES,
+    USUAL_SNV_DENSITY,
     LibraryProfile,
     _cells,
     measure_profile,
@@ -395,6 +397,23 @@ def test_the_share_of_candidates_with_few_reads(
     again = LibraryProfile.from_json(profile.to_json())
     assert again == profile
     assert again.low_fraction_share == expected
+
+
+@pytest.mark.parametrize(("apart", "depth"), [(500, 25), (2500, 25), (500, 8)])
+def test_how_dense_snvs_are(reference: Path, tmp_path: Path, apart: int, depth: int) -> None:
+    """Hets of half of the reads count where 10 reads and more lie; few bases say little."""
+    reads = ReadsBuilder(reference)
+    sequence = reads.sequences["chr1"]
+    variant = {at: wrong(sequence[at]) for at in range(4500, 29_000, apart)}
+    for number, start in enumerate(range(4000, 29_800, 100 // depth)):
+        inside = {at - start: base for at, base in variant.items() if start <= at < start + 100}
+        letters = substitute(sequence[start : start + 100], {} if number % 2 else inside)
+        reads.add(start=start, cigar="100M", seq=letters)
+    searched = 25_800 if depth >= 10 else 0
+    found = len(variant) if searched else 0
+    usual = USUAL_SNV_DENSITY * PRIOR_DENSITY_BASES
+    expected = (found + usual) / (searched + PRIOR_DENSITY_BASES)
+    assert measured(reads, tmp_path).snv_density == pytest.approx(expected, rel=0.02)
 
 
 @pytest.mark.parametrize(("errors", "expected"), [(2, "pacbio"), (20, "ont")])
