@@ -1,6 +1,5 @@
 """`varcall call --alleles`: one record for each given one, whatever the reads show."""
 
-import re
 import subprocess
 from collections import Counter
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import pytest
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from tests.diploid import BOTH, FIRST, SECOND, Change, add_haplotype
 from tests.gvcfs import GvcfLine, check_gvcf, gvcf_lines
+from tests.mpileup import pileup
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.output.merge import MergeOptions, merge_shards
@@ -271,9 +271,9 @@ def test_a_gvcf_tells_every_base_once_with_the_given_alleles_in_it(
     }
     # What calling finds is there, given or not, and as in any gVCF, alleles of one place together.
     third, anchor = OTHER[other(HET)], bases(DELETION, DELETION + 1)
-    replaced = (HET, bases(HET, HET + 1), ",".join(sorted([other(HET), third])) + ",<*>")
+    replaced = (HET, bases(HET, HET + 1), f"{other(HET)},{third},<*>")
     deleted = bases(DELETION, DELETION + 4)
-    shorter = (DELETION, deleted, f"{anchor + deleted[2:]},{anchor},<*>")
+    shorter = (DELETION, deleted, f"{anchor},{anchor + deleted[2:]},<*>")
     merged = {
         (HET, bases(HET, HET + 1), f"{other(HET)},<*>"): replaced,
         (DELETION, deleted, f"{anchor},<*>"): shorter,
@@ -301,7 +301,7 @@ def test_a_gvcf_tells_every_base_once_with_the_given_alleles_in_it(
     own = sample_of(found[0])
     assert own["PL"] == ",".join(asked.call["PL"].split(",")[:3])
     assert own["AD"] == ",".join(asked.call["AD"].split(",")[:2])
-    assert records[replaced].gt in ([0, 1], [0, 2])
+    assert records[replaced].gt == [0, 1]
     # Blocks are those without given sites where none lies.
     blocks = [line for line in plain_lines if line.is_block and line.end > 1350]
     left = [line for line in blocks if line not in lines]
@@ -392,45 +392,6 @@ def test_a_record_does_not_depend_on_what_else_is_given(
         assert alone == [record for record in found if int(record[1]) == chosen + 1]
 
 
-def pileup(
-    bam: Path, reference: Path, sites: Sequence[Site], contig: str, folder: Path
-) -> dict[int, Counter[str]]:
-    """Count bases by the documented rule from what samtools mpileup shows, by POS.
-
-    Of the bases of a fragment the better one counts, if its quality is 10 or more; "DP" counts
-    fragments that have a base or a deletion there.
-    """
-    positions = folder / "positions"
-    positions.write_text("".join(f"{contig}\t{pos}\n" for pos, _, _ in sites))
-    words = ["samtools", "mpileup", "-x", "-A", "-B", "-d", "0", "-q", "5", "-Q", "0"]
-    words += ["--ff", "3844", "--output-QNAME", "-l", positions, "-f", reference, bam]
-    shown = subprocess.run(list(map(str, words)), check=True, capture_output=True, text=True)
-    counted = {}
-    for line in shown.stdout.splitlines():
-        _, pos, ref, _, column, qualities, names = line.split("\t")
-        best: dict[str, tuple[int, str]] = {}
-        for base, quality, name in zip(
-            _bases(column, ref), qualities, names.split(","), strict=True
-        ):
-            if base in "<>":
-                continue
-            known = ord(quality) - 33 if base in "ACGT" else 0
-            rank = (known if known >= 10 else -1, base)
-            if name not in best or rank[0] > best[name][0]:
-                best[name] = rank
-        counted[int(pos)] = Counter(base for known, base in best.values() if known >= 0)
-        counted[int(pos)]["DP"] = len(best)
-    return counted
-
-
-def _bases(column: str, ref: str) -> list[str]:
-    """Take a column of a pileup apart: starts, ends and indels left out."""
-    plain = re.sub(r"\^.|\$", "", column)
-    while found := re.search(r"[+-](\d+)", plain):
-        plain = plain[: found.start()] + plain[found.end() + int(found[1]) :]
-    return [ref.upper() if base in ".," else base.upper() for base in plain]
-
-
 def real_sites(path: Path, truth: Path, contig: str, start: int, end: int, name: str) -> list[Site]:
     """Write the sites of a truth in a region, on the contig as the reads name it."""
     with pysam.VariantFile(str(truth)) as records:
@@ -470,7 +431,7 @@ def test_real_counts_are_those_of_mpileup_and_genotypes_those_of_calling(
     found = given(replace(options, realign=False), tmp_path, tmp_path / "sites.vcf")
     assert [(int(r[1]), r[3], r[4]) for r in found] == sites
     snvs = [site for site in sites if {len(a) for a in (site[1], *site[2].split(","))} == {1}]
-    counted = pileup(bam, reference, snvs, "20", tmp_path)
+    counted = pileup(bam, reference, [pos for pos, _, _ in snvs], "20", tmp_path)
     by_site = {(int(r[1]), r[3], r[4]): sample_of(r) for r in found}
     assert len(snvs) >= 4
     for pos, ref, alts in snvs:

@@ -175,7 +175,7 @@ class GivenWindow:
         ploidy: PloidyMap,
         options: GenotypeOptions,
     ) -> list["AnchoredRecord"]:
-        """Return the records of a gVCF that have the anchored alleles, none where no copy is.
+        """Return the records that the anchored alleles add to a gVCF, none where no copy is.
 
         Alleles of a kind share one, with those that the call keeps of what reads suggest there.
         """
@@ -191,7 +191,8 @@ class GivenWindow:
                 if len(site.call.alleles) == copies
                 and (not asked.isdisjoint(site.alleles) or (site.is_shown and site.kind == kind))
             ]
-            if copies:
+            # What is called has a record with them already, as in any call.
+            if copies and not any(site.is_shown and asked.issubset(site.called) for site in own):
                 made.append(_anchored(self.span.contig, asked, own, reference, copies, options))
         return made
 
@@ -214,7 +215,8 @@ def _anchored(
 ) -> AnchoredRecord:
     """Return the record of alleles of one kind and of what is called at some sites."""
     called = [allele for site in sites if site.is_shown for allele in site.called]
-    alleles = sorted({*asked, *called}, key=lambda a: (a.deleted, a.bases))
+    others = sorted({*asked} - {*called}, key=lambda allele: (allele.deleted, allele.bases))
+    alleles = [*called, *others]
     start, kind = alleles[0].start, alleles[0].kind
     first = 1 if kind == INDEL else 0  # its anchor
     longest = first + max(allele.deleted for allele in alleles)
