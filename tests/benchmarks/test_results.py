@@ -64,9 +64,10 @@ after
 
 BENCHMARKS = (
     "simulated_libraries",
-    "ablation", "accuracy", "calibration", "ceiling", "compare_callers", "eval_scale", "gvcf",
-    "indel_strata", "joint", "libraries", "loaded_caller", "microbenchmarks", "modalities",
-    "peers", "phasing", "profile_effect", "scaling", "sex_and_ploidy", "simulated", "tasks",
+    "ablation", "accuracy", "calibration", "ceiling", "cluster", "compare_callers", "eval_scale",
+    "given_sites", "gvcf", "indel_strata", "joint", "libraries", "loaded_caller",
+    "microbenchmarks", "modalities", "peers", "phasing", "profile_effect", "scaling",
+    "sex_and_ploidy", "simulated", "tasks",
 )  # fmt: skip
 
 

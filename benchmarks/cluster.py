@@ -1,0 +1,175 @@
+"""A local Dask cluster against the pool of the same size; workers that are killed.
+
+Usage: python -m benchmarks.cluster [--work DIR] [--region 20:50000001-55000000] [--workers 2]
+           [--repeats 3] [--kills 8] [--history DIR] [--no-record]
+
+DIR is that of `benchmarks.simulated`, whose reads at 30x are used where they are there; REGION is
+the part of them that is called. The local cluster is started and ended with each run, which counts.
+Of a cluster that stays, one worker is killed at a random moment of each run, which must write the
+same bytes.
+`benchmarks.results` says where the tables are written.
+"""
+
+import argparse
+import os
+import random
+import signal
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchmarks.callers import VARCALL, Caller, Job, Usage, varcall_with
+from benchmarks.history import Table
+from benchmarks.results import add_options, report
+from benchmarks.simulated import REGION, prepared
+from benchmarks.slices import require_data
+from tests.dask_cluster import RunningCluster, pids, running_cluster
+from tests.processes import wait_for
+
+DEPTH = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Killed:
+    """A run of which a worker was killed: seconds of the clock, and whether it was at work then."""
+
+    wall: float
+    was_working: bool
+    is_same: bool
+
+
+Measured = tuple[Usage, bytes]
+"""What a run cost, and what it wrote."""
+
+
+def run(caller: Caller, job: Job) -> Measured:
+    """Run a caller; return what it cost and wrote."""
+    usage = caller.run(job)
+    return usage, job.output.read_bytes()
+
+
+def overhead_table(
+    pool: Sequence[Measured], cluster: Sequence[Measured], names: Sequence[str], of: str
+) -> Table:
+    """Return the table of what both cost, the least of each, and by the first; `of` what reads."""
+    rows = []
+    walls, cpus = (
+        [min(getattr(usage, name) for usage, _ in runs) for runs in (pool, cluster)]
+        for name in ("wall", "cpu")
+    )
+    bytes_of = {written for runs in (pool, cluster) for _, written in runs}
+    for name, wall, cpu in zip(names, walls, cpus, strict=True):
+        rows.append(
+            [name, f"{wall:.1f}", f"{cpu:.1f}", f"{wall / walls[0]:.2f}", f"{cpu / cpus[0]:.2f}"]
+        )
+    notes = [
+        of,
+        f"least of {len(pool)} runs in turn, start and end of the processes in it",
+        "all wrote the same bytes" if len(bytes_of) == 1 else "NOT all wrote the same bytes",
+    ]
+    titles = ["windows called by", "wall s", "CPU s", "wall by the pool", "CPU by the pool"]
+    return Table("overhead", titles, rows, notes)
+
+
+def killed_run(
+    cluster: RunningCluster, job: Job, expected: bytes, seconds: float, chance: random.Random
+) -> Killed:
+    """Call while one worker of a cluster is killed within some seconds of the first task."""
+    from distributed import Client
+
+    caller = varcall_with("killed", f"--executor {cluster.name}")
+    was_working = []
+    with Client(cluster.address, set_as_default=False) as client:
+        workers = len(client.scheduler_info()["workers"])
+
+        def kill() -> None:
+            wait_for(lambda: _n_tasks(client) > 2)
+            time.sleep(chance.uniform(0, seconds))
+            was_working.append(_n_tasks(client) > 2)
+            os.kill(chance.choice(pids(client)), signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        usage, written = run(caller, job)
+        killer.join()
+        client.wait_for_workers(workers, timeout=120)
+    return Killed(usage.wall, was_working == [True], written == expected)
+
+
+def _n_tasks(client: Any) -> int:
+    def count(dask_scheduler: Any) -> int:
+        return len(dask_scheduler.tasks)
+
+    return int(client.run_on_scheduler(count))
+
+
+def kills_table(runs: Sequence[Killed], undisturbed: float, of: str) -> Table:
+    """Return the table of the runs with a kill, beside the seconds of one without."""
+    row = [
+        f"{len(runs)}",
+        f"{sum(one.was_working for one in runs)}",
+        f"{sum(one.is_same for one in runs)}",
+        f"{statistics.median(one.wall for one in runs):.1f}",
+        f"{undisturbed:.1f}",
+    ]
+    titles = ["kills", "while windows were out", "same bytes", "median wall s", "wall s without"]
+    return Table("kills", titles, [row], [of, "a scheduler and workers that run all the time"])
+
+
+def main() -> None:
+    """Run the benchmark."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--work", type=Path, help="folder of the simulated reads")
+    parser.add_argument("--region", default=REGION)
+    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--kills", type=int, default=8)
+    add_options(parser)
+    arguments = parser.parse_args()
+    require_data()
+    workers = arguments.workers
+    with tempfile.TemporaryDirectory(prefix="varcall-cluster-") as temporary:
+        directory = Path(temporary)
+        reads = prepared(REGION, DEPTH, arguments.work or directory)
+        job = Job(reads.reads, reads.reference, arguments.region, directory / "out.vcf.gz")
+        pooled = replace(job, threads=workers)
+        local = varcall_with("local", f"--executor dask-local:{workers}")
+        # Kernels are compiled, and the page cache is warm, before anything is timed.
+        run(VARCALL, pooled)
+        pool, cluster = [], []
+        for _ in range(arguments.repeats):
+            pool.append(run(VARCALL, pooled))
+            cluster.append(run(local, job))
+        names = [f"`-t {workers}`", f"`--executor dask-local:{workers}`"]
+        of = f"{arguments.region} of ART's reads at {DEPTH}x"
+        tables = [overhead_table(pool, cluster, names, of)]
+        if arguments.kills:
+            runs, undisturbed = _kills(arguments, job, pool[0][1], directory)
+            tables.append(kills_table(runs, undisturbed, of))
+    report(arguments, "cluster", "Windows on a Dask cluster", tables)
+
+
+def _kills(
+    arguments: argparse.Namespace, job: Job, expected: bytes, directory: Path
+) -> tuple[list[Killed], float]:
+    """Return the runs with a kill, and the seconds of one without."""
+    with running_cluster(directory) as cluster:
+        for _ in range(arguments.workers):
+            cluster.add_worker()
+        caller = varcall_with("cluster", f"--executor {cluster.name}")
+        # The first run makes what its workers keep.
+        walls = [run(caller, job)[0].wall for _ in range(2)]
+        chance = random.Random(1)
+        # Half of it is start-up, on a region of some Mb.
+        seconds = walls[-1] / 2
+        runs = [killed_run(cluster, job, expected, seconds, chance) for _ in range(arguments.kills)]
+    return runs, walls[-1]
+
+
+if __name__ == "__main__":
+    main()
