@@ -23,7 +23,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.callers import VARCALL, Caller, Job, Usage, varcall_with
+from benchmarks.callers import VARCALL, Job, varcall_with
+from benchmarks.costs import START_UP, Cost, time_jobs
 from benchmarks.history import Table
 from benchmarks.results import add_options, report
 from benchmarks.simulated import REGION, prepared
@@ -43,36 +44,32 @@ class Killed:
     is_same: bool
 
 
-Measured = tuple[Usage, bytes]
-"""What a run cost, and what it wrote."""
-
-
-def run(caller: Caller, job: Job) -> Measured:
-    """Run a caller; return what it cost and wrote."""
-    usage = caller.run(job)
-    return usage, job.output.read_bytes()
-
-
-def overhead_table(
-    pool: Sequence[Measured], cluster: Sequence[Measured], names: Sequence[str], of: str
-) -> Table:
-    """Return the table of what both cost, the least of each, and by the first; `of` what reads."""
+def overhead_table(pool: Cost, cluster: Cost, names: Sequence[str], of: str) -> Table:
+    """Return the table of what both cost, the least of each, and by the pool; `of` what reads."""
     rows = []
-    walls, cpus = (
-        [min(getattr(usage, name) for usage, _ in runs) for runs in (pool, cluster)]
-        for name in ("wall", "cpu")
-    )
-    bytes_of = {written for runs in (pool, cluster) for _, written in runs}
-    for name, wall, cpu in zip(names, walls, cpus, strict=True):
+    for name, cost in zip(names, (pool, cluster), strict=True):
+        start_up = cost.start_up.usage
         rows.append(
-            [name, f"{wall:.1f}", f"{cpu:.1f}", f"{wall / walls[0]:.2f}", f"{cpu / cpus[0]:.2f}"]
+            [
+                name,
+                f"{cost.wall:.1f}",
+                f"{cost.best.usage.cpu:.1f}",
+                f"{start_up.wall:.1f}",
+                f"{start_up.cpu:.1f}",
+                f"{cost.wall / pool.wall:.2f}",
+                f"{cost.best.usage.cpu / pool.best.usage.cpu:.2f}",
+                f"{cost.cpu / pool.cpu:.2f}",
+            ]
         )
+    written = {run.job.output.read_bytes() for cost in (pool, cluster) for run in cost.runs}
     notes = [
         of,
-        f"least of {len(pool)} runs in turn, start and end of the processes in it",
-        "all wrote the same bytes" if len(bytes_of) == 1 else "NOT all wrote the same bytes",
+        f"least of {len(pool.runs)} runs in turn, start and end of the processes in it; start-up "
+        f"is a call of {START_UP:,} bases",
+        "all wrote the same bytes" if len(written) == 1 else "NOT all wrote the same bytes",
     ]
-    titles = ["windows called by", "wall s", "CPU s", "wall by the pool", "CPU by the pool"]
+    titles = ["windows called by", "wall s", "CPU s", "start-up wall s", "start-up CPU s"]
+    titles += ["wall by the pool", "CPU by the pool", "CPU without start-up by the pool"]
     return Table("overhead", titles, rows, notes)
 
 
@@ -95,10 +92,10 @@ def killed_run(
 
         killer = threading.Thread(target=kill)
         killer.start()
-        usage, written = run(caller, job)
+        wall = caller.run(job).wall
         killer.join()
         client.wait_for_workers(workers, timeout=120)
-    return Killed(usage.wall, was_working == [True], written == expected)
+    return Killed(wall, was_working == [True], job.output.read_bytes() == expected)
 
 
 def _n_tasks(client: Any) -> int:
@@ -137,19 +134,16 @@ def main() -> None:
         directory = Path(temporary)
         reads = prepared(REGION, DEPTH, arguments.work or directory)
         job = Job(reads.reads, reads.reference, arguments.region, directory / "out.vcf.gz")
-        pooled = replace(job, threads=workers)
         local = varcall_with("local", f"--executor dask-local:{workers}")
-        # Kernels are compiled, and the page cache is warm, before anything is timed.
-        run(VARCALL, pooled)
-        pool, cluster = [], []
-        for _ in range(arguments.repeats):
-            pool.append(run(VARCALL, pooled))
-            cluster.append(run(local, job))
+        jobs = [("pool", VARCALL, replace(job, threads=workers)), ("cluster", local, job)]
+        costs = time_jobs(jobs, arguments.repeats, directory)
         names = [f"`-t {workers}`", f"`--executor dask-local:{workers}`"]
         of = f"{arguments.region} of ART's reads at {DEPTH}x"
-        tables = [overhead_table(pool, cluster, names, of)]
+        tables = [overhead_table(costs["pool"], costs["cluster"], names, of)]
         if arguments.kills:
-            runs, undisturbed = _kills(arguments, job, pool[0][1], directory)
+            runs, undisturbed = _kills(
+                arguments, job, costs["pool"].best.job.output.read_bytes(), directory
+            )
             tables.append(kills_table(runs, undisturbed, of))
     report(arguments, "cluster", "Windows on a Dask cluster", tables)
 
@@ -163,7 +157,7 @@ def _kills(
             cluster.add_worker()
         caller = varcall_with("cluster", f"--executor {cluster.name}")
         # The first run makes what its workers keep.
-        walls = [run(caller, job)[0].wall for _ in range(2)]
+        walls = [caller.run(job).wall for _ in range(2)]
         chance = random.Random(1)
         # Half of it is start-up, on a region of some Mb.
         seconds = walls[-1] / 2
