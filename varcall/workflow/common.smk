@@ -8,6 +8,12 @@ SAMPLES = {
     for name, entry in config["samples"].items()
 }
 SCORED = [name for name, entry in SAMPLES.items() if "truth" in entry]
+# What a job writes beside the shard of the VCF.
+GVCF_SHARD = (
+    {"gvcf": temp(f"{OUTDIR}/shards/{{sample}}/{{shard}}-of-{{shards}}.g.vcf.gz")}
+    if config["gvcf"]
+    else {}
+)
 
 
 def reads(wildcards):
@@ -17,7 +23,7 @@ def reads(wildcards):
     return {"reads": entry["reads"], "index": entry.get("index", entry["reads"] + suffix)}
 
 
-def options(wildcards):
+def options(wildcards, output):
     """Return the options of `varcall call` that the configuration asks for."""
     entry = SAMPLES[wildcards.sample]
     # An option that says what would be so without it would stand in the header of the output.
@@ -28,16 +34,22 @@ def options(wildcards):
         "--haploid-contigs": entry.get("haploid_contigs"),
         "--sex": entry.get("sex"),
         "--sample-name": wildcards.sample,
+        "--gvcf": output.get("gvcf"),
     }
     return [word for option, value in given.items() if value for word in (option, value)]
 
 
-def shards(wildcards):
+def shards(wildcards, suffix=".vcf.gz"):
     """Return the shards of a sample."""
     return [
-        f"{OUTDIR}/shards/{wildcards.sample}/{shard}-of-{SHARDS}.vcf.gz"
+        f"{OUTDIR}/shards/{wildcards.sample}/{shard}-of-{SHARDS}{suffix}"
         for shard in range(1, SHARDS + 1)
     ]
+
+
+def gvcf_shards(wildcards):
+    """Return those of its gVCF."""
+    return shards(wildcards, ".g.vcf.gz")
 
 
 def scores(wildcards):

@@ -16,6 +16,8 @@ process VARCALL_CALL {
     output:
     tuple val(meta), path("${prefix}.vcf.gz"), emit: vcf
     tuple val(meta), path("${prefix}.vcf.gz.{tbi,csi}"), emit: index
+    tuple val(meta), path("${prefix}.g.vcf.gz"), emit: gvcf
+    tuple val(meta), path("${prefix}.g.vcf.gz.{tbi,csi}"), emit: gvcf_index
     tuple val("${task.process}"), val('varcall'), eval('varcall --version | sed "s/^varcall //"'), emit: versions_varcall, topic: versions
 
     when:
@@ -37,6 +39,7 @@ process VARCALL_CALL {
         --sample-name ${meta.id} \\
         --threads ${task.cpus} \\
         ${args} \\
+        --gvcf ${prefix}.g.vcf.gz \\
         --output ${prefix}.vcf.gz
     """
 
@@ -45,5 +48,7 @@ process VARCALL_CALL {
     """
     echo "" | gzip > ${prefix}.vcf.gz
     touch ${prefix}.vcf.gz.tbi
+    echo "" | gzip > ${prefix}.g.vcf.gz
+    touch ${prefix}.g.vcf.gz.tbi
     """
 }

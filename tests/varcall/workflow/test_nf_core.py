@@ -91,8 +91,13 @@ def test_stub_makes_what_the_script_makes(root: Path, tmp_path: Path) -> None:
     text = main_nf(root)
     bash(rendered(text[text.index("    stub:") :], {"prefix": "x"}), tmp_path)
     made = {path.name for path in tmp_path.iterdir() if path.is_file()}
-    assert made == {"x.vcf.gz", "x.vcf.gz.tbi"}
-    assert outputs(text, "x") == {"vcf": "x.vcf.gz", "index": "x.vcf.gz.{tbi,csi}"}
+    assert made == {"x.vcf.gz", "x.vcf.gz.tbi", "x.g.vcf.gz", "x.g.vcf.gz.tbi"}
+    assert outputs(text, "x") == {
+        "vcf": "x.vcf.gz",
+        "index": "x.vcf.gz.{tbi,csi}",
+        "gvcf": "x.g.vcf.gz",
+        "gvcf_index": "x.g.vcf.gz.{tbi,csi}",
+    }
 
 
 def test_version_is_that_of_the_package(root: Path, tmp_path: Path) -> None:

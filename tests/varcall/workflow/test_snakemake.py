@@ -5,6 +5,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+import pysam
 import pytest
 import yaml
 
@@ -80,16 +81,17 @@ def snakemake(
     )
 
 
-def one_run(folder: Path, name: str) -> bytes:
-    """What one process writes that is given the options of the workflow."""
+def one_run(folder: Path, name: str) -> tuple[bytes, bytes]:
+    """What one process writes, VCF and gVCF, that is given the options of the workflow."""
     words = ["varcall", "call", f"{name}.bam", "--ref", "reference.fa", "--sample-name", name]
     subprocess.run(
-        [*words, *WINDOW.split(), "--quiet", "-o", f"{name}.vcf.gz"],
+        [*words, *WINDOW.split(), "--quiet", "-o", f"{name}.vcf.gz", "--gvcf", f"{name}.g.vcf.gz"],
         cwd=folder,
         env=varcall_on_path(folder / ".programs"),
         check=True,
     )
-    return (folder / f"{name}.vcf.gz").read_bytes()
+    vcf, gvcf = ((folder / f"{name}{suffix}").read_bytes() for suffix in (".vcf.gz", ".g.vcf.gz"))
+    return vcf, gvcf
 
 
 def test_two_samples_from_nothing_with_a_job_killed(folder: Path) -> None:
@@ -109,7 +111,7 @@ def test_two_samples_from_nothing_with_a_job_killed(folder: Path) -> None:
     done = snakemake(folder)
     assert done.returncode == 0, done.stdout
     for name in ("one", "two"):
-        assert (folder / "calls" / f"{name}.vcf.gz").read_bytes() == one_run(folder, name)
+        assert (folder / "calls" / f"{name}.vcf.gz").read_bytes() == one_run(folder, name)[0]
         assert (folder / "calls" / f"{name}.vcf.gz.tbi").is_file()
     # Only the shards, which are temporary, are gone.
     assert not list((folder / "calls" / "shards").rglob("*-of-3.vcf.gz"))
@@ -137,6 +139,22 @@ def test_other_regions_are_called_again(folder: Path) -> None:
     ).stdout.split()
     assert lines
     assert 2000 < int(lines[0]) < int(lines[-1]) <= 9000
+
+
+def test_gvcf(folder: Path) -> None:
+    """Its shards come from the same jobs, and it is the gVCF of one run, indexed."""
+    config = yaml.safe_load((folder / "config.yaml").read_text()) | {"gvcf": True, "index": "tbi"}
+    del config["samples"]["two"]
+    (folder / "config.yaml").write_text(yaml.safe_dump(config))
+    done = snakemake(folder)
+    assert done.returncode == 0, done.stdout
+    counts = {tuple(line.split()) for line in done.stdout.splitlines()}
+    assert {("call", "3"), ("merge", "1"), ("merge_gvcf", "1"), ("total", "6")} <= counts
+    vcf, gvcf = one_run(folder, "one")
+    assert (folder / "calls" / "one.vcf.gz").read_bytes() == vcf
+    assert (folder / "calls" / "one.g.vcf.gz").read_bytes() == gvcf
+    assert (folder / "calls" / "one.g.vcf.gz.tbi").is_file()
+    assert not list((folder / "calls" / "shards").rglob("*-of-3*"))
 
 
 def test_report(folder: Path) -> None:
@@ -193,6 +211,7 @@ def test_wrapper(folder: Path) -> None:
         (folder / f"reference.fa{suffix}").rename(folder / f"genome.fasta{suffix}")
     (folder / "regions.bed").write_text("sim\t2000\t9000\n")
     targets = ["calls/one.vcf.gz", "calls/one.bcf", "shards/one.2-of-3.vcf.gz"]
+    targets += ["gvcf/one.g.vcf.gz"]
     done = snakemake(
         folder,
         *("--snakefile", str(home / "test" / "Snakefile")),
@@ -208,4 +227,6 @@ def test_wrapper(folder: Path) -> None:
         check=True,
     ).stdout
     assert "##varcall_shard=" in header
+    with pysam.VariantFile(str(folder / "gvcf" / "one.g.vcf.gz")) as gvcf:
+        assert "<*>" in next(gvcf.fetch("sim", 3000, 3100)).alts
     assert "windows" in (folder / "logs" / "varcall" / "one.log").read_text().lower()

@@ -18,8 +18,13 @@ if regions := snakemake.params.get("regions"):
 if shard := snakemake.params.get("shard"):
     options += ["--shard", shard]
 
-# The first output that is no index, whatever it is named.
-(vcf, *_) = [path for path in snakemake.output if not path.endswith((".tbi", ".csi"))]
+gvcf = snakemake.output.get("gvcf")
+# The first other output that is no index, whatever it is named.
+others = [path for path in snakemake.output if not path.endswith((".tbi", ".csi")) and path != gvcf]
+if gvcf:
+    options += ["--gvcf", gvcf]
+if others:
+    options += ["--output", others[0]]
 if not any(path.endswith((".tbi", ".csi")) for path in snakemake.output):
     options += ["--no-write-index"]
 
@@ -29,6 +34,5 @@ shell(
     " --threads {snakemake.threads}"
     " {options:q}"
     " {extra}"
-    " --output {vcf:q}"
     " {log}"
 )
