@@ -1,7 +1,6 @@
-"""All tasks on all assays: one score sheet, causes, prompts, and other models beside this one.
+"""All tasks on all assays: one score sheet, causes, prompts.
 
 Usage: python -m benchmarks.tasks [--held-out EXAMPLES ...] [--files N] [-m MODEL]
-           [--specialist TASK=WEIGHTS ...] [--zero-shot ASSAY=WEIGHTS ...]
            [--history DIR] [--no-record]
 
 The network alone answers every labelled question of every task, of the real slices (truth tells
@@ -9,8 +8,8 @@ three tasks there) and of folders of `varcall examples` that training never saw;
 folder, or a group of slices, by its name. Tables: the score sheet (after MultiMedBench: data, size,
 metrics, chance); the confusion of causes, and how often the cause of a refused candidate is right;
 what another wording or wrong words about the sample cost; how many pictures are read rightly by all
-questions about them. `--specialist` compares with weights trained on a task alone, `--zero-shot`
-with weights that never saw an assay. `benchmarks.results` says where the tables are written.
+questions about them. `benchmarks.results` says where the tables are written. Models trained on one
+task, or without one assay, stand in `benchmarks.specialists`.
 """
 
 import argparse
@@ -31,7 +30,7 @@ from benchmarks.sources import Source, all_sources, batches_of
 from models.context import PLATFORMS
 from models.feature_model.triage import Triage
 from models.prompt import CONTEXT_COLUMNS, encode
-from models.tasks import CAUSE, COPIES, TASK_NAMES, TASKS
+from models.tasks import CAUSE, COPIES, TASK_NAMES
 from models.training.batch import Batch
 from varcall.evidence.features import FEATURES
 from varcall.options import DEFAULT_MODEL
@@ -125,16 +124,6 @@ class Assay:
     is_plain: NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class OtherModel:
-    """Another model, and what it is compared on: a task (specialist) or an assay (zero-shot)."""
-
-    name: str
-    network: Network
-    task: str | None = None
-    assay: str | None = None
-
-
 def told_wrongly(*columns: int) -> hidden.Change:
     """Return what names another platform in some columns of the context: ONT is named Illumina.
 
@@ -184,11 +173,8 @@ def prompt_ways(
     return ways | dict(zip(OTHER_WORDS, changes, strict=True))
 
 
-def answer_source(
-    source: Source, network: Network, triage: Triage, others: Sequence[OtherModel] = ()
-) -> Assay:
+def answer_source(source: Source, network: Network, triage: Triage) -> Assay:
     """Ask everything that is labelled of a source."""
-    others = [other for other in others if other.assay in (None, source.name)]
     answers: dict[str, list[Answers]] = {task: [] for task in SHEET}
     refused: list[NDArray[np.bool_]] = []
     is_plain: list[NDArray[np.bool_]] = []
@@ -197,7 +183,7 @@ def answer_source(
         examples = make_examples(load_span(path), 1.0, 0, tasks=TASK_NAMES)
         rng = np.random.default_rng(number)
         for task in examples.tasks:
-            asked = ask(examples, task, network, [r for r in others if r.task in (None, task)], rng)
+            asked = ask(examples, task, network, rng)
             if asked is None:
                 continue
             asked = replace(asked, picture=asked.picture + n_pictures)
@@ -217,11 +203,7 @@ def answer_source(
 
 
 def ask(
-    examples: Examples,
-    task: str,
-    network: Network,
-    others: Sequence[OtherModel],
-    rng: np.random.Generator,
+    examples: Examples, task: str, network: Network, rng: np.random.Generator
 ) -> Answers | None:
     """Ask the labelled questions of a task about a span, in all ways; None where there is none.
 
@@ -230,8 +212,6 @@ def ask(
     parts = []
     for rows, batch in batches_of(examples, task):
         given = network.answer(batch, prompt_ways(examples, task, rows, rng))
-        for other in others:
-            given |= other.network.answer(batch, {other.name: hidden.nothing})
         parts.append(Answers(batch.labels, examples.tasks[task].question[rows], given))
     return joined(parts) if parts else None
 
@@ -268,7 +248,7 @@ def score_sheet(assays: Mapping[str, Assay]) -> Table:
     titles = ["task", "assay", "questions", "accuracy", "balanced", "commonest label", "uniform"]
     titles += ["log loss", "log loss of the labels' shares"]
     rows = []
-    for task, assay, answers in _by_task(assays):
+    for task, assay, answers in by_task(assays):
         n, k = answers.given[PLAIN].shape
         shares = np.bincount(answers.labels, minlength=k) / n
         entropy = 0.0 - float((shares[shares > 0] * np.log(shares[shares > 0])).sum())
@@ -283,7 +263,8 @@ def score_sheet(assays: Mapping[str, Assay]) -> Table:
     return Table("score-sheet", titles, rows, notes)
 
 
-def _by_task(assays: Mapping[str, Assay]) -> Iterator[tuple[str, str, Answers]]:
+def by_task(assays: Mapping[str, Assay]) -> Iterator[tuple[str, str, Answers]]:
+    """Yield task, assay and the answers, in the order of the score sheet."""
     for task in SHEET:
         for name, assay in assays.items():
             if task in assay.tasks:
@@ -337,7 +318,7 @@ def prompt_tables(assays: Mapping[str, Assay]) -> list[Table]:
     """Return what other words cost: accuracy and other answers, and log loss."""
     accuracies: list[list[str]] = []
     losses: list[list[str]] = []
-    for task, assay, answers in _by_task(assays):
+    for task, assay, answers in by_task(assays):
         if task not in WORDED:
             continue
         plain = answers.given[PLAIN].argmax(axis=1)
@@ -382,58 +363,12 @@ def together_table(assays: Mapping[str, Assay]) -> Table:
     return Table("together", titles, rows, notes)
 
 
-def comparison_table(name: str, assays: Mapping[str, Assay], others: Sequence[OtherModel]) -> Table:
-    """Return the table of this model beside others, on what each of them is compared on."""
-    rows = []
-    for task, assay, answers in _by_task(assays):
-        for other in others:
-            if other.name not in answers.given:
-                continue
-            ours, theirs = answers.right, answers.is_right(other.name)
-            shares = percent(float(ours.mean())), percent(float(theirs.mean()))
-            only = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
-            losses = (f"{answers.loss(way):.3f}" for way in (PLAIN, other.name))
-            cells = [task, assay, str(len(ours)), *shares, *map(str, only), *losses]
-            rows.append(cells)
-    titles = ["task", "assay", "questions", "this model", "the other", "only this right"]
-    titles += ["only the other right", "log loss", "the other's"]
-    return Table(name, titles, rows)
-
-
-def models_of(named: Sequence[str], *, of_task: bool) -> list[OtherModel]:
-    """Load the models of NAME=WEIGHTS options.
-
-    Raises
-    ------
-    SystemExit
-        Where one is not so spelled, or names no task.
-    """
-    others = []
-    for text in named:
-        name, found, weights = text.partition("=")
-        if not found or (of_task and name not in TASKS):
-            known = f"; tasks are {', '.join(TASKS)}" if of_task else ""
-            raise SystemExit(f"{text!r} is not NAME=WEIGHTS{known}")
-        network = Network.load(weights)
-        label = f"weights {text}"
-        task, assay = (name, None) if of_task else (None, name)
-        others.append(OtherModel(label, network, task, assay))
-    return others
-
-
-def tables_of(
-    assays: Mapping[str, Assay], specialists: Sequence[OtherModel], unseen: Sequence[OtherModel]
-) -> list[Table]:
+def tables_of(assays: Mapping[str, Assay]) -> list[Table]:
     """Return all tables."""
-    tables = [
+    return [
         score_sheet(assays), cause_table(assays), refused_table(assays), *prompt_tables(assays),
         together_table(assays),
     ]  # fmt: skip
-    if specialists:
-        tables.append(comparison_table("specialists", assays, specialists))
-    if unseen:
-        tables.append(comparison_table("zero-shot", assays, unseen))
-    return tables
 
 
 def _arguments() -> argparse.Namespace:
@@ -441,8 +376,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--held-out", type=Path, nargs="+", default=[], help="varcall examples")
     parser.add_argument("--files", type=int, help="of each folder, at most; all by default")
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL)
-    parser.add_argument("--specialist", nargs="+", default=[], metavar="TASK=WEIGHTS")
-    parser.add_argument("--zero-shot", nargs="+", default=[], metavar="ASSAY=WEIGHTS")
     add_options(parser)
     return parser.parse_args()
 
@@ -451,16 +384,12 @@ def main() -> None:
     """Run the benchmark."""
     arguments = _arguments()
     network, triage = Network.load(arguments.model), trees_of(arguments.model)
-    specialists = models_of(arguments.specialist, of_task=True)
-    unseen = models_of(arguments.zero_shot, of_task=False)
     with tempfile.TemporaryDirectory(prefix="varcall-tasks-") as temporary:
         sources = all_sources(arguments.held_out, arguments.files, Path(temporary))
-        others = [*specialists, *unseen]
-        assays = {item.name: answer_source(item, network, triage, others) for item in sources}
+        assays = {item.name: answer_source(item, network, triage) for item in sources}
     if not assays:
         raise SystemExit("there is nothing to ask: give folders of varcall examples, --held-out")
-    tables = tables_of(assays, specialists, unseen)
-    report(arguments, "tasks", "All tasks on all assays", tables)
+    report(arguments, "tasks", "All tasks on all assays", tables_of(assays))
 
 
 if __name__ == "__main__":

@@ -67,7 +67,7 @@ BENCHMARKS = (
     "ablation", "accuracy", "calibration", "ceiling", "cluster", "compare_callers", "eval_scale",
     "given_sites", "gvcf", "indel_strata", "joint", "libraries", "loaded_caller",
     "microbenchmarks", "modalities", "peers", "phasing", "profile_effect", "scaling",
-    "sex_and_ploidy", "simulated", "tasks",
+    "sex_and_ploidy", "simulated", "specialists", "tasks",
 )  # fmt: skip
 
 

@@ -14,12 +14,9 @@ from benchmarks.tasks import (
     PLAIN,
     Answers,
     Assay,
-    OtherModel,
     answer_source,
     balanced_accuracy,
     cause_table,
-    comparison_table,
-    models_of,
     prompt_tables,
     prompt_ways,
     refused_table,
@@ -91,16 +88,6 @@ def test_pictures_are_counted_by_the_questions_about_them() -> None:
     ]
 
 
-def test_another_model_is_compared_answer_by_answer() -> None:
-    ours = MADE["short"].tasks["copies"]
-    theirs = said(COPIES.name, [0, 0, 0, 1], [0, 0, 0, 0], [0, 1, 2, 3]).given[PLAIN]
-    both = Answers(ours.labels, ours.picture, {PLAIN: ours.given[PLAIN], "other": theirs})
-    table = comparison_table(
-        "specialists", {"short": assay(copies=both)}, [OtherModel("other", None)]
-    )
-    assert table.rows == [["copies", "short", "4", "75.0", "75.0", "1", "1", "0.828", "0.828"]]
-
-
 def test_other_words_are_counted_by_what_they_change() -> None:
     plain = MADE["short"].tasks["copies"]
     changed = said(COPIES.name, [0, 0, 0, 1], [0, 1, 0, 1], [0, 1, 2, 3]).given[PLAIN]
@@ -148,9 +135,7 @@ def test_a_task_of_two_variants_is_asked_plainly(examples: Examples) -> None:
 def test_everything_labelled_is_asked(example_folder: Path, weights: Path) -> None:
     network = Network.load(str(weights))
     source = Source("small", example_files(example_folder))
-    others = models_of([f"cause={weights}"], of_task=True)
-    others += models_of([f"elsewhere={weights}"], of_task=False)
-    found = answer_source(source, network, trees_of(str(weights)), others)
+    found = answer_source(source, network, trees_of(str(weights)))
     labelled = [make_examples(load_span(p), 1.0, 0, tasks=TASK_NAMES) for p in source.files]
     for task in TASK_NAMES[1:]:
         labels = np.concatenate([examples.tasks[task].labels for examples in labelled])
@@ -162,11 +147,6 @@ def test_everything_labelled_is_asked(example_folder: Path, weights: Path) -> No
     masks = np.concatenate([examples.questions.evidence.questions.alleles for examples in labelled])
     assert np.isin(masks[copies[0].picture], [1, 2, 4, 8]).all()
     assert not np.isin(masks, [1, 2, 4, 8])[np.setdiff1d(np.arange(n), copies[0].picture)].any()
-    specialist, unseen = (other.name for other in others)
-    cause = found.tasks["cause"].given
-    np.testing.assert_allclose(cause[specialist], cause[PLAIN], atol=1e-6)
-    assert not any(unseen in answers.given for answers in found.tasks.values())
-    assert specialist not in found.tasks["copies"].given
     accuracies, losses = prompt_tables({"small": found})
     assert [row[0] for row in accuracies.rows] == ["copies", "cause"]
     for row, task in zip(losses.rows, ("copies", "cause"), strict=True):
@@ -174,9 +154,3 @@ def test_everything_labelled_is_asked(example_folder: Path, weights: Path) -> No
         ways = (PLAIN, *OTHER_WORDS)
         assert row[3:] == [f"{answers.loss(way):.3f}" for way in ways]
         assert len(set(row[3:])) == len(ways)
-
-
-@pytest.mark.parametrize("text", ["cause", "colour=a.safetensors"])
-def test_a_specialist_names_a_task(text: str) -> None:
-    with pytest.raises(SystemExit, match="is not NAME=WEIGHTS; tasks are copies"):
-        models_of([text], of_task=True)
