@@ -382,6 +382,14 @@ def test_what_calling_finds_is_the_same_and_comes_after_what_was_given(
         assert forced[5:7] + forced[8:] == record[5:7] + record[8:]
 
 
+def test_what_cannot_be_asked_for_keeps_no_call_back(sample: CallOptions, tmp_path: Path) -> None:
+    sites = [(HET + 1, bases(HET, HET + 1), f"{other(HET)},<DEL>")]
+    silent, *found = given(sample, tmp_path, sites, alleles_and_discovery=True)
+    assert (silent[4], silent[6], sample_of(silent)["PL"]) == (sites[0][2], "NoCall", ".")
+    at_het = [record for record in found if record[1] == str(HET + 1)]
+    assert [(r[4], sample_of(r)["GT"]) for r in at_het] == [(other(HET), "0/1")]
+
+
 def test_a_record_does_not_depend_on_what_else_is_given(
     sample: CallOptions, tmp_path: Path
 ) -> None:
