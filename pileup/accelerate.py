@@ -67,6 +67,9 @@ class Announcer(event.Listener):
 event.register("numba:compile", Announcer())  # type: ignore[no-untyped-call]
 
 
+_PART: Any = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
 def _cache_enabled() -> bool:
     value = os.environ.get(_CACHE_VARIABLE, "1")
     if value not in ("0", "1"):
@@ -92,7 +95,16 @@ def part(function: F) -> F:
 
     It becomes a part of their machine code, and is kept nowhere else.
     """
-    options: Any = {"nogil": True, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return cast(F, numba.njit(**_PART)(function))
+
+
+def view_part(function: F) -> F:
+    """Compile a part that neither makes nor returns arrays: it may take views of those it is given.
+
+    Numba then counts no references to them. Counting is atomic, and takes most of the time of parts
+    that are short and called often.
+    """
+    options: Any = _PART | {"_nrt": False}
     return cast(F, numba.njit(**options)(function))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, view_part
 from varcall.scoring.vcfeval import path_kernels as kernels
 from varcall.scoring.vcfeval.path_kernels import (
     ADDED_END,
@@ -29,11 +29,14 @@ from varcall.scoring.vcfeval.path_kernels import (
 
 EXCLUDED = -2
 SKIPPED = -3
-OK, QUEUE_FULL = 0, 1
+OK, QUEUE_FULL, NO_ROOM = range(3)
 # Numbers kept in one array, so that helpers can change them.
-N_HEAP, N_FREE, N_NODES, N_SYNCS, MAX_POSITION, SYNC_POSITION, ITERATIONS, CLOSED = range(8)
-FIRST_ROWS, FIRST_NODES = 64, 1024
-FEW_RECORDS, SMALL_MASK, LARGE_MASK = 64, 0xFFF, 0x1FFFF
+(
+    N_HEAP, N_FREE, N_NODES, N_SYNCS, N_HARD, MAX_POSITION, SYNC_POSITION, ITERATIONS, CLOSED, BEST,
+    NUMBERS,
+) = range(11)  # fmt: skip
+FIRST_ROWS, FIRST_NODES, FIRST_HARD = 64, 1024, 4
+BUCKETS = 1 << 13  # few paths are alive at a time; more buckets are slower, out of the near cache
 
 Array = npt.NDArray[np.int32]
 Counters = npt.NDArray[np.int64]
@@ -42,10 +45,14 @@ Shape = tuple[int, int, int]
 Frontier = tuple[Array, Array, Array, Array, Array]
 # (start, end, first orientation, allele of each haplotype, first allele, record of orientation)
 Side = tuple[Array, Array, Array, Array, Array, Array]
+# (pairs of a value and the next node, the path when it was last alone, a path before its step)
+Kept = tuple[Array, Array, Array]
+# What is found: orientations of query and truth records, sync points, regions given up.
+Found = tuple[Array, Array, Array, Counters]
 
 
 @kernel
-def _grown(array: Array, size: int) -> Array:
+def _grown(array: Any, size: int) -> Any:
     """A longer copy of an array of one or two dimensions."""
     longer = np.zeros((size, *array.shape[1:]), array.dtype)
     longer[: array.shape[0]] = array
@@ -65,7 +72,7 @@ def _grown_frontier(frontier: Frontier, n: Counters, more: int) -> Frontier:
     return _grown(rows, size), _grown(heap, size), free, first, _grown(following, size)
 
 
-@kernel
+@view_part
 def _insert(frontier: Frontier, n: Counters, shape: Shape, path: int) -> None:
     """Add a path, or keep the better one when another is in the same state."""
     rows, heap, free, first, following = frontier
@@ -75,7 +82,9 @@ def _insert(frontier: Frontier, n: Counters, shape: Shape, path: int) -> None:
         other = following[other]
     if other >= 0:
         if kernels.is_better(rows[path], rows[other], shape):
-            rows[other] = rows[path]  # the same state, so the same place in heap and table
+            kernels.copy_row(
+                rows[other], rows[path]
+            )  # the same state, so the same place in heap and table
         free[n[N_FREE]] = path
         n[N_FREE] += 1
         return
@@ -92,7 +101,7 @@ def _insert(frontier: Frontier, n: Counters, shape: Shape, path: int) -> None:
     n[N_HEAP] += 1
 
 
-@kernel
+@view_part
 def _take_first(frontier: Frontier, n: Counters, shape: Shape) -> int:
     """Take out the path that is furthest behind."""
     rows, heap, _, first, following = frontier
@@ -123,7 +132,7 @@ def _take_first(frontier: Frontier, n: Counters, shape: Shape) -> int:
     return int(top)
 
 
-@kernel
+@view_part
 def _write_side(row: Array, side: int, nodes: Array, records: Array, out: Array) -> None:
     """Write the lists of a side: orientations of included records, marks of excluded ones."""
     node = row[side + INCLUDED_NODE]
@@ -138,23 +147,29 @@ def _write_side(row: Array, side: int, nodes: Array, records: Array, out: Array)
     row[side + EXCLUDED_NODE] = -1
 
 
-@kernel
-def _write_syncs(row: Array, shape: Shape, nodes: Array, syncs: Array, n: Counters) -> Array:
-    """Append the sync points of a path, in their order."""
-    begin = n[N_SYNCS]
+@view_part
+def _write_path(
+    row: Array, shape: Shape, nodes: Array, query: Side, truth: Side, found: Found, n: Counters
+) -> None:
+    """Write what a path has chosen since it was last written, its sync points in their order."""
+    query_used, truth_used, syncs, _ = found
+    _write_side(row, 0, nodes, query[5], query_used)
+    _write_side(row, shape[2], nodes, truth[5], truth_used)
+    first = n[N_SYNCS]
     node = row[2 * shape[2] + SYNC_NODE]
     while node >= 0:
-        if n[N_SYNCS] >= syncs.shape[0]:
-            syncs = _grown(syncs, 2 * syncs.shape[0])
         syncs[n[N_SYNCS]] = nodes[node, 0]
         n[N_SYNCS] += 1
         node = nodes[node, 1]
-    syncs[begin : n[N_SYNCS]] = syncs[begin : n[N_SYNCS]][::-1].copy()
     row[2 * shape[2] + SYNC_NODE] = -1
-    return syncs
+    last = n[N_SYNCS] - 1
+    while first < last:
+        syncs[first], syncs[last] = syncs[last], syncs[first]
+        first += 1
+        last -= 1
 
 
-@kernel
+@view_part
 def _skip_side(row: Array, side: int, starts: Array, n: Counters) -> None:
     """Go over the records of a side up to the position where the region was given up."""
     record = row[side + RECORD]
@@ -164,7 +179,7 @@ def _skip_side(row: Array, side: int, starts: Array, n: Counters) -> None:
     row[side + RECORD] = record - 1
 
 
-@kernel
+@view_part
 def _drop_all(frontier: Frontier, n: Counters) -> None:
     """Forget all paths."""
     _, heap, free, first, _ = frontier
@@ -175,7 +190,7 @@ def _drop_all(frontier: Frontier, n: Counters) -> None:
     first[:] = -1
 
 
-@kernel
+@view_part
 def _give_up(
     frontier: Frontier,
     n: Counters,
@@ -197,18 +212,18 @@ def _give_up(
 
 
 @kernel
-def _new_frontier(shape: Shape, mask: int) -> Frontier:
+def _new_frontier(shape: Shape) -> Frontier:
     """An empty frontier with room for a few paths."""
     return (
         np.zeros((FIRST_ROWS, 2 * shape[2] + PATH_FIELDS), np.int32),
         np.zeros(FIRST_ROWS, np.int32),
         np.arange(FIRST_ROWS).astype(np.int32),
-        np.full(mask + 1, -1, np.int32),
+        np.full(BUCKETS, -1, np.int32),
         np.zeros(FIRST_ROWS, np.int32),
     )
 
 
-@kernel
+@view_part
 def _mark_sync(row: Array, shape: Shape, nodes: Array, n: Counters) -> None:
     """Note a sync point before the next record is decided on."""
     g = 2 * shape[2]
@@ -223,7 +238,7 @@ def _mark_sync(row: Array, shape: Shape, nodes: Array, n: Counters) -> None:
         n[N_NODES] += 1
 
 
-@kernel
+@view_part
 def _linked(row: Array, field: int, value: int, nodes: Array, n: Counters) -> None:
     """Put a value in front of a list of a path."""
     nodes[n[N_NODES], 0] = value
@@ -232,7 +247,7 @@ def _linked(row: Array, field: int, value: int, nodes: Array, n: Counters) -> No
     n[N_NODES] += 1
 
 
-@kernel
+@view_part
 def _branch(
     frontier: Frontier,
     n: Counters,
@@ -251,8 +266,6 @@ def _branch(
     rows, _, free, _, _ = frontier
     starts, ends, offsets, choices, first_alleles, _ = of_side
     side = side_index * shape[2]
-    children = np.empty(offsets[record + 1] - offsets[record] + 1, np.int64)
-    n_children = 0
     for orientation in range(offsets[record] - 1, offsets[record + 1]):
         is_left_out = orientation < offsets[record]
         if not is_left_out and not kernels.fits(
@@ -262,7 +275,7 @@ def _branch(
         n[N_FREE] -= 1
         child = free[n[N_FREE]]
         row = rows[child]
-        row[:] = rows[head]
+        kernels.copy_row(row, rows[head])
         row[side + RECORD] = record
         row[side + ADDED_END] = max(row[side + ADDED_END], ends[record])
         if is_left_out:
@@ -276,16 +289,13 @@ def _branch(
                 row[2 * shape[2] + TRUTH_ALLELE] = first_alleles[orientation]
             if not kernels.include(row, side, shape, choices[orientation], alleles):
                 return False
-        children[n_children] = child
-        n_children += 1
+        _insert(frontier, n, shape, child)
     free[n[N_FREE]] = head
     n[N_FREE] += 1
-    for i in range(n_children):
-        _insert(frontier, n, shape, children[i])
     return True
 
 
-@kernel
+@view_part
 def _skip_ahead(row: Array, shape: Shape, last: int, q: Array, t: Array, alleles: Any) -> None:
     """Move a path in sync to just before the next record of either side."""
     target = last
@@ -302,9 +312,16 @@ def _skip_ahead(row: Array, shape: Shape, last: int, q: Array, t: Array, alleles
 DEAD, ALIVE, DONE = range(3)
 
 
-@kernel
+@view_part
 def _advance(
-    row: Array, shape: Shape, template: Any, alleles: Any, q: Array, t: Array, is_alone: bool
+    row: Array,
+    before: Array,
+    shape: Shape,
+    template: Any,
+    alleles: Any,
+    q: Array,
+    t: Array,
+    is_alone: bool,
 ) -> tuple[int, bool]:
     """One step of a path; its state, and whether it stood still.
 
@@ -313,11 +330,12 @@ def _advance(
     """
     length = template.shape[0]
     is_at_end = kernels.position_of(row, 0, shape) >= length - 1
-    before = row.copy() if is_at_end else row[:0]
+    if is_at_end:
+        kernels.copy_row(before, row)
     kernels.step(row, shape, length, alleles)
     is_stuck = False
     if is_at_end and not kernels.is_finished(row, shape):
-        is_stuck = bool((before == row).all())
+        is_stuck = bool(kernels.is_same_row(before, row))
         if is_stuck and is_alone:
             kernels.set_finished(row, shape)
     if kernels.is_in_sync(row, shape):
@@ -334,15 +352,107 @@ def _advance(
     return DONE, is_stuck
 
 
-@kernel
+@view_part
 def _is_closed(row: Array, shape: Shape, q: Array, t: Array) -> bool:
     """Whether a path is in sync behind the last record of both sides."""
     is_last = row[RECORD] + 1 >= q.shape[0] and row[shape[2] + RECORD] + 1 >= t.shape[0]
     return is_last and bool(kernels.is_in_sync(row, shape))
 
 
+@view_part
+def _walk(  # noqa: C901 (the loop over paths: its cases share all of the state)
+    template: Any,
+    alleles: Any,
+    query: Side,
+    truth: Side,
+    shape: Shape,
+    limits: Shape,
+    frontier: Frontier,
+    kept: Kept,
+    found: Found,
+    n: Counters,
+) -> int:
+    """Go on with the search until no path is left (`OK`) or an array is full.
+
+    ``limits`` are the paths and the steps beyond which a region is given up, and the room that one
+    step needs: paths and nodes.
+    """
+    nodes, saved, before = kept
+    max_paths, max_iterations, most = limits
+    rows, _, free, _, _ = frontier
+    hard = found[3]
+    while n[N_HEAP] > 0:
+        if n[N_FREE] < most or n[N_NODES] + most > nodes.shape[0] or n[N_HARD] == hard.shape[0]:
+            return NO_ROOM
+        n[ITERATIONS] += 1
+        head = _take_first(frontier, n, shape)
+        row = rows[head]
+        is_alone = n[N_HEAP] == 0
+        if is_alone:
+            n[ITERATIONS] = 0
+            n[SYNC_POSITION] = kernels.position_of(row, 0, shape)
+            if n[BEST] < 0:
+                _write_path(row, shape, nodes, query, truth, found, n)
+                n[N_NODES] = 0
+                if n[CLOSED] == 0 and _is_closed(row, shape, query[0], truth[0]):
+                    n[CLOSED] = 1
+            kernels.copy_row(saved, row)
+        elif n[N_HEAP] > max_paths or n[ITERATIONS] > max_iterations:
+            region = hard[n[N_HARD]]
+            n[N_HARD] += 1
+            region[0], region[1] = n[SYNC_POSITION], n[MAX_POSITION] + 1
+            region[2], region[3] = n[N_HEAP], n[ITERATIONS]
+            kernels.copy_row(row, saved)
+            _give_up(frontier, n, shape, row, query[0], truth[0], template.shape[0] - 1, alleles)
+        if not is_alone and kernels.position_of(row, 0, shape) >= template.shape[0] - 2:
+            n[CLOSED] = -1  # of several paths, none died before the end
+        side_index = 0
+        of_side = query
+        record = kernels.next_record(row, 0, shape, query[0], alleles[2])
+        if record == -1:
+            side_index = 1
+            of_side = truth
+            record = kernels.next_record(row, shape[2], shape, truth[0], alleles[2])
+        if record >= 0:
+            n[MAX_POSITION] = max(n[MAX_POSITION], of_side[0][record])
+            if kernels.is_in_sync(row, shape):
+                _mark_sync(row, shape, nodes, n)
+                if is_alone:
+                    saved[SINCE_SYNC] = 0
+                    saved[shape[2] + SINCE_SYNC] = 0
+            if not _branch(frontier, n, shape, nodes, head, side_index, record, of_side, alleles):
+                return QUEUE_FULL
+            continue
+        state, is_stuck = _advance(
+            row, before, shape, template, alleles, query[0], truth[0], is_alone
+        )
+        if is_stuck:
+            n[ITERATIONS] = max_iterations
+        dropped = head
+        if state == ALIVE:
+            _insert(frontier, n, shape, head)
+            continue
+        best = n[BEST]
+        if state == DONE and not (best >= 0 and kernels.is_better(rows[best], row, shape)):
+            dropped = best
+            n[BEST] = head
+        if dropped >= 0:
+            free[n[N_FREE]] = dropped
+            n[N_FREE] += 1
+    return OK
+
+
 @kernel
-def search(  # noqa: C901 (the loop over paths: its cases share all of the state)
+def _most_orientations(offsets: Array) -> int:
+    """Orientations of the record that has most."""
+    most = 0
+    for i in range(offsets.shape[0] - 1):
+        most = max(most, offsets[i + 1] - offsets[i])
+    return most
+
+
+@kernel
+def search(
     template: Any,
     alleles: Any,
     query: Side,
@@ -379,88 +489,43 @@ def search(  # noqa: C901 (the loop over paths: its cases share all of the state
     """
     hap_size = kernels.HAP_FIELDS + queue_size
     shape = (ploidy, hap_size, SIDE_FIELDS + ploidy * hap_size)
-    n = np.zeros(8, np.int64)
+    # A step leaves a record out or takes it in an orientation, and may note a sync point.
+    most = max(_most_orientations(query[2]), _most_orientations(truth[2])) + 2
+    limits = (max_paths, max_iterations, most)
+    n = np.zeros(NUMBERS, np.int64)
     n[N_FREE] = FIRST_ROWS
-    mask = SMALL_MASK if query[0].shape[0] < FEW_RECORDS else LARGE_MASK
-    frontier = _new_frontier(shape, mask)
+    n[BEST] = -1
+    frontier = _new_frontier(shape)
     nodes = np.zeros((FIRST_NODES, 2), np.int32)
     query_used = np.full(query[0].shape[0], SKIPPED, np.int32)
     truth_used = np.full(truth[0].shape[0], SKIPPED, np.int32)
-    syncs = np.zeros(256, np.int32)
-    hard: Any = np.zeros((0, 4), np.int64)
+    # A path has one sync point before each record at most, and one at its end.
+    syncs = np.zeros(query_used.shape[0] + truth_used.shape[0] + 1, np.int32)
+    hard = np.zeros((FIRST_HARD, 4), np.int64)
     n[N_FREE] -= 1
     head = frontier[2][n[N_FREE]]
     kernels.set_start(frontier[0][head], shape)
     frontier[0][head, INCLUDED] = included
     frontier[0][head, shape[2] + INCLUDED] = included
     saved = frontier[0][head].copy()
+    before = saved.copy()
     _insert(frontier, n, shape, head)
-    best = -1
-    while n[N_HEAP] > 0:
-        n[ITERATIONS] += 1
-        head = _take_first(frontier, n, shape)
-        row = frontier[0][head]
-        is_alone = n[N_HEAP] == 0
-        if is_alone:
-            n[ITERATIONS] = 0
-            n[SYNC_POSITION] = kernels.position_of(row, 0, shape)
-            if best < 0:
-                _write_side(row, 0, nodes, query[5], query_used)
-                _write_side(row, shape[2], nodes, truth[5], truth_used)
-                syncs = _write_syncs(row, shape, nodes, syncs, n)
-                n[N_NODES] = 0
-                if n[CLOSED] == 0 and _is_closed(row, shape, query[0], truth[0]):
-                    n[CLOSED] = 1
-            saved[:] = row
-        elif n[N_HEAP] > max_paths or n[ITERATIONS] > max_iterations:
-            hard = _grown(hard, hard.shape[0] + 1)
-            hard[-1] = (n[SYNC_POSITION], n[MAX_POSITION] + 1, n[N_HEAP], n[ITERATIONS])
-            row[:] = saved
-            _give_up(frontier, n, shape, row, query[0], truth[0], template.shape[0] - 1, alleles)
-        if not is_alone and kernels.position_of(row, 0, shape) >= template.shape[0] - 2:
-            n[CLOSED] = -1  # of several paths, none died before the end
-        side_index = 0
-        of_side = query
-        record = kernels.next_record(row, 0, shape, query[0], alleles[2])
-        if record == -1:
-            side_index = 1
-            of_side = truth
-            record = kernels.next_record(row, shape[2], shape, truth[0], alleles[2])
-        if record >= 0:
-            n[MAX_POSITION] = max(n[MAX_POSITION], of_side[0][record])
-            more = of_side[2][record + 1] - of_side[2][record] + 2
-            if n[N_FREE] < more:
-                frontier = _grown_frontier(frontier, n, more)
-                row = frontier[0][head]
-            if n[N_NODES] + more > nodes.shape[0]:
-                nodes = _grown(nodes, 2 * nodes.shape[0] + more)
-            if kernels.is_in_sync(row, shape):
-                _mark_sync(row, shape, nodes, n)
-                if is_alone:
-                    saved[SINCE_SYNC] = 0
-                    saved[shape[2] + SINCE_SYNC] = 0
-            if not _branch(frontier, n, shape, nodes, head, side_index, record, of_side, alleles):
-                return QUEUE_FULL, query_used, truth_used, syncs[:0], hard, False
-            continue
-        state, is_stuck = _advance(row, shape, template, alleles, query[0], truth[0], is_alone)
-        if is_stuck:
-            n[ITERATIONS] = max_iterations
-        dropped = head
-        if state == ALIVE:
-            _insert(frontier, n, shape, head)
-            continue
-        if state == DONE and not (best >= 0 and kernels.is_better(frontier[0][best], row, shape)):
-            dropped = best
-            best = head
-        if dropped >= 0:
-            frontier[2][n[N_FREE]] = dropped
-            n[N_FREE] += 1
-    if best >= 0:
-        row = frontier[0][best]
-        _write_side(row, 0, nodes, query[5], query_used)
-        _write_side(row, shape[2], nodes, truth[5], truth_used)
-        syncs = _write_syncs(row, shape, nodes, syncs, n)
-        syncs = _grown(syncs, syncs.shape[0] + 1)[: n[N_SYNCS] + 1]
-        syncs[-1] = kernels.position_of(row, 0, shape)
-        return OK, query_used, truth_used, syncs, hard, n[CLOSED] == 1
-    return OK, query_used, truth_used, syncs[: n[N_SYNCS]], hard, n[CLOSED] == 1
+    status = NO_ROOM
+    while status == NO_ROOM:
+        if n[N_FREE] < most:
+            frontier = _grown_frontier(frontier, n, most)
+        if n[N_NODES] + most > nodes.shape[0]:
+            nodes = _grown(nodes, 2 * nodes.shape[0] + most)
+        if n[N_HARD] == hard.shape[0]:
+            hard = _grown(hard, 2 * hard.shape[0])
+        status = _walk(
+            template, alleles, query, truth, shape, limits, frontier,
+            (nodes, saved, before), (query_used, truth_used, syncs, hard), n,
+        )  # fmt: skip
+    if n[BEST] >= 0:
+        row = frontier[0][n[BEST]]
+        _write_path(row, shape, nodes, query, truth, (query_used, truth_used, syncs, hard), n)
+        syncs[n[N_SYNCS]] = kernels.position_of(row, 0, shape)
+        n[N_SYNCS] += 1
+    syncs, hard = syncs[: n[N_SYNCS]], hard[: n[N_HARD]]
+    return status, query_used, truth_used, syncs, hard, n[CLOSED] == 1
