@@ -48,6 +48,26 @@ class Intervals:
         i = int(np.searchsorted(self.starts, end, "left")) - 1
         return i >= 0 and start < int(self.ends[i])
 
+    def overlaps(
+        self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """Tell of each span, of int64 [n] each, whether it meets an interval, as `overlap`."""
+        return self._holds(np.searchsorted(self.starts, ends, "left"), starts + 1)
+
+    def contain_all(
+        self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """Tell of each span, of int64 [n] each, whether it lies wholly in one interval."""
+        return self._holds(np.searchsorted(self.starts, starts, "right"), ends)
+
+    def _holds(
+        self, following: npt.NDArray[np.int64], reached: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.bool_]:
+        """Tell whether the interval before one (by its number) reaches up to a position."""
+        if not len(self.ends):
+            return np.zeros(len(following), np.bool_)
+        return (following > 0) & (self.ends[following - 1] >= reached)
+
     def contain(self, start: int, end: int) -> bool:
         """Whether [start, end) lies wholly in one interval."""
         i = int(np.searchsorted(self.starts, start, "right")) - 1

@@ -5,6 +5,8 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from itertools import groupby
+from operator import attrgetter
 
 import numpy as np
 import numpy.typing as npt
@@ -14,14 +16,13 @@ from varcall.scoring.span import Bases, start_of, text_of
 from varcall.scoring.vcf_records import Record
 from varcall.scoring.vcfeval import path_search
 from varcall.scoring.vcfeval.decompose import decompose_records
+from varcall.scoring.vcfeval.search_arrays import SearchArrays, encode
 from varcall.scoring.vcfeval.variants import (
     MAX_ALLELE_LENGTH,
-    Allele,
     SkippedRecordError,
     Variant,
-    all_alts_variant,
-    orientations,
-    sample_variant,
+    all_alts_shape,
+    sample_shape,
     trim_variants,
 )
 
@@ -31,20 +32,6 @@ logger = logging.getLogger(__name__)
 MAX_PATHS = 50_000
 MAX_ITERATIONS = 10_000_000
 FIRST_QUEUE_SIZE = 8
-
-# N and every IUPAC code are one "unknown" base that equals only itself, as in vcfeval.
-_CODES = np.zeros(256, np.uint8)
-for _code, _base in enumerate("NACGT"):
-    _CODES[ord(_base)] = _CODES[ord(_base.lower())] = _code
-
-
-# Bytes that sort as the codes do, but the other way round.
-_INVERTED = bytes(255 - code for code in _CODES.tolist())
-
-
-def encode(sequence: str) -> npt.NDArray[np.uint8]:
-    """Codes of bases: N 0, A 1, C 2, G 3, T 4; any other character reads as N."""
-    return _CODES[np.frombuffer(sequence.encode("latin-1"), np.uint8)]
 
 
 class Verdict(IntEnum):
@@ -105,13 +92,9 @@ def refined_order(records: Sequence[Record]) -> list[Record]:
     heap is used here, because ties between records are broken by it.
     """
     ordered: list[Record] = []
-    i = 0
-    while i < len(records):
-        j = i + 1
-        while j < len(records) and records[j].start == records[i].start:
-            j += 1
-        ordered.extend(records[i:j] if j - i == 1 else _heap_order(records[i:j]))
-        i = j
+    for _, group in groupby(records, attrgetter("start")):
+        same = list(group)
+        ordered += same if len(same) == 1 else _heap_order(same)
     return ordered
 
 
@@ -151,18 +134,19 @@ def _used_variant(
     is_sample_filtered: bool,
     all_alts: bool,
 ) -> Variant | None:
-    longest = max(len(record.ref), *(len(alt) for alt in record.alts), 0)
+    longest = max(map(len, (record.ref, *record.alts)))
     if longest > MAX_ALLELE_LENGTH:
         raise SkippedRecordError(f"an allele of {longest} bases is longer than {MAX_ALLELE_LENGTH}")
     if record.end > length:
         raise SkippedRecordError(f"it ends past the end of the contig ({length})")
-    if all_alts:
-        if record.is_filtered and not options.all_records:
-            return None
-        return all_alts_variant(record, index)
-    if (record.is_filtered or is_sample_filtered) and not options.all_records:
+    is_left_out = record.is_filtered or (is_sample_filtered and not all_alts)
+    if is_left_out and not options.all_records:
         return None
-    return sample_variant(record, index, options.ploidy)
+    if all_alts:
+        shape = all_alts_shape(record.ref, record.alts)
+    else:
+        shape = sample_shape(record.ref, record.alts, record.genotype, options.ploidy)
+    return None if shape is None else Variant(index, record.start, shape)
 
 
 def judged_records(
@@ -196,69 +180,21 @@ def judged_records(
         except SkippedRecordError as error:
             skipped.append(f"{contig}:{record.start + 1}: {error}")
     variants = [item.variant for item in judged if item.variant is not None]
-    outside = {
-        variant.index
-        for variant in variants
-        if regions is not None and not regions.overlap(variant.start, variant.end)
-    }
-    for index in outside:
-        judged[index].is_outside = True
+    if regions is not None:
+        starts, ends = _spans(variants)
+        for variant, is_inside in zip(
+            variants, regions.overlaps(starts, ends).tolist(), strict=True
+        ):
+            judged[variant.index].is_outside = not is_inside
     if options.ref_overlap:
         trim_variants(variants)
     return judged, skipped
 
 
-@dataclass(slots=True)
-class _Side:
-    """Flat arrays of one side for the search; records in order of their spans."""
-
-    variants: list[Variant]
-    starts: npt.NDArray[np.int32]
-    ends: npt.NDArray[np.int32]
-    offsets: npt.NDArray[np.int32]  # [n + 1] into the orientations
-    choices: list[tuple[int, ...]]
-    alleles: npt.NDArray[np.int32]  # [orientations, ploidy]: rank of the allele or -1
-    first: npt.NDArray[np.int32]  # [orientations]: allele index on the first haplotype
-    owner: npt.NDArray[np.int32]  # [orientations]: record
-
-    def arrays(self) -> path_search.Side:
-        """The arrays in the order in which the search takes them."""
-        return self.starts, self.ends, self.offsets, self.alleles, self.first, self.owner
-
-
-def _rank_key(allele: Allele) -> tuple[int, int, int, bytes]:
-    # vcfeval orders alleles of equal span and length by descending base code
-    inverted = allele.bases.encode("latin-1").translate(_INVERTED)
-    return allele.start, allele.end, len(allele.bases), inverted
-
-
-def _side(
-    variants: Sequence[Variant], ploidy: int, origin: int, *, squash: bool, ranks: dict[Allele, int]
-) -> _Side:
-    ordered = sorted(variants, key=lambda variant: (variant.start, variant.end))
-    choices: list[tuple[int, ...]] = []
-    offsets = [0]
-    alleles: list[list[int]] = []
-    owner: list[int] = []
-    for i, variant in enumerate(ordered):
-        for choice in orientations(variant, ploidy, squash=squash):
-            choices.append(choice)
-            alleles.append(
-                [ranks[variant.alleles[a]] if a in variant.alleles else -1 for a in choice]
-            )
-            owner.append(i)
-        offsets.append(len(choices))
-    width = 1 if squash else ploidy
-    return _Side(
-        ordered,
-        np.array([variant.start - origin for variant in ordered], np.int32),
-        np.array([variant.end - origin for variant in ordered], np.int32),
-        np.array(offsets, np.int32),
-        choices,
-        np.array(alleles, np.int32).reshape(-1, width),
-        np.array([choice[0] for choice in choices], np.int32),
-        np.array(owner, np.int32),
-    )
+def _spans(variants: Sequence[Variant]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Starts and ends of the spans, int64 [n] each."""
+    starts = np.array([variant.start for variant in variants], np.int64)
+    return starts, np.array([variant.end for variant in variants], np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,72 +228,57 @@ def best_path(
     template
         Codes of the contig from ``origin`` on, uint8 [length].
     """
-    pool = sorted(
-        {allele for variant in (*truth, *query) for allele in variant.alleles.values()},
-        key=_rank_key,
-    )
-    ranks = {allele: rank for rank, allele in enumerate(pool)}
-    lengths = np.array([len(allele.bases) for allele in pool], np.int32)
-    a_offsets = np.zeros(len(pool), np.int32)
-    np.cumsum(lengths[:-1], out=a_offsets[1:])
+    query, truth = _in_order(query), _in_order(truth)
+    arrays = SearchArrays.of(query, truth, options.ploidy, origin, squash=squash)
     ploidy = 1 if squash else options.ploidy
-    q = _side(query, options.ploidy, origin, squash=squash, ranks=ranks)
-    t = _side(truth, options.ploidy, origin, squash=squash, ranks=ranks)
-    alleles = (
-        np.array([allele.start - origin for allele in pool], np.int32),
-        np.array([allele.end - origin for allele in pool], np.int32),
-        lengths,
-        a_offsets,
-        encode("".join(allele.bases for allele in pool)),
-    )
     queue_size = FIRST_QUEUE_SIZE
     while True:
         status, query_used, truth_used, syncs, hard, is_closed = path_search.search(
-            template, alleles, q.arrays(), t.arrays(), ploidy, queue_size,
+            template, arrays.alleles, arrays.query, arrays.truth, ploidy, queue_size,
             options.max_paths, options.max_iterations, int(origin > 0),
         )  # fmt: skip
         if status == path_search.OK:
             break
         queue_size *= 2
     return BestPath(
-        {variant.index: int(used) for variant, used in zip(q.variants, query_used, strict=True)},
-        {variant.index: int(used) for variant, used in zip(t.variants, truth_used, strict=True)},
+        _by_index(query, query_used),
+        _by_index(truth, truth_used),
         (syncs + origin).tolist(),
         [(start + origin, end + origin, *rest) for start, end, *rest in hard.tolist()],
         is_closed,
     )
 
 
+def _in_order(variants: Sequence[Variant]) -> list[Variant]:
+    """Variants in order of their spans."""
+    starts, ends = _spans(variants)
+    return [variants[i] for i in np.lexsort((ends, starts)).tolist()]
+
+
+def _by_index(variants: Sequence[Variant], used: npt.NDArray[np.int32]) -> dict[int, int]:
+    return {item.index: what for item, what in zip(variants, used.tolist(), strict=True)}
+
+
 def _weights(path: BestPath, truth: list[JudgedRecord], query: list[JudgedRecord]) -> None:
     """Weigh each matching query record: truth records inside per query record of its block."""
-    used_truth = sorted(
-        (v.start, v.end, v.index)
-        for item in truth
-        if (v := item.variant) and path.truth[v.index] >= 0
-    )
-    used_query = sorted(
-        (v.start, v.end, v.index)
-        for item in query
-        if (v := item.variant) and path.query[v.index] >= 0
-    )
-    t = q = 0
-    for i, sync in enumerate(path.syncs):
-        total = inside = counted = 0
-        while t < len(used_truth) and used_truth[t][0] <= sync:
-            total += 1
-            inside += not truth[used_truth[t][2]].is_outside
-            t += 1
-        members: list[int] = []
-        is_last = i == len(path.syncs) - 1
-        while q < len(used_query) and (used_query[q][0] <= sync or is_last):
-            counted += used_query[q][0] <= sync
-            members.append(used_query[q][2])
-            q += 1
-        for index in members:
-            if total and counted:
-                query[index].weight = inside / counted
-            else:  # past the last base of the contig a block can have no counted query record
-                query[index].weight = math.inf if inside else 0.0
+    if not path.syncs:
+        return
+    syncs = np.array(path.syncs)
+    n = len(syncs)
+    used_truth = [v for item in truth if (v := item.variant) and path.truth[v.index] >= 0]
+    used_query = [v for item in query if (v := item.variant) and path.query[v.index] >= 0]
+    truth_block = np.searchsorted(syncs, _spans(used_truth)[0])
+    query_block = np.searchsorted(syncs, _spans(used_query)[0])
+    is_inside = [not truth[v.index].is_outside for v in used_truth]
+    # Behind the last sync point a truth record is of no block, a query record of the last one.
+    inside = np.bincount(truth_block, is_inside, n + 1)
+    total = np.bincount(truth_block, minlength=n + 1)
+    counted = np.bincount(query_block, minlength=n + 1)
+    for v, i in zip(used_query, np.minimum(query_block, n - 1).tolist(), strict=True):
+        if total[i] and counted[i]:
+            query[v.index].weight = float(inside[i] / counted[i])
+        else:  # past the last base of the contig a block can have no counted query record
+            query[v.index].weight = math.inf if inside[i] else 0.0
 
 
 def _sync_starts(path: BestPath, items: list[JudgedRecord]) -> None:

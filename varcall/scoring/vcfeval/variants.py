@@ -5,10 +5,11 @@ and all ALTs share, and so does the reference allele of a heterozygous record. W
 every allele is trimmed on its own and reference alleles cover nothing.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import permutations
+from typing import NamedTuple
 
 from varcall.scoring.vcf_records import Record
 
@@ -16,14 +17,15 @@ from varcall.scoring.vcf_records import Record
 MAX_ALLELE_LENGTH = 1000
 MISSING = -1
 LEGAL_BASES = frozenset("ACGTN")
+# Few alleles and genotypes make up most of a call set: what follows from them is kept.
+_KEPT = 1 << 16
 
 
 class SkippedRecordError(Exception):
     """A record that cannot take part in the matching, with the reason."""
 
 
-@dataclass(frozen=True, slots=True)
-class Allele:
+class Allele(NamedTuple):
     """``bases`` (upper case) in place of the reference in [start, end), 0-based half-open."""
 
     start: int
@@ -31,32 +33,42 @@ class Allele:
     bases: str
 
 
-@dataclass(slots=True)
-class Variant:
-    """A record that takes part in the matching.
+@dataclass(frozen=True, slots=True, eq=False)
+class Shape:
+    """What of a record takes part in the matching, by positions from POS on.
 
     ``alleles`` are by index of the record (0 is REF); an index that is not there puts nothing on
-    its haplotype. The span [start, end) is what the record occupies.
+    its haplotype. The span [start, end) is what the record occupies. Records with the same REF,
+    ALTs and genotype share one shape: it is the same where it is the same object.
     """
 
-    index: int  # of the record, in matching order
-    alleles: dict[int, Allele]
+    alleles: Mapping[int, Allele]
     genotype: tuple[int, ...]  # empty when all ALT alleles are compared
     start: int = field(init=False)
     end: int = field(init=False)
 
     def __post_init__(self) -> None:
-        self.set_span()
+        object.__setattr__(self, "start", min(allele.start for allele in self.alleles.values()))
+        object.__setattr__(self, "end", max(allele.end for allele in self.alleles.values()))
 
-    def set_span(self) -> None:
-        """Cover all alleles."""
-        alleles = list(self.alleles.values())
-        self.start, self.end = alleles[0].start, alleles[0].end
-        for allele in alleles:
-            if allele.start < self.start:
-                self.start = allele.start
-            if allele.end > self.end:
-                self.end = allele.end
+
+@dataclass(slots=True)
+class Variant:
+    """A record that takes part in the matching: its number in matching order, POS and shape."""
+
+    index: int
+    position: int
+    shape: Shape
+
+    @property
+    def start(self) -> int:
+        """Start of the span, 0-based."""
+        return self.position + self.shape.start
+
+    @property
+    def end(self) -> int:
+        """End of the span."""
+        return self.position + self.shape.end
 
 
 def is_symbolic(allele: str) -> bool:
@@ -80,19 +92,16 @@ def is_snp(record: Record, *, use_all_alts: bool) -> bool:
 
     SNP when REF and every called ALT are one base once a shared leading base is dropped.
     """
-    ref, alts = record.ref, list(record.alts)
+    called = tuple(range(1, len(record.alts) + 1)) if use_all_alts else record.genotype
+    return _is_snp(record.ref, record.alts, called)
+
+
+@lru_cache(maxsize=_KEPT)
+def _is_snp(ref: str, alts: tuple[str, ...], genotype: tuple[int, ...] | None) -> bool:
     if all(alt[:1] == ref[:1] for alt in alts):
-        ref, alts = ref[1:], [alt[1:] for alt in alts]
-    if not use_all_alts:
-        alts = [alts[i - 1] for i in record.genotype or () if i > 0]
-    return len(ref) == 1 and all(len(alt) == 1 and alt != "*" for alt in alts)
-
-
-def _allele(record: Record, index: int, anchor: int) -> Allele | None:
-    text = record.ref if index == 0 else record.alts[index - 1]
-    if is_symbolic(text):
-        return None
-    return Allele(record.start + anchor, record.end, _legal_bases(text, anchor))
+        ref, alts = ref[1:], tuple(alt[1:] for alt in alts)
+    called = [alts[i - 1] for i in genotype or () if i > 0]
+    return len(ref) == 1 and all(len(alt) == 1 and alt != "*" for alt in called)
 
 
 def _legal_bases(text: str, anchor: int) -> str:
@@ -123,28 +132,11 @@ def _called_genotype(
     return None
 
 
-# Few alleles and genotypes make up most of a call set.
-@lru_cache(maxsize=1 << 16)
-def _called_alleles(
+@lru_cache(maxsize=_KEPT)
+def sample_shape(
     ref: str, alts: tuple[str, ...], genotype: tuple[int, ...] | None, ploidy: int
-) -> tuple[tuple[int, ...], int, tuple[tuple[int, str], ...]] | None:
-    """Genotype, bases without which the alleles start, and their bases by number.
-
-    None where no sequence allele is called; raises as `sample_variant`.
-    """
-    anchor = 1 if _share_first_base(ref, alts) else 0
-    called = _called_genotype(ref, alts, genotype, ploidy, anchor)
-    if called is None:
-        return None
-    texts = (
-        (i, ref if i == 0 else alts[i - 1]) for i in sorted({0, *(i for i in called if i > 0)})
-    )
-    bases = tuple((i, _legal_bases(text, anchor)) for i, text in texts if not is_symbolic(text))
-    return called, anchor, bases
-
-
-def sample_variant(record: Record, index: int, ploidy: int) -> Variant | None:
-    """Variant of a record by its genotype; None where the genotype calls no sequence allele.
+) -> Shape | None:
+    """Shape of a record by its genotype; None where the genotype calls no sequence allele.
 
     Raises
     ------
@@ -153,42 +145,59 @@ def sample_variant(record: Record, index: int, ploidy: int) -> Variant | None:
     ValueError
         The record is malformed (an ALT equal to REF).
     """
-    called = _called_alleles(record.ref, record.alts, record.genotype, ploidy)
+    anchor = 1 if _share_first_base(ref, alts) else 0
+    called = _called_genotype(ref, alts, genotype, ploidy, anchor)
     if called is None:
         return None
-    genotype, anchor, alleles = called
-    start, end = record.start + anchor, record.end
-    return Variant(index, {i: Allele(start, end, bases) for i, bases in alleles}, genotype)
+    return Shape(_alleles(ref, alts, sorted({0, *(i for i in called if i > 0)}), anchor), called)
 
 
-def all_alts_variant(record: Record, index: int) -> Variant | None:
-    """Variant of a record by all its sequence ALTs, renumbered from 1."""
-    if not record.alts:
+@lru_cache(maxsize=_KEPT)
+def all_alts_shape(ref: str, alts: tuple[str, ...]) -> Shape | None:
+    """Shape of a record by all its sequence ALTs, renumbered from 1; None where it has none.
+
+    Raises
+    ------
+    SkippedRecordError
+        An allele has characters that cannot be compared.
+    """
+    anchor = 1 if _share_first_base(ref, alts) else 0
+    found = _alleles(ref, alts, range(len(alts) + 1), anchor)
+    spelled = [found[i] for i in sorted(found) if i > 0]
+    if not spelled or 0 not in found:
         return None
-    anchor = 1 if has_anchor_base(record) else 0
-    found = [_allele(record, i, anchor) for i in range(len(record.alts) + 1)]
-    alts = [allele for allele in found[1:] if allele is not None]
-    if not alts or found[0] is None:
-        return None
-    return Variant(index, {0: found[0]} | dict(enumerate(alts, 1)), ())
+    return Shape({0: found[0]} | dict(enumerate(spelled, 1)), ())
 
 
-def orientations(variant: Variant, ploidy: int, *, squash: bool) -> list[tuple[int, ...]]:
+def _alleles(
+    ref: str, alts: tuple[str, ...], indices: Iterable[int], anchor: int
+) -> dict[int, Allele]:
+    """The sequence alleles among those asked for, without the bases of the anchor."""
+    texts = ((i, ref if i == 0 else alts[i - 1]) for i in indices)
+    return {
+        i: Allele(anchor, len(ref), _legal_bases(text, anchor))
+        for i, text in texts
+        if not is_symbolic(text)
+    }
+
+
+def orientations(shape: Shape, ploidy: int, *, squash: bool) -> list[tuple[int, ...]]:
     """Assignments of alleles to haplotypes, in the order in which they are tried.
 
-    >>> v = Variant(0, {0: Allele(5, 6, "A"), 1: Allele(5, 6, "C")}, (0, 1))
-    >>> orientations(v, 2, squash=False), orientations(v, 2, squash=True)
+    >>> snv = Shape({0: Allele(0, 1, "A"), 1: Allele(0, 1, "C")}, (0, 1))
+    >>> orientations(snv, 2, squash=False), orientations(snv, 2, squash=True)
     ([(0, 1), (1, 0)], [(1,)])
     """
-    if not variant.genotype:
-        alts = sorted(i for i in variant.alleles if i > 0)
+    genotype = shape.genotype
+    if not genotype:
+        alts = sorted(i for i in shape.alleles if i > 0)
         return [(i,) for i in alts] if squash else _any_genotype(alts, ploidy)
     if squash:
-        return [(i,) for i in sorted(set(variant.genotype)) if i > 0 and i in variant.alleles]
+        return [(i,) for i in sorted(set(genotype)) if i > 0 and i in shape.alleles]
     if ploidy == 2:
-        a, b = variant.genotype
+        a, b = genotype
         return [(a, b), (b, a)] if a != b else [(a, a)]
-    return sorted(set(permutations(variant.genotype)))
+    return sorted(set(permutations(genotype)))
 
 
 def _any_genotype(alts: Sequence[int], ploidy: int) -> list[tuple[int, ...]]:
@@ -214,7 +223,6 @@ def _shared_prefix(a: str, b: str) -> int:
     return n
 
 
-@lru_cache(maxsize=1 << 16)
 def _shared_ends(ref: str, alt: str, *, left_first: bool) -> tuple[int, int]:
     """Bases that an allele shares with REF at its left and, apart from these, at its right end."""
     if left_first:
@@ -232,18 +240,23 @@ def _trimmed(ref: str, allele: Allele, *, left_first: bool) -> Allele:
     )
 
 
-def trim_variant(variant: Variant, *, left_first: bool = True) -> None:
+@lru_cache(maxsize=_KEPT)
+def trimmed_shape(shape: Shape, *, left_first: bool = True) -> Shape:
     """Trim each ALT on its own and let the reference allele cover nothing."""
-    ref = variant.alleles.pop(0).bases
-    for i, allele in variant.alleles.items():
-        variant.alleles[i] = _trimmed(ref, allele, left_first=left_first)
-    variant.set_span()
+    ref = shape.alleles[0].bases
+    alts = {
+        i: _trimmed(ref, allele, left_first=left_first)
+        for i, allele in shape.alleles.items()
+        if i > 0
+    }
+    return Shape(alts, shape.genotype)
 
 
-def _slack(variant: Variant) -> tuple[int, int]:
+@lru_cache(maxsize=_KEPT)
+def _slack(shape: Shape) -> tuple[int, int]:
     """Bases that could be trimmed at the left and at the right of any ALT."""
-    ref = variant.alleles[0].bases
-    alts = [allele.bases for i, allele in variant.alleles.items() if i > 0]
+    ref = shape.alleles[0].bases
+    alts = [allele.bases for i, allele in shape.alleles.items() if i > 0]
     left = max((_shared_prefix(ref, alt) for alt in alts), default=0)
     right = max((_shared_prefix(ref[::-1], alt[::-1]) for alt in alts), default=0)
     return left, right
@@ -267,13 +280,13 @@ def trim_variants(variants: list[Variant]) -> None:
             last += 1
         while first < here and not _overlap(variant, variants[first]):
             first += 1
-        left, right = _slack(variant) if (first, last) != (here, here + 1) else (0, 0)
+        left, right = _slack(variant.shape) if (first, last) != (here, here + 1) else (0, 0)
         if left == 0 or right == 0:
-            trim_variant(variant)
+            variant.shape = trimmed_shape(variant.shape)
             continue
         freed_left = freed_right = 0
         for other in (variants[i] for i in range(first, last) if i != here):
             from_left, from_right = other.end - variant.start, variant.end - other.start
             freed_left += 0 < from_left <= left
             freed_right += 0 < from_right < right
-        trim_variant(variant, left_first=freed_left > freed_right)
+        variant.shape = trimmed_shape(variant.shape, left_first=freed_left > freed_right)

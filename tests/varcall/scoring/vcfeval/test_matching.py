@@ -18,7 +18,7 @@ from varcall.scoring.vcfeval.matching import (
     match_contig,
     refined_order,
 )
-from varcall.scoring.vcfeval.variants import Variant, orientations, sample_variant
+from varcall.scoring.vcfeval.variants import Variant, orientations, sample_shape
 
 REPEATS = "ACAAAAAAAATCGCACACACACGTTTTTTGA"
 
@@ -29,6 +29,12 @@ def record(start: int, ref: str, alt: str, genotype: str) -> Record:
     return Record(start, ref, alts, parse_genotype(genotype), fields)
 
 
+def variant(item: Record, index: int) -> Variant | None:
+    """The diploid variant of a record."""
+    shape = sample_shape(item.ref, item.alts, item.genotype, 2)
+    return None if shape is None else Variant(index, item.start, shape)
+
+
 def verdicts(
     sequence: str, truth: list[Record], query: list[Record], options: MatchOptions | None = None
 ) -> tuple[list[str], list[str]]:
@@ -37,7 +43,7 @@ def verdicts(
     for records in (truth, query):
         items = [JudgedRecord(item) for item in refined_order(records)]
         for i, item in enumerate(items):
-            item.variant = sample_variant(item.record, i, 2)
+            item.variant = variant(item.record, i)
         sides.append(items)
     match = match_contig("c", sequence, *sides, options or MatchOptions())
     return [i.verdict.name for i in match.truth], [i.verdict.name for i in match.query]
@@ -60,8 +66,8 @@ def records(draw: st.DrawFn, sequence: str, most: int = 3) -> list[Record]:
 
 
 def variants_of(items: list[Record]) -> list[Variant]:
-    found = [sample_variant(item, i, 2) for i, item in enumerate(refined_order(items))]
-    return [variant for variant in found if variant is not None]
+    found = [variant(item, i) for i, item in enumerate(refined_order(items))]
+    return [item for item in found if item is not None]
 
 
 def haplotype(sequence: str, alleles: list[tuple[int, int, str]]) -> str | None:
@@ -82,30 +88,30 @@ def spelled(
     found = []
     for h in range(2):
         alleles = []
-        for variant, choice in zip(variants, choices, strict=True):
-            if choice is not None and choice[h] in variant.alleles:
-                allele = variant.alleles[choice[h]]
+        for item, choice in zip(variants, choices, strict=True):
+            if choice is not None and choice[h] in item.shape.alleles:
+                start, end, bases = item.shape.alleles[choice[h]]
                 # the other side of a pure insertion occupies nothing
-                if allele.start < allele.end or allele.bases:
-                    alleles.append((allele.start, allele.end, allele.bases))
-        bases = haplotype(sequence, alleles)
-        if bases is None:
+                if start < end or bases:
+                    alleles.append((item.position + start, item.position + end, bases))
+        spelling = haplotype(sequence, alleles)
+        if spelling is None:
             return None
-        found.append(bases)
+        found.append(spelling)
     return tuple(found)
 
 
 def most_used(sequence: str, truth: list[Variant], query: list[Variant]) -> int:
     """Largest number of records in any choice with equal haplotypes, by trying all."""
     spellings: dict[tuple[str, ...], int] = {}
-    options = [[None, *orientations(v, 2, squash=False)] for v in truth]
+    options = [[None, *orientations(v.shape, 2, squash=False)] for v in truth]
     for choices in product(*options):
         bases = spelled(sequence, truth, list(choices))
         if bases is not None:
             used = sum(choice is not None for choice in choices)
             spellings[bases] = max(spellings.get(bases, 0), used)
     best = 0
-    options = [[None, *orientations(v, 2, squash=False)] for v in query]
+    options = [[None, *orientations(v.shape, 2, squash=False)] for v in query]
     for choices in product(*options):
         bases = spelled(sequence, query, list(choices))
         if bases in spellings:
@@ -208,7 +214,7 @@ def test_a_region_that_is_too_complex_is_given_up_with_a_warning() -> None:
     for items in ([*truth, after], [*query, after]):
         judged = [JudgedRecord(item) for item in items]
         for i, item in enumerate(judged):
-            item.variant = sample_variant(item.record, i, 2)
+            item.variant = variant(item.record, i)
         sides.append(judged)
     match = match_contig("c", sequence, *sides, options)
     assert match.warnings

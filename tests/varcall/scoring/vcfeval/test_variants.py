@@ -2,7 +2,7 @@
 
 from tests.varcall.scoring.conftest import record
 from varcall.scoring.vcfeval.decompose import decompose_record
-from varcall.scoring.vcfeval.variants import Allele, Variant, is_snp, trim_variants
+from varcall.scoring.vcfeval.variants import Allele, Shape, Variant, is_snp, trim_variants
 
 
 def test_decomposing_splits_at_shared_bases() -> None:
@@ -27,8 +27,8 @@ def test_types_of_records() -> None:
 
 
 def test_trimming_frees_overlaps() -> None:
-    first = Variant(0, {0: Allele(5, 8, "AAA"), 1: Allele(5, 8, "CAA")}, (0, 1))
-    second = Variant(1, {0: Allele(7, 8, "A"), 1: Allele(7, 8, "G")}, (0, 1))
+    first = Variant(0, 5, Shape({0: Allele(0, 3, "AAA"), 1: Allele(0, 3, "CAA")}, (0, 1)))
+    second = Variant(1, 7, Shape({0: Allele(0, 1, "A"), 1: Allele(0, 1, "G")}, (0, 1)))
     trim_variants([first, second])
     assert (first.start, first.end) == (5, 6)
-    assert 0 not in second.alleles
+    assert 0 not in second.shape.alleles
