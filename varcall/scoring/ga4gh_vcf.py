@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 from varcall.formats.vcf_text import COLUMN_NAMES
 from varcall.scoring.happy.rows import AnnotatedRecord, Entry
@@ -25,18 +26,25 @@ FORMAT_KEYS = "GT:BD:BK:BI:BVT:BLT:QQ"
 SPLIT_FILES = ("tp-baseline", "fn", "tp", "fp")
 
 
-def _genotype(side: RowSide) -> str:
-    if not side.has_genotype:
-        return "."
-    separator = "|" if side.is_phased else "/"
-    return separator.join("." if i < 0 else str(i) for i in side.genotype)
+@lru_cache(maxsize=1 << 16)
+def _fields(
+    genotype: tuple[int, ...], separator: str, verdict: tuple[str, str], kinds: tuple[str, str],
+    subtypes: frozenset[str],
+) -> str:  # fmt: skip
+    """All of a sample column but the score: few different ones make up most of a file."""
+    alleles = separator.join("." if i < 0 else str(i) for i in genotype)
+    return ":".join([alleles, *verdict, ",".join(sorted(subtypes)) or ".", *kinds])
 
 
 def _sample(side: RowSide, entry: Entry) -> str:
-    subtypes = ",".join(sorted(entry.subtypes)) or "."
-    score = "." if math.isnan(side.score) else f"{side.score:g}"
-    fields = [_genotype(side), entry.decision, entry.kind, subtypes]
-    return ":".join([*fields, entry.variant_type, entry.location_type, score])
+    text = _fields(
+        side.genotype if side.has_genotype else (-1,),
+        "|" if side.is_phased else "/",
+        (entry.decision, entry.kind),
+        (entry.variant_type, entry.location_type),
+        entry.subtypes,
+    )
+    return f"{text}:." if math.isnan(entry.score) else f"{text}:{entry.score:g}"
 
 
 def _line(row: Row, record: AnnotatedRecord) -> str:

@@ -6,7 +6,9 @@ a record would be wrong without a warning, so the text is read and checked here.
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 
 from varcall.errors import InputError
 from varcall.formats.vcf_text import ALT_ALLELE, POSITION, REF_BASES
@@ -15,8 +17,11 @@ _GENOTYPE = re.compile(r"(?:\.|[0-9]{1,6})(?:[/|](?:\.|[0-9]{1,6}))*")
 _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|[-+]?inf(?:inity)?", re.I)
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+# Few texts make up most of the columns of a file: what they say is kept.
+_KEPT = 1 << 16
+
+
+class Record(NamedTuple):
     """One line of a VCF file; ``start`` is 0-based."""
 
     start: int
@@ -66,6 +71,7 @@ class CallSet:
         return values[position]
 
 
+@lru_cache(maxsize=_KEPT)
 def parse_genotype(text: str) -> tuple[int, ...] | None:
     """Allele indices of a GT value, -1 for '.'; None when it is malformed.
 
@@ -102,39 +108,47 @@ def checked_record(line: str, columns: int, column: int) -> Record:
         raise RecordError(f"has an empty column ({empty}): write '.' for a missing value")
     if POSITION.fullmatch(fields[1]) is None:
         raise RecordError(f"has POS {fields[1]!r}, which is not a number: correct it")
-    alts = _checked_alleles(fields)
+    alts = _checked_alleles(fields[3], fields[4])
+    if fields[5] != "." and _NUMBER.fullmatch(fields[5]) is None:
+        raise RecordError(f"has QUAL {fields[5]!r}, which is not a number: correct it")
     genotype = None if column < 0 else _checked_genotype(fields, column, len(alts))
     return Record(int(fields[1]) - 1, fields[3], alts, genotype, fields)
 
 
-def _checked_alleles(fields: tuple[str, ...]) -> tuple[str, ...]:
-    """The ALTs, after checks of REF, ALT and QUAL."""
-    if REF_BASES.fullmatch(fields[3]) is None:
-        raise RecordError(f"has REF {fields[3]!r}, which is not a sequence of bases")
-    alts = () if fields[4] == "." else tuple(fields[4].split(","))
+@lru_cache(maxsize=_KEPT)
+def _checked_alleles(ref: str, column: str) -> tuple[str, ...]:
+    """The ALTs, after checks of REF and ALT."""
+    if REF_BASES.fullmatch(ref) is None:
+        raise RecordError(f"has REF {ref!r}, which is not a sequence of bases")
+    alts = () if column == "." else tuple(column.split(","))
     for alt in alts:
         if ALT_ALLELE.fullmatch(alt) is None:
             raise RecordError(f"has ALT {alt!r}, which is no allele: correct it")
-    if fields[5] != "." and _NUMBER.fullmatch(fields[5]) is None:
-        raise RecordError(f"has QUAL {fields[5]!r}, which is not a number: correct it")
     return alts
 
 
 def _checked_genotype(fields: tuple[str, ...], column: int, n_alts: int) -> tuple[int, ...] | None:
     """Allele indices of the sample; None where there is no GT."""
-    keys = fields[8].split(":")
+    n_keys, place = _genotype_place(fields[8])
     values = fields[column].split(":")
-    if len(values) > len(keys):
-        raise RecordError(f"has {len(values)} sample values for {len(keys)} FORMAT keys")
-    if "GT" not in keys or keys.index("GT") >= len(values):
+    if len(values) > n_keys:
+        raise RecordError(f"has {len(values)} sample values for {n_keys} FORMAT keys")
+    if not 0 <= place < len(values):
         return None
-    text = values[keys.index("GT")]
+    text = values[place]
     genotype = parse_genotype(text)
     if genotype is None:
         raise RecordError(f"has the malformed genotype {text!r}: correct it")
     if max(genotype) > n_alts:
         raise RecordError(f"has genotype {text!r} but only {n_alts} ALT alleles")
     return genotype
+
+
+@lru_cache(maxsize=_KEPT)
+def _genotype_place(column: str) -> tuple[int, int]:
+    """Number of keys in FORMAT, and the place of GT among them or -1."""
+    keys = column.split(":")
+    return len(keys), keys.index("GT") if "GT" in keys else -1
 
 
 def parse_record(line: str, column: int) -> Record:

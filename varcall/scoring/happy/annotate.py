@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
+import numpy as np
+
 from varcall.scoring.happy.primitives import (
     Change,
     Composition,
@@ -39,14 +41,14 @@ def _nucleotides(allele: str) -> bool:
 
 
 def affected_span(
-    sequence: Bases, start: int, ref: str, alts: Sequence[str]
+    sequence: Bases, start: int, ref: str, alts: tuple[str, ...]
 ) -> tuple[int, int, bool]:
     """Reference span that the alleles change, 0-based half-open, and whether they only insert.
 
     An insertion is between two bases, so its span is these two.
     """
     here = sequence[start : start + len(ref)]
-    first, last, is_insertion = _relative_span(here, ref, tuple(alts))
+    first, last, is_insertion = _relative_span(here, ref, alts)
     return start + first, start + last, is_insertion
 
 
@@ -72,20 +74,21 @@ def _relative_span(sequence: str, ref: str, alts: tuple[str, ...]) -> tuple[int,
     return min(a for a, _ in spans), max(b for _, b in spans), is_insertion
 
 
-def _regions(sequence: Bases, row: Row, strata: Sequence[Stratum]) -> tuple[str, ...]:
-    start, end, is_insertion = affected_span(sequence, row.start, row.ref, row.alts)
-    found: set[str] = set()
+def _set_regions(sequence: Bases, rows: Sequence[Row], strata: Sequence[Stratum]) -> None:
+    """Give each row the names of the regions that its alleles change bases of."""
+    spans = [affected_span(sequence, row.start, row.ref, row.alts) for row in rows]
+    starts, ends, insertions = np.array(spans, np.int64).reshape(-1, 3).T
+    found: list[set[str]] = [set() for _ in rows]
     for stratum in strata:
-        intervals = stratum.intervals
-        if not intervals.overlap(start, end):
-            continue
-        covered = intervals.contain(start, end)
-        if is_insertion and not covered:
-            continue
-        found.add(stratum.name)
-        if stratum.name != CONFIDENT and not covered:
-            found.add(BOUNDARY)
-    return tuple(sorted(found))
+        is_covered = stratum.intervals.contain_all(starts, ends)
+        is_in = stratum.intervals.overlaps(starts, ends) & (is_covered | (insertions == 0))
+        for i in np.flatnonzero(is_in).tolist():
+            found[i].add(stratum.name)
+        if stratum.name != CONFIDENT:
+            for i in np.flatnonzero(is_in & ~is_covered).tolist():
+                found[i].add(BOUNDARY)
+    for row, names in zip(rows, found, strict=True):
+        row.regions = tuple(sorted(names))
 
 
 def _size_class(prefix: str, bases: int) -> str:
@@ -149,7 +152,7 @@ def _entry(here: str, row: Row, side: RowSide, ploidy: int, decision: str) -> En
         kind = side.variant_type or "UNK"
         return Entry(decision, side.kind, kind, "ambi", frozenset(), side.score)
     genotype = side.genotype + (-1,) * (ploidy - len(side.genotype))
-    variant_type, location_type, subtypes = _types(here, tuple(row.alts), genotype)
+    variant_type, location_type, subtypes = _types(here, row.alts, genotype)
     return Entry(
         decision,
         side.kind,
@@ -175,17 +178,16 @@ def annotate_contig(
         Whether there are confident regions: then everything outside is UNK.
     """
     annotated = []
-    for row in rows:
-        row.regions = _regions(sequence, row, strata)
+    if strata:
+        _set_regions(sequence, rows, strata)
     for block in _blocks(rows):
         _set_truth_scores(block)
         _set_filters(block)
-        _set_boundary(block)
+        if strata:
+            _set_boundary(block)
     for row in rows:
         outside = has_confident and CONFIDENT not in row.regions
-        ploidy = max(
-            (len(side.genotype) for side in (row.truth, row.query) if side.has_genotype), default=0
-        )
+        ploidy = max(row.truth.ploidy, row.query.ploidy)
         here = sequence[row.start : row.end]
         truth = _entry(here, row, row.truth, ploidy, "UNK" if outside else row.truth.decision)
         query = _entry(here, row, row.query, ploidy, "UNK" if outside else row.query.decision)
@@ -225,8 +227,10 @@ def _set_truth_scores(block: Sequence[Row]) -> None:
 def _set_filters(block: Sequence[Row]) -> None:
     """Give truth records the filters of the query records that match them in the block."""
     filters = sorted({name for row in block for name in row.filters})
+    if not filters:
+        return
     for row in block:
-        if filters and row.truth.decision == "TP" and all(i < 0 for i in row.query.genotype):
+        if row.truth.decision == "TP" and all(i < 0 for i in row.query.genotype):
             row.filters = tuple(dict.fromkeys((*row.filters, *filters)))
 
 
@@ -242,7 +246,7 @@ def _set_boundary(block: Sequence[Row]) -> None:
 
 
 def confident_variants(
-    truth: Iterable[tuple[int, str, Sequence[str]]], sequence: Bases, confident: Intervals | None
+    truth: Iterable[tuple[int, str, tuple[str, ...]]], sequence: Bases, confident: Intervals | None
 ) -> list[tuple[int, int]]:
     """Spans of the truth variants in the confident regions, which hap.py adds to these.
 

@@ -55,11 +55,12 @@ def is_haploid_x(truth: CallSet) -> bool:
 
 def own_column(records: Iterable[Record], column: int) -> list[Record]:
     """Records cut down to the chosen sample's column."""
-    found = []
-    for record in records:
-        fields = record.fields if column < 0 else (*record.fields[:9], record.fields[column])
-        found.append(record if fields == record.fields else replace(record, fields=fields))
-    return found
+    return [
+        record
+        if column < 0 or column + 1 == len(record.fields) == 10
+        else record._replace(fields=(*record.fields[:9], record.fields[column]))
+        for record in records
+    ]
 
 
 def scored(calls: CallSet, record: Record, options: HappyOptions) -> Record:
@@ -73,13 +74,13 @@ def scored(calls: CallSet, record: Record, options: HappyOptions) -> Record:
     if options.low_scores_first:
         score = -score
     text = "." if math.isnan(score) else repr(score)
-    return replace(record, fields=(*record.fields[:5], text, *record.fields[6:]))
+    return record._replace(fields=(*record.fields[:5], text, *record.fields[6:]))
 
 
 def _doubled(records: Sequence[Record]) -> list[Record]:
     """Haploid genotypes written as homozygous."""
     return [
-        replace(record, genotype=record.genotype * 2)
+        record._replace(genotype=record.genotype * 2)
         if record.genotype is not None and len(record.genotype) == 1
         else record
         for record in records

@@ -6,7 +6,7 @@ filters and QUAL go with every piece.
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from varcall.scoring.happy.primitives import Change, left_shift, split, trim_left, trim_right
 from varcall.scoring.span import Bases
@@ -18,8 +18,7 @@ SPANNING = ("*", "<NON_REF>")
 _END = re.compile(r"(?:^|;)END=(\d+)")
 
 
-@dataclass(frozen=True, slots=True)
-class _Call:
+class _Call(NamedTuple):
     """A genotype over its own alleles; ``start`` is where the record stands."""
 
     start: int
@@ -56,7 +55,7 @@ class _Call:
 def _alleles(record: Record) -> list[Change | None]:
     """Alleles as changes; None for '*', for what cannot be read, and for all that follow it."""
     found: list[Change | None] = []
-    match = _END.search(record.fields[7])
+    match = _END.search(record.fields[7]) if "END=" in record.fields[7] else None
     end = int(match[1]) if match else record.end
     is_readable = True
     for alt in record.alts:
@@ -87,6 +86,8 @@ def _single_alleles(record: Record, *, double_haploid: bool) -> list[_Call]:
 
 def _primitives(sequence: Bases, call: _Call) -> list[_Call]:
     """Split a call whose allele is no single substitution, insertion or deletion."""
+    if call.changes[0].is_substitution:
+        return [call]
     change = trim_right(sequence, trim_left(sequence, call.changes[0], 0), 0)
     if not (
         (change.ref_length >= 1 and len(change.alt) > 1) or (change.ref_length > 1 and change.alt)
@@ -105,13 +106,15 @@ def _shifted(sequence: Bases, calls: Iterable[_Call]) -> list[_Call]:
     found = []
     furthest = -1
     for call in calls:
-        change = left_shift(sequence, call.changes[0], max(call.start - SHIFT_LIMIT, furthest))
-        change = trim_right(sequence, trim_left(sequence, change, 1), 1)
+        change = call.changes[0]
+        if not change.is_substitution:
+            change = left_shift(sequence, change, max(call.start - SHIFT_LIMIT, furthest))
+            change = trim_right(sequence, trim_left(sequence, change, 1), 1)
         start, length = change.start, change.ref_length
         if length == 0:
             start, length = max(start - 1, 0), 1
         furthest = max(furthest, start + length - 1)
-        found.append(replace(call, start=start, changes=(change,)))
+        found.append(call._replace(start=start, changes=(change,)))
     return found
 
 
@@ -156,6 +159,9 @@ def _qual(record: Record) -> float:
 
 def _padded(sequence: Bases, call: _Call) -> _Call:
     """Give a whole deletion the base before it."""
+    if all(change.alt and change.ref_length for change in call.changes):
+        start = min(change.start for change in call.changes)
+        return call if start in (0, call.start) else call._replace(start=start)
     first = min(min(change.start, change.end - 1) for change in call.changes)
     last = max(change.end - 1 for change in call.changes)
     if first < 1:
@@ -165,8 +171,8 @@ def _padded(sequence: Bases, call: _Call) -> _Call:
         if change.start == first and change.ref_length == last - first + 1 and not change.alt:
             change = Change(change.start - 1, change.end, sequence[change.start - 1])
         changes.append(change)
-    return replace(
-        call, start=min(first, *(change.start for change in changes)), changes=tuple(changes)
+    return call._replace(
+        start=min(first, *(change.start for change in changes)), changes=tuple(changes)
     )
 
 

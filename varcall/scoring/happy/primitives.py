@@ -6,6 +6,7 @@ base), pairs preferred over gaps.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from varcall.scoring.span import Bases
 
@@ -15,8 +16,7 @@ FAR = -(1 << 28)
 TRANSITIONS = frozenset({"AG", "GA", "CT", "TC"})
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Change:
+class Change(NamedTuple):
     """``alt`` in place of the reference in [start, end), 0-based half-open."""
 
     start: int

@@ -17,7 +17,7 @@ from varcall.scoring.vcfeval.variants import is_snp
 
 def _all_alts(record: Record) -> Record:
     """The record with all its ALT alleles in the place of a genotype."""
-    return replace(record, genotype=tuple(range(1, len(record.alts) + 1)))
+    return record._replace(genotype=tuple(range(1, len(record.alts) + 1)))
 
 
 def _with_scores(match: ContigMatch, inputs: Inputs, options: HappyOptions) -> ContigMatch:

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -39,8 +40,7 @@ ROC_SPACING = 0.5  # hap.py --roc-delta: least distance between two levels of QQ
 LOWEST = 2.2250738585072014e-308
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(NamedTuple):
     """What the annotated VCF says of one side of a record."""
 
     decision: str  # BD: TP FP FN UNK N
@@ -51,8 +51,7 @@ class Entry:
     score: float  # QQ, NaN when missing
 
 
-@dataclass(frozen=True, slots=True)
-class AnnotatedRecord:
+class AnnotatedRecord(NamedTuple):
     """One record of the annotated VCF, as far as counting needs it."""
 
     filters: tuple[str, ...]
@@ -123,11 +122,8 @@ class Tally:
 
 # Codes of a filtered record, by what it would be without its filters.
 _PASSING = np.array([_FAILED.get(code, _N) for code in range(len(CODES))], np.int8)
-_CODE_OF = {
-    (side, decision): CODES.index(f"{side}.{decision}")
-    for side, decisions in (("TRUTH", ("TP", "FN")), ("QUERY", ("TP", "FP", "UNK")))
-    for decision in decisions
-}
+_TRUTH_CODES = {name: CODES.index(f"TRUTH.{name}") for name in ("TP", "FN")}
+_QUERY_CODES = {name: CODES.index(f"QUERY.{name}") for name in ("TP", "FP", "UNK")}
 # (prefix "a", "f" or "s", subset, type, filter)
 _GroupKey = tuple[str, str, str, str]
 # The records of a subset ("s") or with a filter ("f"), by its name.
@@ -155,8 +151,8 @@ class Observations:
         """Observe both sides of each record."""
         found = _Observer()
         for record in records:
-            for side, entry in (("TRUTH", record.truth), ("QUERY", record.query)):
-                code = _CODE_OF.get((side, entry.decision))
+            for codes, entry in ((_TRUTH_CODES, record.truth), (_QUERY_CODES, record.query)):
+                code = codes.get(entry.decision)
                 if code is not None and entry.variant_type in TYPES:
                     found.observe(record, entry, code)
         return cls(

@@ -193,7 +193,7 @@ def parse_ga4gh(line: str) -> Row:
         start,
         start + len(fields[3]),
         fields[3],
-        [] if fields[4] == "." else fields[4].split(","),
+        () if fields[4] == "." else tuple(fields[4].split(",")),
         tuple(name for name in fields[6].split(";") if name not in (".", "PASS")),
         [int(text) for text in info.get("BS", "").split(",") if text],
     )

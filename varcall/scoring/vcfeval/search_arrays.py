@@ -15,19 +15,17 @@ from varcall.scoring.vcfeval.path_search import Side
 from varcall.scoring.vcfeval.variants import Shape, Variant, orientations
 
 # N and every IUPAC code are one "unknown" base that equals only itself, as in vcfeval.
-_CODES = np.zeros(256, np.uint8)
-for _code, _base in enumerate("NACGT"):
-    _CODES[ord(_base)] = _CODES[ord(_base.lower())] = _code
-
+_CODES = bytes("NACGT".find(chr(byte).upper()) * (chr(byte) in "ACGTacgt") for byte in range(256))
 # Bytes that sort as the codes do, but the other way round.
-_INVERTED = bytes(255 - code for code in _CODES.tolist())
+_INVERTED = bytes(255 - code for code in _CODES)
 
 _Numbers = npt.NDArray[np.int64]
 
 
 def encode(sequence: str) -> npt.NDArray[np.uint8]:
     """Codes of bases: N 0, A 1, C 2, G 3, T 4; any other character reads as N."""
-    return _CODES[np.frombuffer(sequence.encode("latin-1"), np.uint8)]
+    # A copy that can be written to: for another kind of array Numba would compile once more.
+    return np.frombuffer(bytearray(sequence, "latin-1").translate(_CODES), np.uint8)
 
 
 def _rank_key(bases: str) -> tuple[int, bytes]:

@@ -8,6 +8,7 @@ import math
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from varcall.scoring.vcf_records import Record
 from varcall.scoring.vcfeval.matching import ContigMatch, JudgedRecord, Verdict
 
 Genotype = tuple[int, ...]
+# Few alleles and genotypes make up most of a call set: what follows from them is kept.
+_KEPT = 1 << 16
 
 
 @dataclass(slots=True)
@@ -30,6 +33,11 @@ class RowSide:
     variant_type: str = ""  # SNP or INDEL where the comparison gives it; else from the alleles
     has_genotype: bool = True  # False: ``genotype`` only lists the alleles that were compared
 
+    @property
+    def ploidy(self) -> int:
+        """Number of alleles of the genotype; 0 without one."""
+        return len(self.genotype) if self.has_genotype else 0
+
 
 @dataclass(slots=True)
 class Row:
@@ -39,7 +47,7 @@ class Row:
     start: int
     end: int
     ref: str
-    alts: list[str]
+    alts: tuple[str, ...]
     filters: tuple[str, ...]
     superloci: list[int] = field(default_factory=list)
     truth: RowSide = field(default_factory=RowSide)
@@ -71,8 +79,38 @@ def ga4gh_side(item: JudgedRecord, mismatch: str, score: float) -> RowSide:
     return side
 
 
-def _renumbered(genotype: Genotype, numbers: dict[int, int]) -> Genotype:
-    return tuple(numbers[i] if i > 0 else i for i in genotype)
+@lru_cache(maxsize=_KEPT)
+def _shared_alts(
+    sides: tuple[tuple[tuple[str, ...], Genotype], ...],
+) -> tuple[tuple[str, ...], tuple[Genotype, ...]]:
+    """Put the ALTs that occur in the genotypes of a row's sides together, with the genotypes.
+
+    >>> _shared_alts(((("C", "G"), (0, 2)), (("T", "g"), (1, 2))))
+    (('G', 'T'), ((0, 1), (2, 1)))
+    """
+    alts: list[str] = []
+    spelled = []
+    for own, _ in sides:
+        texts = [alt if alt.startswith("<") else alt.upper() for alt in own]
+        alts += dict.fromkeys(text for text in texts if text not in alts)
+        spelled.append(texts)
+    used = {
+        texts[i - 1]
+        for texts, (_, genotype) in zip(spelled, sides, strict=True)
+        for i in genotype
+        if i > 0
+    }
+    kept = tuple(alt for alt in alts if alt in used)
+    return kept, tuple(
+        tuple(kept.index(texts[i - 1]) + 1 if i > 0 else i for i in genotype)
+        for texts, (_, genotype) in zip(spelled, sides, strict=True)
+    )
+
+
+@lru_cache(maxsize=_KEPT)
+def _filters(column: str) -> tuple[str, ...]:
+    """Names of the filters that a record fails."""
+    return tuple(name for name in column.split(";") if name not in (".", "PASS"))
 
 
 def _merged(
@@ -86,47 +124,38 @@ def _merged(
     first = query or truth
     assert first is not None
     record = first.record
-    ref = record.ref.upper()
-    filters = (
-        tuple(name for name in record.fields[6].split(";") if name not in (".", "PASS"))
-        if query
-        else ()
-    )
-    row = Row(contig, record.start, record.end, ref, [], filters)
-    alts: list[str] = []
-    used: set[int] = set()
-    sides: list[tuple[JudgedRecord, RowSide, dict[int, int]]] = []
+    sides: list[RowSide] = []
+    alleles = []
     for item, mismatch in ((query, "FP"), (truth, "FN")):
-        if item is None:
-            continue
-        numbers = {0: 0}
-        for i, alt in enumerate(item.record.alts, 1):
-            text = alt if alt.startswith("<") else alt.upper()
-            if text not in alts:
-                alts.append(text)
-            numbers[i] = alts.index(text) + 1
-        side = make_side(item, mismatch, score if item is query else math.nan)
-        used |= {numbers[i] for i in side.genotype if i > 0}
-        sides.append((item, side, numbers))
-        if item is query:
-            row.query = side
-        else:
-            row.truth = side
-    kept = sorted(used)
-    row.alts = [alts[i - 1] for i in kept]
-    for _, side, numbers in sides:
-        side.genotype = _renumbered(
-            side.genotype, {old: kept.index(new) + 1 for old, new in numbers.items() if new in used}
-        )
-    for item in (truth, query):  # the truth's block comes first
-        if (
-            item is not None
-            and item.verdict in _IN_BLOCK
-            and item.sync
-            and item.sync not in row.superloci
-        ):
-            row.superloci.append(item.sync)
-    return row
+        side = RowSide()
+        if item is not None:
+            side = make_side(item, mismatch, score if item is query else math.nan)
+            alleles.append((item.record.alts, side.genotype))
+        sides.append(side)
+    alts, genotypes = _shared_alts(tuple(alleles))
+    for side, genotype in zip(
+        (side for side, item in zip(sides, (query, truth), strict=True) if item is not None),
+        genotypes,
+        strict=True,
+    ):
+        side.genotype = genotype
+    filters = _filters(record.fields[6]) if query else ()
+    blocks = [  # the truth's comes first
+        item.sync
+        for item in (truth, query)
+        if item is not None and item.verdict in _IN_BLOCK and item.sync
+    ]
+    return Row(
+        contig,
+        record.start,
+        record.end,
+        record.ref.upper(),
+        alts,
+        filters,
+        list(dict.fromkeys(blocks)),
+        truth=sides[1],
+        query=sides[0],
+    )
 
 
 _IN_BLOCK = (Verdict.MATCH, Verdict.MISMATCH, Verdict.ALLELE_MATCH)

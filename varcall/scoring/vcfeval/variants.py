@@ -262,10 +262,6 @@ def _slack(shape: Shape) -> tuple[int, int]:
     return left, right
 
 
-def _overlap(a: Variant, b: Variant) -> bool:
-    return b.start < a.end and b.end > a.start
-
-
 def trim_variants(variants: list[Variant]) -> None:
     """Trim all variants of a contig (``--ref-overlap``).
 
@@ -274,19 +270,23 @@ def trim_variants(variants: list[Variant]) -> None:
     Variants before the current one are already trimmed, later ones are not: the order is part of
     vcfeval's behaviour.
     """
+    starts = [variant.start for variant in variants]
+    ends = [variant.end for variant in variants]
     first = last = 0
     for here, variant in enumerate(variants):
-        while last < len(variants) and (last <= here or _overlap(variant, variants[last])):
+        start, end = starts[here], ends[here]
+        while last < len(variants) and (
+            last <= here or (starts[last] < end and ends[last] > start)
+        ):
             last += 1
-        while first < here and not _overlap(variant, variants[first]):
+        while first < here and not (starts[first] < end and ends[first] > start):
             first += 1
-        left, right = _slack(variant.shape) if (first, last) != (here, here + 1) else (0, 0)
-        if left == 0 or right == 0:
-            variant.shape = trimmed_shape(variant.shape)
-            continue
-        freed_left = freed_right = 0
-        for other in (variants[i] for i in range(first, last) if i != here):
-            from_left, from_right = other.end - variant.start, variant.end - other.start
-            freed_left += 0 < from_left <= left
-            freed_right += 0 < from_right < right
-        variant.shape = trimmed_shape(variant.shape, left_first=freed_left > freed_right)
+        is_left_first = True
+        left, right = _slack(variant.shape) if last - first > 1 else (0, 0)
+        if left and right:
+            others = [i for i in range(first, last) if i != here]
+            freed_left = sum(0 < ends[i] - start <= left for i in others)
+            freed_right = sum(0 < end - starts[i] < right for i in others)
+            is_left_first = freed_left > freed_right
+        variant.shape = trimmed_shape(variant.shape, left_first=is_left_first)
+        starts[here], ends[here] = variant.start, variant.end
