@@ -41,14 +41,14 @@ def _nucleotides(allele: str) -> bool:
 
 
 def affected_span(
-    sequence: Bases, start: int, ref: str, alts: tuple[str, ...]
+    sequence: Bases, start: int, ref: str, alts: Sequence[str]
 ) -> tuple[int, int, bool]:
     """Reference span that the alleles change, 0-based half-open, and whether they only insert.
 
     An insertion is between two bases, so its span is these two.
     """
     here = sequence[start : start + len(ref)]
-    first, last, is_insertion = _relative_span(here, ref, alts)
+    first, last, is_insertion = _relative_span(here, ref, tuple(alts))
     return start + first, start + last, is_insertion
 
 
@@ -246,7 +246,7 @@ def _set_boundary(block: Sequence[Row]) -> None:
 
 
 def confident_variants(
-    truth: Iterable[tuple[int, str, tuple[str, ...]]], sequence: Bases, confident: Intervals | None
+    truth: Iterable[tuple[int, str, Sequence[str]]], sequence: Bases, confident: Intervals | None
 ) -> list[tuple[int, int]]:
     """Spans of the truth variants in the confident regions, which hap.py adds to these.
 

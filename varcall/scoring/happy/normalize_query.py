@@ -157,15 +157,22 @@ def _qual(record: Record) -> float:
     return 0.0 if record.fields[5] == "." else float(record.fields[5])
 
 
+def _span(call: _Call) -> tuple[int, int]:
+    """First and last base that a call replaces, or the base before an insertion."""
+    if len(call.changes) == 1:
+        start, end, _ = call.changes[0]
+        return min(start, end - 1), end - 1
+    first = min(min(change.start, change.end - 1) for change in call.changes)
+    return first, max(change.end - 1 for change in call.changes)
+
+
 def _padded(sequence: Bases, call: _Call) -> _Call:
     """Give a whole deletion the base before it."""
-    if all(change.alt and change.ref_length for change in call.changes):
-        start = min(change.start for change in call.changes)
-        return call if start in (0, call.start) else call._replace(start=start)
-    first = min(min(change.start, change.end - 1) for change in call.changes)
-    last = max(change.end - 1 for change in call.changes)
+    first, last = _span(call)
     if first < 1:
         return call
+    if all(change.alt for change in call.changes):
+        return call if first == call.start else call._replace(start=first)
     changes = []
     for change in call.changes:
         if change.start == first and change.ref_length == last - first + 1 and not change.alt:
@@ -178,8 +185,7 @@ def _padded(sequence: Bases, call: _Call) -> _Call:
 
 def _record(sequence: Bases, contig: str, call: _Call) -> Record:
     """Spell a call as a VCF record."""
-    first = min(min(change.start, change.end - 1) for change in call.changes)
-    last = max(change.end - 1 for change in call.changes)
+    first, last = _span(call)
     first = max(first, 0)
     ref = sequence[first : last + 1]
     alts = []

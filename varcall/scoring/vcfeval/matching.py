@@ -285,13 +285,12 @@ def _sync_starts(path: BestPath, items: list[JudgedRecord]) -> None:
     """Set the 1-based start of the sync block that each record lies in."""
     if not path.syncs:
         return
-    starts = [item.variant.start - 1 for item in items if item.variant is not None]
-    found = np.maximum(np.searchsorted(np.array(path.syncs), np.array(starts), "right") - 1, 0)
-    for item, i in zip(
-        (item for item in items if item.variant is not None), found.tolist(), strict=True
-    ):
-        if i < len(path.syncs):
-            item.sync = path.syncs[i] + 2
+    syncs = np.array(path.syncs)
+    compared = [item for item in items if item.variant is not None]
+    starts, _ = _spans([item.variant for item in compared if item.variant is not None])
+    found = np.maximum(np.searchsorted(syncs, starts - 1, "right") - 1, 0)
+    for item, sync in zip(compared, (syncs[found] + 2).tolist(), strict=True):
+        item.sync = sync
 
 
 def match_contig(

@@ -81,30 +81,27 @@ def ga4gh_side(item: JudgedRecord, mismatch: str, score: float) -> RowSide:
 
 @lru_cache(maxsize=_KEPT)
 def _shared_alts(
-    sides: tuple[tuple[tuple[str, ...], Genotype], ...],
-) -> tuple[tuple[str, ...], tuple[Genotype, ...]]:
-    """Put the ALTs that occur in the genotypes of a row's sides together, with the genotypes.
+    query_alts: tuple[str, ...],
+    query: Genotype,
+    truth_alts: tuple[str, ...],
+    truth: Genotype,
+) -> tuple[tuple[str, ...], Genotype, Genotype]:
+    """The ALTs that either genotype has, the query's first, and both genotypes over these.
 
-    >>> _shared_alts(((("C", "G"), (0, 2)), (("T", "g"), (1, 2))))
-    (('G', 'T'), ((0, 1), (2, 1)))
+    >>> _shared_alts(("C", "G"), (0, 2), ("T", "g"), (1, 2))
+    (('G', 'T'), (0, 1), (2, 1))
     """
-    alts: list[str] = []
-    spelled = []
-    for own, _ in sides:
-        texts = [alt if alt.startswith("<") else alt.upper() for alt in own]
-        alts += dict.fromkeys(text for text in texts if text not in alts)
-        spelled.append(texts)
-    used = {
-        texts[i - 1]
-        for texts, (_, genotype) in zip(spelled, sides, strict=True)
-        for i in genotype
-        if i > 0
-    }
-    kept = tuple(alt for alt in alts if alt in used)
-    return kept, tuple(
-        tuple(kept.index(texts[i - 1]) + 1 if i > 0 else i for i in genotype)
-        for texts, (_, genotype) in zip(spelled, sides, strict=True)
+    sides = [
+        ([alt if alt.startswith("<") else alt.upper() for alt in alts], genotype)
+        for alts, genotype in ((query_alts, query), (truth_alts, truth))
+    ]
+    used = {alts[i - 1] for alts, genotype in sides for i in genotype if i > 0}
+    kept = tuple(dict.fromkeys(alt for alts, _ in sides for alt in alts if alt in used))
+    own, other = (
+        tuple(kept.index(alts[i - 1]) + 1 if i > 0 else i for i in genotype)
+        for alts, genotype in sides
     )
+    return kept, own, other
 
 
 @lru_cache(maxsize=_KEPT)
@@ -124,26 +121,18 @@ def _merged(
     first = query or truth
     assert first is not None
     record = first.record
-    sides: list[RowSide] = []
-    alleles = []
-    for item, mismatch in ((query, "FP"), (truth, "FN")):
-        side = RowSide()
-        if item is not None:
-            side = make_side(item, mismatch, score if item is query else math.nan)
-            alleles.append((item.record.alts, side.genotype))
-        sides.append(side)
-    alts, genotypes = _shared_alts(tuple(alleles))
-    for side, genotype in zip(
-        (side for side, item in zip(sides, (query, truth), strict=True) if item is not None),
-        genotypes,
-        strict=True,
-    ):
-        side.genotype = genotype
-    filters = _filters(record.fields[6]) if query else ()
-    blocks = [  # the truth's comes first
+    query_side = RowSide() if query is None else make_side(query, "FP", score)
+    truth_side = RowSide() if truth is None else make_side(truth, "FN", math.nan)
+    alts, query_side.genotype, truth_side.genotype = _shared_alts(
+        () if query is None else query.record.alts,
+        query_side.genotype,
+        () if truth is None else truth.record.alts,
+        truth_side.genotype,
+    )
+    superloci = [
         item.sync
-        for item in (truth, query)
-        if item is not None and item.verdict in _IN_BLOCK and item.sync
+        for item in (truth, query)  # the truth's block comes first
+        if item is not None and item.sync and item.verdict in _IN_BLOCK
     ]
     return Row(
         contig,
@@ -151,10 +140,10 @@ def _merged(
         record.end,
         record.ref.upper(),
         alts,
-        filters,
-        list(dict.fromkeys(blocks)),
-        truth=sides[1],
-        query=sides[0],
+        () if query is None else _filters(record.fields[6]),
+        list(dict.fromkeys(superloci)),
+        truth_side,
+        query_side,
     )
 
 
