@@ -26,7 +26,7 @@ FORMAT_KEYS = "GT:BD:BK:BI:BVT:BLT:QQ"
 SPLIT_FILES = ("tp-baseline", "fn", "tp", "fp")
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _fields(
     genotype: tuple[int, ...], separator: str, verdict: tuple[str, str], kinds: tuple[str, str],
     subtypes: frozenset[str],

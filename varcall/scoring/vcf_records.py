@@ -18,7 +18,7 @@ _NUMBER = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:e[-+]?[0-9]+)?|[-+]?i
 
 
 # Few texts make up most of the columns of a file: what they say is kept.
-_KEPT = 1 << 16
+_KEPT = 1 << 14
 
 
 class Record(NamedTuple):

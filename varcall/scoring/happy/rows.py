@@ -276,18 +276,19 @@ class _Group:
             sort_order(self.scores, self.order)
         chosen = self._chosen(self.order, (name,))
         total = self._tally(math.nan, chosen)
-        scores = self.scores[chosen]
-        counts = [np.cumsum(self.codes[chosen] == code) for code in range(len(CODES))]
-        is_fp = self.codes[chosen] == _QUERY_FP
-        fp_gt = np.cumsum(is_fp & (self.flags[chosen] & _FLAGS["am"] != 0))
-        fp_al = np.cumsum(is_fp & (self.flags[chosen] & _FLAGS["lm"] != 0))
-        found = []
-        for i in spaced(scores, ROC_SPACING).tolist():
-            below = Tally(
-                float(scores[i]), tuple(int(c[i]) for c in counts), int(fp_gt[i]), int(fp_al[i])
-            )
-            found.append(total.without(below))
-        return found
+        scores, codes = self.scores[chosen], self.codes[chosen]
+        at = spaced(scores, ROC_SPACING)
+
+        def up_to(is_counted: npt.NDArray[np.bool_]) -> list[int]:
+            numbers: list[int] = np.searchsorted(np.flatnonzero(is_counted), at, "right").tolist()
+            return numbers
+
+        counts = zip(*(up_to(codes == code) for code in range(len(CODES))), strict=True)
+        is_fp, flags = codes == _QUERY_FP, self.flags[chosen]
+        fp_gt = up_to(is_fp & (flags & _FLAGS["am"] != 0))
+        fp_al = up_to(is_fp & (flags & _FLAGS["lm"] != 0))
+        levels = zip(scores[at].tolist(), counts, fp_gt, fp_al, strict=True)
+        return [total.without(Tally(*level)) for level in levels]
 
     def _chosen(
         self, order: npt.NDArray[np.int64], names: tuple[str, ...]

@@ -33,7 +33,7 @@ def _rank_key(bases: str) -> tuple[int, bytes]:
     return len(bases), bases.encode("latin-1").translate(_INVERTED)
 
 
-@lru_cache(maxsize=1 << 16)
+@lru_cache(maxsize=1 << 14)
 def _choices(shape: Shape, ploidy: int, *, squash: bool) -> tuple[list[list[int]], list[int]]:
     """Orientations, with alleles as places in the shape (-1 for none), and their first alleles."""
     places = {number: place for place, number in enumerate(shape.alleles)}

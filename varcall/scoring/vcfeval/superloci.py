@@ -18,7 +18,7 @@ from varcall.scoring.vcfeval.matching import ContigMatch, JudgedRecord, Verdict
 
 Genotype = tuple[int, ...]
 # Few alleles and genotypes make up most of a call set: what follows from them is kept.
-_KEPT = 1 << 16
+_KEPT = 1 << 14
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ MAX_ALLELE_LENGTH = 1000
 MISSING = -1
 LEGAL_BASES = frozenset("ACGTN")
 # Few alleles and genotypes make up most of a call set: what follows from them is kept.
-_KEPT = 1 << 16
+_KEPT = 1 << 14
 
 
 class SkippedRecordError(Exception):
