@@ -54,7 +54,7 @@ class Intervals:
         """Tell of each span, of int64 [n] each, whether it meets an interval, as `overlap`."""
         return self._holds(np.searchsorted(self.starts, ends, "left"), starts + 1)
 
-    def contain_all(
+    def contain(
         self, starts: npt.NDArray[np.int64], ends: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.bool_]:
         """Tell of each span, of int64 [n] each, whether it lies wholly in one interval."""
@@ -67,11 +67,6 @@ class Intervals:
         if not len(self.ends):
             return np.zeros(len(following), np.bool_)
         return (following > 0) & (self.ends[following - 1] >= reached)
-
-    def contain(self, start: int, end: int) -> bool:
-        """Whether [start, end) lies wholly in one interval."""
-        i = int(np.searchsorted(self.starts, start, "right")) - 1
-        return i >= 0 and end <= int(self.ends[i])
 
     def near(self, start: int, end: int) -> "Intervals":
         """The intervals that meet [start, end), whole."""

@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from varcall.errors import InputError
@@ -19,8 +20,11 @@ def test_intervals() -> None:
     assert intervals.overlap(15, 15)
     assert not intervals.overlap(10, 10)
     assert not intervals.overlap(30, 30)
-    assert intervals.contain(10, 30)
-    assert not intervals.contain(8, 11)
+    starts, ends = np.array([[29, 40], [30, 50], [15, 15], [10, 10], [30, 30], [10, 30], [8, 11]]).T
+    pairs = zip(starts.tolist(), ends.tolist(), strict=True)
+    assert intervals.overlaps(starts, ends).tolist() == [intervals.overlap(*pair) for pair in pairs]
+    assert intervals.contain(starts[-2:], ends[-2:]).tolist() == [True, False]
+    assert not Intervals.merged([]).overlaps(starts, ends).any()
     assert intervals.size() == 33
     assert intervals.intersected(Intervals.merged([(0, 11), (55, 99)])).pairs() == [
         (5, 8),

@@ -48,6 +48,8 @@ def affected_span(
     An insertion is between two bases, so its span is these two.
     """
     here = sequence[start : start + len(ref)]
+    if len(here) < len(ref):  # past the end of the contig: no bases to compare with
+        return start, start + len(ref), False
     first, last, is_insertion = _relative_span(here, ref, tuple(alts))
     return start + first, start + last, is_insertion
 
@@ -80,7 +82,7 @@ def _set_regions(sequence: Bases, rows: Sequence[Row], strata: Sequence[Stratum]
     starts, ends, insertions = np.array(spans, np.int64).reshape(-1, 3).T
     found: list[set[str]] = [set() for _ in rows]
     for stratum in strata:
-        is_covered = stratum.intervals.contain_all(starts, ends)
+        is_covered = stratum.intervals.contain(starts, ends)
         is_in = stratum.intervals.overlaps(starts, ends) & (is_covered | (insertions == 0))
         for i in np.flatnonzero(is_in).tolist():
             found[i].add(stratum.name)

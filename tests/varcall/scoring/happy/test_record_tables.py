@@ -167,6 +167,17 @@ def test_alleles_of_triploid_genotypes_are_in_the_tables(tmp_path: Path) -> None
     assert [row[name] for name in ("Type", "TRUTH.TP", "QUERY.FP")] == ["SNP", "2", "0"]
 
 
+@pytest.mark.parametrize("mode", [["--squash-ploidy"], ["--sample", "ALT"]])
+def test_a_record_past_the_end_is_in_no_table(mode: list[str], tmp_path: Path) -> None:
+    bed = tmp_path / "confident.bed"
+    bed.write_text("c1\t0\t1000\n")
+    truth, query = vcf_text([snv(100, "0/1")]), vcf_text([snv(100, "0/1"), "c1 1600 A C 0/1"])
+    evaluated(tmp_path / "e", truth, query, *mode, "--confident", str(bed))
+    assert_same_everywhere(tmp_path / "e")
+    (row,) = [r for r in rows_of(tmp_path / "e" / "report.summary.csv") if r["Filter"] == "ALL"]
+    assert [row[name] for name in ("TRUTH.TP", "QUERY.TOTAL")] == ["1", "1"]
+
+
 @needs_cases
 @pytest.mark.parametrize("name", ["squash_ploidy", "sites_only_sample_alt"])
 def test_both_engines_write_the_same_tables(
