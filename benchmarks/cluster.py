@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.callers import VARCALL, Job, varcall_with
-from benchmarks.costs import START_UP, Cost, time_jobs
+from benchmarks.costs import START_UP, Cost, around_middle, time_jobs
 from benchmarks.history import Table
 from benchmarks.results import add_options, report
 from benchmarks.simulated import REGION, prepared
@@ -157,12 +157,13 @@ def _kills(
             cluster.add_worker()
         caller = varcall_with("cluster", f"--executor {cluster.name}")
         # The first run makes what its workers keep.
-        walls = [caller.run(job).wall for _ in range(2)]
+        short = replace(job, region=around_middle(job.region, START_UP))
+        start_up, whole = [caller.run(one).wall for one in (short, short, job)][1:]
         chance = random.Random(1)
-        # Half of it is start-up, on a region of some Mb.
-        seconds = walls[-1] / 2
+        # Mostly before the last windows are done.
+        seconds = 0.8 * max(0.0, whole - start_up)
         runs = [killed_run(cluster, job, expected, seconds, chance) for _ in range(arguments.kills)]
-    return runs, walls[-1]
+    return runs, whole
 
 
 if __name__ == "__main__":
