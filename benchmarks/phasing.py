@@ -11,6 +11,7 @@ b37, moved: all records of that of GRCh38, which has no phase, lie there.
 
 import argparse
 import subprocess
+import sys
 import tempfile
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -156,17 +157,9 @@ def phase_both(item: Phasable, directory: Path) -> Mapping[str, Phase]:
     with reference.open("w") as out:
         subprocess.run(["samtools", "faidx", item.reference, contig], stdout=out, check=True)
     subprocess.run(["samtools", "faidx", reference], check=True)
-    words: list[str | Path] = [
-        item.reads,
-        "--ref",
-        reference,
-        "-r",
-        item.region,
-        "--quiet",
-        "-o",
-        own,
-    ]
-    subprocess.run(["varcall", "call", "--phase", *words], check=True)
+    words: list[str | Path] = [item.reads, "--ref", reference, "-r", item.region, "-o", own]
+    call = [sys.executable, "-m", "varcall", "call", "--phase", "--quiet"]
+    subprocess.run([*call, *words], check=True)
     unphased(own, plain)
     words = ["--ignore-read-groups", "-r", reference, "-o", other, plain, item.reads]
     subprocess.run(["whatshap", "phase", *words], check=True, capture_output=True)
