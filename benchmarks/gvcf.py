@@ -141,12 +141,13 @@ def by_gq(lines: Iterable[GvcfLine], called: Called) -> tuple[list[int], list[in
         is_confident[start:end] = True
     is_variant = np.zeros(length, np.bool_)
     is_variant[missed(called)] = True
+    is_variant &= is_confident
     bases, variants = [0] * 100, [0] * 100
     for line in lines:
         if line.is_block:
             gq, own = int(line.call["GQ"]), slice(line.start, line.end)
             bases[gq] += int(is_confident[own].sum())
-            variants[gq] += int((is_confident & is_variant)[own].sum())
+            variants[gq] += int(is_variant[own].sum())
     return bases, variants
 
 
