@@ -10,7 +10,8 @@ likelihoods of counts that favour no answer. One table has the wrong answers of 
 log loss, which moves before answers do; one how
 many of the final answers change, and are wrong, where something is withheld from all that answers;
 one the variants that `varcall call` finds, with triage and without. `--differences` writes every
-question of the real slices that trees, network or the pool of both answer wrongly.
+question of the real slices that trees, network or the pool of both answer wrongly. All are the
+answers before the odds follow the sample (`varcall.genotyping.prior`).
 `benchmarks.results` says where the tables are written.
 """
 

@@ -33,6 +33,7 @@ from models.prompt import CONTEXT_COLUMNS, encode
 from models.tasks import CAUSE, COPIES, TASK_NAMES
 from models.training.batch import Batch
 from varcall.evidence.features import FEATURES
+from varcall.genotyping.prior import with_prior
 from varcall.options import DEFAULT_MODEL
 from varcall.training.examples import Examples, exemplar_of, make_examples
 from varcall.training.spans import load_span
@@ -229,6 +230,7 @@ def is_refused(examples: Examples, copies: Answers, triage: Triage) -> NDArray[n
     """Return which questions of a span `varcall call` would answer with 0 copies, bool [q]."""
     questions = examples.questions
     answers = triage.answer(questions.features, questions.likelihoods, copies.given[PLAIN])
+    answers = with_prior(answers, questions.profile.snv_density)
     return np.asarray(answers.argmax(axis=1) == 0)
 
 
