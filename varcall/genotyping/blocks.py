@@ -86,7 +86,8 @@ def _labels(
 
     A band goes on over what is apart (bool [n]).
     """
-    gq = rated.pl[:, 1] if ploidy == 1 else rated.pl.min(axis=1)
+    one, two = rated.pl.T
+    gq = two if ploidy == 1 else np.minimum(one, two)
     reached = bands.of_gq(gq)
     # What is apart may be in a block all the same: an allele was not kept, its record is shorter.
     return np.minimum(reached, lowered(np.where(is_apart, np.uint8(_ANY), reached)))

@@ -66,7 +66,7 @@ class GqBands:
 
     def of_gq(self, gq: NDArray[np.int32]) -> NDArray[np.uint8]:
         """Return the band of each of n values, which may be out of range: uint8 [n]."""
-        return self.band.astype(np.uint8)[np.clip(gq, 0, MAX_GQ)]
+        return np.asarray(self.band.astype(np.uint8).take(gq, mode="clip"))
 
 
 @dataclass(frozen=True, slots=True)
