@@ -81,6 +81,11 @@ class HomRefEvidence:
         """Fragments of both strands, int32 [n]."""
         return np.asarray(self.covering[0] + self.covering[1])
 
+    def confidence(self, ploidy: int) -> NDArray[np.int32]:
+        """PL of the likeliest genotype but the reference's, int32 [n], as if all had one ploidy."""
+        one, two = self.pl.T
+        return np.asarray(two if ploidy == 1 else np.minimum(one, two))
+
 
 class ReferenceModel:
     """The likelihoods of one library's bases.

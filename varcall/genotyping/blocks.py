@@ -86,9 +86,7 @@ def _labels(
 
     A band goes on over what is apart (bool [n]).
     """
-    one, two = rated.pl.T
-    gq = two if ploidy == 1 else np.minimum(one, two)
-    reached = bands.of_gq(gq)
+    reached = bands.of_gq(rated.confidence(ploidy))
     # What is apart may be in a block all the same: an allele was not kept, its record is shorter.
     return np.minimum(reached, lowered(np.where(is_apart, np.uint8(_ANY), reached)))
 

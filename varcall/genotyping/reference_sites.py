@@ -35,7 +35,7 @@ def reference_lines(
     ploidy
         int8 [n], 1 or 2.
     """
-    confidence = np.where(ploidy == 1, rated.pl[:, 1], rated.pl.min(axis=1))
+    confidence = np.where(ploidy == 1, rated.confidence(1), rated.confidence(2))
     columns = (
         np.flatnonzero(~covered(variants, window.start, len(window))),
         rated.codes,
