@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pileup.arrays import offsets_of
 from varcall.scoring.vcfeval.path_search import Side
 from varcall.scoring.vcfeval.variants import Shape, Variant, orientations
 
@@ -52,11 +53,6 @@ def _listed(firsts: _Numbers, counts: _Numbers) -> tuple[_Numbers, _Numbers]:
     return np.arange(len(owner)) + (firsts - before)[owner], owner
 
 
-def _borders(counts: Sequence[int] | _Numbers) -> _Numbers:
-    """Where each of the groups that follow each other begins, and where the last one ends."""
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
-
-
 @dataclass(frozen=True, slots=True)
 class SearchArrays:
     """Both sides and the pool of their alleles, as `path_search.search` takes them."""
@@ -94,7 +90,7 @@ class SearchArrays:
         # Orientations: first of the shapes, then those of each variant.
         made = [_choices(shape, ploidy, squash=squash) for shape in shapes]
         of_each = np.array([len(choices) for choices, _ in made], np.int64)
-        chosen, owner = _listed(_borders(of_each)[:-1][of_shape], of_each[of_shape])
+        chosen, owner = _listed(offsets_of(of_each)[:-1][of_shape], of_each[of_shape])
         width = 1 if squash else ploidy
         places = np.array([row for rows, _ in made for row in rows], np.int64).reshape(-1, width)
         first_alleles = np.array([i for _, first in made for i in first], np.int32)[chosen]
@@ -106,7 +102,7 @@ class SearchArrays:
             (positions + np.array([getattr(shape, name) for shape in shapes], np.int64)[of_shape])
             for name in ("start", "end")
         )
-        borders = _borders(of_each[of_shape])
+        borders = offsets_of(of_each[of_shape])
         middle = len(query)
 
         def side(first: int, last: int) -> Side:
@@ -136,7 +132,7 @@ def _pool(
     flat = [allele for alleles in own for allele in alleles]
     texts = sorted({allele.bases for allele in flat}, key=_rank_key)
     codes = {bases: code for code, bases in enumerate(texts)}
-    placed, owner = _listed(_borders(counts)[:-1][of_shape], counts[of_shape])
+    placed, owner = _listed(offsets_of(counts)[:-1][of_shape], counts[of_shape])
     starts = np.array([allele.start for allele in flat], np.int64)[placed] + positions[owner]
     ends = np.array([allele.end for allele in flat], np.int64)[placed] + positions[owner]
     bases = np.array([codes[allele.bases] for allele in flat], np.int64)[placed]
@@ -152,7 +148,7 @@ def _pool(
         starts.astype(np.int32),
         ends.astype(np.int32),
         lengths[bases].astype(np.int32),
-        _borders(lengths)[:-1][bases].astype(np.int32),
+        offsets_of(lengths)[:-1][bases].astype(np.int32),
         encode("".join(texts)),
     )
-    return alleles, ranks, _borders(counts[of_shape])[:-1]
+    return alleles, ranks, offsets_of(counts[of_shape])[:-1]
