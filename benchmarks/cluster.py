@@ -21,7 +21,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from benchmarks.callers import VARCALL, Job, varcall_with
 from benchmarks.costs import START_UP, Cost, around_middle, time_jobs
@@ -29,7 +28,7 @@ from benchmarks.history import Table
 from benchmarks.results import add_options, report
 from benchmarks.simulated import REGION, prepared
 from benchmarks.slices import require_data
-from tests.dask_cluster import RunningCluster, pids, running_cluster
+from tests.dask_cluster import RunningCluster, n_tasks, pids, running_cluster
 from tests.processes import wait_for
 
 DEPTH = 30
@@ -85,9 +84,9 @@ def killed_run(
         workers = len(client.scheduler_info()["workers"])
 
         def kill() -> None:
-            wait_for(lambda: _n_tasks(client) > 2)
+            wait_for(lambda: n_tasks(client) > 2)
             time.sleep(chance.uniform(0, seconds))
-            was_working.append(_n_tasks(client) > 2)
+            was_working.append(n_tasks(client) > 2)
             os.kill(chance.choice(pids(client)), signal.SIGKILL)
 
         killer = threading.Thread(target=kill)
@@ -96,13 +95,6 @@ def killed_run(
         killer.join()
         client.wait_for_workers(workers, timeout=120)
     return Killed(wall, was_working == [True], job.output.read_bytes() == expected)
-
-
-def _n_tasks(client: Any) -> int:
-    def count(dask_scheduler: Any) -> int:
-        return len(dask_scheduler.tasks)
-
-    return int(client.run_on_scheduler(count))
 
 
 def kills_table(runs: Sequence[Killed], undisturbed: float, of: str) -> Table:

@@ -3,9 +3,10 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 from tests.processes import group_ended, wait_for
 
@@ -102,7 +103,17 @@ def running_cluster(folder: Path) -> Iterator[RunningCluster]:
         yield RunningCluster(stack, folder)
 
 
-def pids(client: object) -> list[int]:
+def pids(client: Any) -> list[int]:
     """Return the process ids of the workers."""
-    run: Callable[[Callable[[], int]], dict[str, int]] = client.run  # type: ignore[attr-defined]
-    return sorted(run(os.getpid).values())
+    found: dict[str, int] = client.run(os.getpid)
+    return sorted(found.values())
+
+
+def n_tasks(client: Any) -> int:
+    """Return how many tasks the scheduler knows of."""
+
+    def count(dask_scheduler: Any) -> int:
+        return len(dask_scheduler.tasks)
+
+    found: int = client.run_on_scheduler(count)
+    return found

@@ -29,7 +29,7 @@ pytest.importorskip("distributed", reason="needs distributed: pip install 'varca
 
 from distributed import Client
 
-from tests.dask_cluster import RunningCluster, pids, running_cluster
+from tests.dask_cluster import RunningCluster, n_tasks, pids, running_cluster
 from tests.processes import wait_for
 from varcall.workers.cluster import opened_cluster
 from varcall.workers.cluster_task import call_bundle, unchanged
@@ -76,14 +76,6 @@ def called(options: CallOptions, folder: Path, **changes: Any) -> tuple[bytes, b
     return outputs[0].read_bytes(), outputs[1].read_bytes()
 
 
-def tasks_on(client: Client) -> int:
-    def count(dask_scheduler: Any) -> int:
-        return len(dask_scheduler.tasks)
-
-    found: int = client.run_on_scheduler(count)
-    return found
-
-
 def test_the_same_bytes_and_nothing_left_behind(
     cluster: RunningCluster,
     client: Client,
@@ -99,7 +91,7 @@ def test_the_same_bytes_and_nothing_left_behind(
     named = f"##reference={near.reference}".encode()
     assert vcf == alone[0].replace(f"##reference={options.reference}".encode(), named)
     assert gvcf == alone[1].replace(f"##reference={options.reference}".encode(), named)
-    wait_for(lambda: tasks_on(client) == 0)
+    wait_for(lambda: n_tasks(client) == 0)
 
 
 def test_workers_killed_in_the_middle(
@@ -188,7 +180,7 @@ def test_an_error_on_a_worker_arrives_as_it_is(
     with pytest.raises(InputError, match=r"^what the file says is wrong: mend it$"):
         called(options, tmp_path, executor=cluster.name)
     assert os.listdir(tmp_path) == []
-    wait_for(lambda: tasks_on(client) == 0)
+    wait_for(lambda: n_tasks(client) == 0)
 
 
 def test_another_file_on_a_worker(
@@ -264,7 +256,7 @@ def test_leaving_early_takes_everything_back(
         call_from_python(
             options.reads, options.reference, window=1000, executor=cluster.name, progress=stop
         )
-    wait_for(lambda: tasks_on(client) == 0)
+    wait_for(lambda: n_tasks(client) == 0)
 
 
 def test_processes_of_this_machine(
@@ -325,7 +317,7 @@ def test_a_random_worker_is_killed(
     killed = []
 
     def kill() -> None:
-        wait_for(lambda: tasks_on(client) > 2)
+        wait_for(lambda: n_tasks(client) > 2)
         time.sleep(chance.uniform(0, 0.5))
         killed.append(chance.choice(pids(client)))
         os.kill(killed[-1], signal.SIGKILL)
