@@ -16,7 +16,7 @@ import json
 import shutil
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -83,37 +83,25 @@ class Plan:
         return is_its_assay and self.task in (None, task)
 
 
-@dataclass(frozen=True, slots=True)
-class Contest:
-    """The trained models.
+Trained = tuple[Plan, Network]
 
-    Attributes
-    ----------
-    generalist
-        Answers everything.
-    others
-        By their plans.
-    """
 
-    generalist: Network
-    others: Mapping[str, tuple[Plan, Network]] = field(default_factory=dict)
-
-    def ask(self, source: Source) -> Assay:
-        """Ask all of them what is labelled of a source and what each is compared on."""
-        answers: dict[str, list[Answers]] = {task: [] for task in TASK_NAMES}
-        for path in source.files:
-            examples = make_examples(load_span(path), 1.0, 0, tasks=TASK_NAMES)
-            for task in examples.tasks:
-                for rows, batch in batches_of(examples, task):
-                    given = self.generalist.answer(batch, {PLAIN: hidden.nothing})
-                    for plan, network in self.others.values():
-                        if plan.is_asked(source.name, task):
-                            given |= network.answer(batch, {plan.name: hidden.nothing})
-                    picture = examples.tasks[task].question[rows]
-                    answers[task].append(Answers(batch.labels, picture, given))
-        tasks = {task: joined(parts) for task, parts in answers.items() if parts}
-        nothing = np.zeros(0, np.bool_)
-        return Assay(tasks, nothing, nothing)
+def ask_all(source: Source, generalist: Network, others: Sequence[Trained]) -> Assay:
+    """Ask the generalist all that is labelled of a source, and the others what is theirs."""
+    answers: dict[str, list[Answers]] = {task: [] for task in TASK_NAMES}
+    for path in source.files:
+        examples = make_examples(load_span(path), 1.0, 0, tasks=TASK_NAMES)
+        for task in examples.tasks:
+            for rows, batch in batches_of(examples, task):
+                given = generalist.answer(batch, {PLAIN: hidden.nothing})
+                for plan, network in others:
+                    if plan.is_asked(source.name, task):
+                        given |= network.answer(batch, {plan.name: hidden.nothing})
+                picture = examples.tasks[task].question[rows]
+                answers[task].append(Answers(batch.labels, picture, given))
+    tasks = {task: joined(parts) for task, parts in answers.items() if parts}
+    nothing = np.zeros(0, np.bool_)
+    return Assay(tasks, nothing, nothing)
 
 
 def plans_of(recipe: Mapping[str, Any], steps: int) -> list[Plan]:
@@ -197,14 +185,12 @@ def main() -> None:
     arguments = parser.parse_args()
     recipe = tomllib.loads(arguments.recipe.read_text())
     plans = plans_of(recipe, arguments.steps)
-    first, *others = (
+    (_, generalist), *others = (
         (plan, trained(plan, recipe, arguments.examples, arguments.work)) for plan in plans
     )
-    contest = Contest(first[1], {plan.name: (plan, network) for plan, network in others})
     folders = sorted(arguments.examples.glob(f"*{_HELD_OUT}"))
-    assays = {
-        source.name: contest.ask(source) for source in held_out_sources(folders, arguments.files)
-    }
+    sources = held_out_sources(folders, arguments.files)
+    assays = {source.name: ask_all(source, generalist, others) for source in sources}
     batch = recipe["train"]["batch_size"]
     note = (
         f"Simulated reads. The generalist saw {plans[0].steps * batch:,} examples, a specialist "

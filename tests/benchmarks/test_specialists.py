@@ -10,8 +10,8 @@ from benchmarks.network import Network
 from benchmarks.sources import Source
 from benchmarks.specialists import (
     RECIPE,
-    Contest,
     Plan,
+    ask_all,
     comparison_table,
     plans_of,
     recipe_text,
@@ -83,9 +83,9 @@ def test_answers_are_compared_one_by_one() -> None:
 
 def test_all_are_asked_what_is_labelled(example_folder: Path, weights: Path) -> None:
     network = Network.load(str(weights))
-    others = {name: (PLANS[name], network) for name in ("cause alone", "without ont")}
+    others = [(PLANS[name], network) for name in ("cause alone", "without ont")]
     source = Source("ont_held_out", example_files(example_folder))
-    found = Contest(network, others).ask(source)
+    found = ask_all(source, network, others)
     assert set(found.tasks) == set(TASK_NAMES)
     for task, answers in found.tasks.items():
         assert ("cause alone" in answers.given) == (task == "cause")
