@@ -188,7 +188,7 @@ class Worker:
 
     @cached_property
     def _reference_model(self) -> ReferenceModel:
-        # Its tables take 15 ms, which a call without a gVCF need not spend.
+        # Its tables take 5 ms, which a call without a gVCF need not spend.
         return ReferenceModel(self._plan.profile, self._plan.evidence.thresholds.min_base_quality)
 
     def call(self, window: Region) -> WindowResult:
