@@ -63,7 +63,7 @@ def reference_blocks(
     if (ploidy == 1).any():
         labels = np.where(ploidy == 1, _labels(rated, bands, 1, is_apart)[own], labels)
     is_covered = covered(variants, window.start, len(window)) | (ploidy == 0)
-    rows = np.zeros((len(window), N_COLUMNS), np.int32)
+    rows = np.empty((len(window), N_COLUMNS), np.int32)
     found = cut_blocks(
         window.start, HEAD, rated.codes[own], rated.depth[own], rated.pl[own], labels,
         bands.top, is_covered, ploidy, rows,

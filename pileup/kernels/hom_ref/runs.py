@@ -69,36 +69,39 @@ def cut_blocks(start, apart, codes, depth, pl, label, top, is_covered, ploidy, r
         int8 [n], 1 or 2; bases of one block have the same.
     """
     found = 0
-    row = rows[0].copy()
-    for index in range(len(codes)):
+    index = 0
+    while index < len(codes):
         if is_covered[index]:
+            index += 1
             continue
-        row[START] = start + index
-        row[END] = start + index + 1
-        row[BASE] = codes[index]
-        row[PLOIDY] = ploidy[index]
-        row[MIN_DP] = depth[index]
-        is_next = (
-            index > apart
-            and not is_covered[index - 1]
-            and label[index] == label[index - 1]
-            and ploidy[index] == ploidy[index - 1]
-            and found > 0
-        )
-        if is_next:
-            last = rows[found - 1]
-            last[END] = row[END]
-            last[MIN_DP] = min(last[MIN_DP], row[MIN_DP])
+        first = least_sure = index
+        copies, own = ploidy[first], label[first]
+        # Of bases that are all surer than GQ can say the first one tells.
+        least = min(top[own], MAX_GQ)
+        lowest = depth[first]
+        while True:
             one, two = pl[index, 0], pl[index, 1]
-            # Most bases are no less sure than those before.
-            if min(two, one if ploidy[index] == 2 else two) >= last[GQ]:
-                continue
-            _rate(one, two, ploidy[index], top[label[index]], row)
-            _join(last, row)
-        else:
-            _rate(pl[index, 0], pl[index, 1], ploidy[index], top[label[index]], row)
-            _copy(row, rows[found])
-            found += 1
+            sure = max(two if copies == 1 else min(one, two), 0)
+            if sure < least:
+                least, least_sure = sure, index
+            lowest = min(lowest, depth[index])
+            index += 1
+            if (
+                first < apart
+                or index == len(codes)
+                or is_covered[index]
+                or label[index] != own
+                or ploidy[index] != copies
+            ):
+                break
+        row = rows[found]
+        row[START] = start + first
+        row[END] = start + index
+        row[BASE] = codes[first]
+        row[PLOIDY] = copies
+        row[MIN_DP] = lowest
+        _rate(pl[least_sure, 0], pl[least_sure, 1], copies, top[own], row)
+        found += 1
     return found
 
 
