@@ -222,6 +222,23 @@ class EventArrays(NamedTuple):
     quality: NDArray[np.int32]
 
 
+class UnlikeArrays(NamedTuple):
+    """The aligned bases of the reads that do not surely show the reference, in read order.
+
+    Bad ones, other ones, and those that are N or lie on N.
+
+    Attributes
+    ----------
+    offset
+        int64 [n + 1], those of each read.
+    base
+        int32, index of the base within its read, ascending.
+    """
+
+    offset: NDArray[np.int64]
+    base: NDArray[np.int32]
+
+
 class SiteArrays(NamedTuple):
     """Candidate sites, m in number, sorted by start; a site has one or more ALTs, a in all.
 

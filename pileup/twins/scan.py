@@ -27,6 +27,7 @@ class Counts:
     depth: Counter[int] = field(default_factory=Counter)
     mismatches: list[int] = field(default_factory=list)
     clipped: list[int] = field(default_factory=list)
+    unlike: list[list[int]] = field(default_factory=list)
     events: list[list[Event]] = field(default_factory=list)
 
 
@@ -65,21 +66,26 @@ def scan(
     counts = Counts()
     for read in reads:
         differences = 0
+        unlike: list[int] = []
         for position, index in read.columns().items():
             if not reference.covers(position):
                 continue
             if index < 0:
                 counts.depth[position] += 1
                 continue
-            base = read.bases[index]
-            if base == UNKNOWN_BASE or read.qualities[index] < min_base_quality:
+            base, code = read.bases[index], reference.base(position)
+            is_good = base != UNKNOWN_BASE and read.qualities[index] >= min_base_quality
+            if not is_good or base != code:
+                unlike.append(index)
+            if not is_good:
                 continue
             counts.depth[position] += 1
             counts.bases[position, base] += 1
-            differences += reference.base(position) not in (base, UNKNOWN_BASE)
+            differences += code not in (base, UNKNOWN_BASE)
         indels = sum(letter in "ID" for letter, _ in read.cigar)
         counts.mismatches.append(differences + indels)
         counts.clipped.append(sum(length for letter, length in read.cigar if letter == "S"))
+        counts.unlike.append(sorted(unlike))
         counts.events.append(_events(read, reference, min_base_quality, max_allele))
     return counts
 

@@ -147,6 +147,9 @@ def random_batch(
     sizes = np.array([len(bases) for _, _, bases in reads], np.int64)
     flat = [operation for _, cigar, _ in reads for operation in cigar]
     fragment = random.integers(0, max(1, count * 2 // 3), count).astype(np.int32)
+    qualities = random.choice(QUALITIES, int(sizes.sum())).astype(np.uint8)
+    # Long stretches of good bases are compared many at once.
+    qualities[np.repeat(random.random(count) < 0.3, sizes)] = 41
     ends = [s + sum(n for op, n in cigar if op in "M=XDN") for s, cigar, _ in reads]
     return ReadArrays(
         read_start=np.array([start for start, _, _ in reads], np.int32),
@@ -158,7 +161,7 @@ def random_batch(
         template_length=np.zeros(count, np.int32),
         base_offset=offsets(sizes),
         bases=np.array([base for _, _, bases in reads for base in bases], np.uint8),
-        qualities=random.choice(QUALITIES, int(sizes.sum())).astype(np.uint8),
+        qualities=qualities,
         cigar_offset=offsets(np.array([len(cigar) for _, cigar, _ in reads], np.int64)),
         cigar_op=np.array([_OPS.index(op) for op, _ in flat], np.uint8),
         cigar_length=np.array([size for _, size in flat], np.int32),

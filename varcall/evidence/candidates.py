@@ -6,7 +6,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.arrays import CountArrays, EventArrays, ReadArrays, ReferenceArrays, SiteArrays
+from pileup.arrays import (
+    CountArrays,
+    EventArrays,
+    ReadArrays,
+    ReferenceArrays,
+    SiteArrays,
+    UnlikeArrays,
+)
 from pileup.codes import INDEL, N_BASES, SUBSTITUTION, UNKNOWN_BASE
 from pileup.kernels.candidates.adjacent import count_adjacent
 from pileup.kernels.candidates.repeats import indel_extents
@@ -48,6 +55,7 @@ class Scan:
     reference: ReferenceArrays
     counts: CountArrays
     events: EventArrays
+    unlike: UnlikeArrays
 
 
 def spell(codes: NDArray[np.uint8]) -> str:
@@ -131,8 +139,11 @@ def scan_window(
         hash=np.zeros(capacity, np.uint64),
         quality=np.zeros(capacity, np.int32),
     )
-    scan_reads(reads, reference, thresholds.min_base_quality, thresholds.max_allele, counts, events)
-    return Scan(reference, counts, events)
+    unlike = UnlikeArrays(np.zeros(n + 1, np.int64), np.empty(len(reads.bases), np.int32))
+    rules = np.uint8(thresholds.min_base_quality), thresholds.max_allele
+    scan_reads(reads, reference, *rules, counts, events, unlike)
+    listed = unlike.base[: unlike.offset[-1]].copy()
+    return Scan(reference, counts, events, unlike._replace(base=listed))
 
 
 def find_candidates(

@@ -52,21 +52,22 @@ class HomRefEvidence:
         0-based position of the first base.
     codes
         uint8 [n], the reference (4 is N).
-    covering
-        int32 [2, n], forward and reverse fragments that lie at each base; they stand for those
-        that the cap on the depth left out, too.
-    matching
-        int32 [2, n], those that show REF with a good base; 0 at N.
+    fragments, unlike
+        int32 [2, n], as `CoverArrays` has them.
     pl
         int32 [n, 2], phred of one copy and of two of any other allele, against none; below 0 where
         the reads speak for it. 0 without fragments and at N.
+    depth_factors
+        float64 [n] or one for all, how many fragments each stands for: the cap on the depth left
+        out the others.
     """
 
     start: int
     codes: NDArray[np.uint8]
-    covering: NDArray[np.int32]
-    matching: NDArray[np.int32]
+    fragments: NDArray[np.int32]
+    unlike: NDArray[np.int32]
     pl: NDArray[np.int32]
+    depth_factors: Values | float = 1.0
 
     @classmethod
     def without_reads(cls, start: int, codes: NDArray[np.uint8]) -> "HomRefEvidence":
@@ -76,9 +77,22 @@ class HomRefEvidence:
         return cls(start, codes, nothing, nothing, np.zeros((n, 2), np.int32))
 
     @property
+    def covering(self) -> NDArray[np.int32]:
+        """Forward and reverse fragments that lie at each base, int32 [2, n]."""
+        return _scaled(self.fragments, self.depth_factors)
+
+    @property
+    def matching(self) -> NDArray[np.int32]:
+        """Those that show REF with a good base, int32 [2, n]; 0 at N."""
+        # An N that a read shows is no base that is as in the reference.
+        alike = np.where(self.codes < UNKNOWN_BASE, self.fragments - self.unlike, 0)
+        return _scaled(alike, self.depth_factors)
+
+    @property
     def depth(self) -> NDArray[np.int32]:
         """Fragments of both strands, int32 [n]."""
-        return np.asarray(self.covering[0] + self.covering[1])
+        forward, reverse = self.covering
+        return np.asarray(forward + reverse)
 
     def confidence(self, ploidy: int) -> NDArray[np.int32]:
         """PL of the likeliest genotype but the reference's, int32 [n], as if all had one ploidy."""
@@ -133,16 +147,8 @@ class ReferenceModel:
         pl = np.zeros((end - start, 2), np.int32)
         rate_bases(cover, codes, repeat, self._tables, self._table_of_run, pl)
         own = slice(0, end - start)
-        covering, unlike = cover.fragments[:, own], cover.unlike[:, own]
-        # An N that a read shows is no base that is as in the reference.
-        matching = np.where(codes[own] < UNKNOWN_BASE, covering - unlike, 0)
-        return HomRefEvidence(
-            start,
-            codes[own],
-            _scaled(covering, depth_factors),
-            _scaled(matching, depth_factors),
-            pl,
-        )
+        fragments, unlike = cover.fragments[:, own], cover.unlike[:, own]
+        return HomRefEvidence(start, codes[own], fragments, unlike, pl, depth_factors)
 
     def _cover(self, evidence: Evidence, start: int, n: int) -> CoverArrays:
         scan = evidence.scan
@@ -156,7 +162,7 @@ class ReferenceModel:
             indels=np.zeros(n, np.int32),
         )
         rules = self._min_base_quality, self._by_mapq, self._by_quality
-        cover_reads(evidence.reads, scan.events, scan.reference, start, *rules, cover)
+        cover_reads(evidence.reads, scan.events, scan.unlike, start, *rules, cover)
         return cover
 
     def rate_counts(
@@ -205,4 +211,4 @@ def _terms(mean: Values, concentration: Values) -> NDArray[np.int32]:
     factors = first[..., np.newaxis] + np.arange(_MOST_FRAGMENTS)
     terms = np.zeros((*first.shape, _MOST_FRAGMENTS + 1))
     np.cumsum(np.log10(factors), axis=-1, out=terms[..., 1:])
-    return np.rint(10_000 * terms).astype(np.int32)
+    return np.asarray(np.rint(10_000 * terms), np.int32)

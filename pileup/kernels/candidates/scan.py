@@ -1,13 +1,16 @@
-"""Walk every CIGAR once: base counts by position and strand, and left-aligned indel events."""
+"""Walk every CIGAR once: base counts by position, and left-aligned indel events."""
 
 import numpy as np
 
-from pileup.accelerate import kernel
+from pileup.accelerate import kernel, view_part
 from pileup.codes import UNKNOWN_BASE
 from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CREF_SKIP, CSOFT_CLIP
 
 # An indel is shifted left at most this far; the reference passed in reaches that far beyond reads.
 MAX_SHIFT = 400
+# Bases compared at once: what one instruction of the CPU holds, and a word where that differs.
+_CHUNK = 32
+_WORD = 8
 # 64-bit FNV-1a offset and prime.
 _FNV_OFFSET = np.uint64(14695981039346656037)
 _FNV_PRIME = np.uint64(1099511628211)
@@ -62,26 +65,65 @@ def count_indels(cigar_op):
     return total
 
 
+@view_part
+def _is_alike(reads, at, codes, column, size, min_base_quality):
+    """Tell whether `size` bases are surely those of the reference: known, the same and good."""
+    bases = reads.bases[at : at + size]
+    qualities = reads.qualities[at : at + size]
+    wanted = codes[column : column + size]
+    other = False  # of any integer LLVM would make 64 bits, and compare four at once
+    for index in range(size):
+        other |= bases[index] != wanted[index]
+        other |= wanted[index] >= UNKNOWN_BASE
+        other |= qualities[index] < min_base_quality
+    return not other
+
+
+@view_part
+def _count_alike(reads, at, codes, column, size, min_base_quality):
+    """Return how many of the next `size` bases, and no more, are seen to be the reference's.
+
+    What is left behind whole chunks is compared together with bases before it.
+    """
+    alike = 0
+    while alike < size and size >= _CHUNK:
+        step = min(alike, size - _CHUNK)
+        if not _is_alike(reads, at + step, codes, column + step, _CHUNK, min_base_quality):
+            break
+        alike = step + _CHUNK
+    while alike < size and size >= _WORD:
+        step = min(alike, size - _WORD)
+        if not _is_alike(reads, at + step, codes, column + step, _WORD, min_base_quality):
+            break
+        alike = step + _WORD
+    return alike
+
+
 @kernel
-def scan_reads(reads, reference, min_base_quality, max_allele, counts, events):
-    """Count what the reads show, and list their indels of at most `max_allele` bases.
+def scan_reads(reads, reference, min_base_quality, max_allele, counts, events, unlike):
+    """Count what the reads show; list their indels of at most `max_allele` bases, and other bases.
 
     Parameters
     ----------
     reference
         Wide enough for every read; what lies outside is left out.
     min_base_quality
-        Of the bases that are counted, and of the mean over an insertion.
+        uint8, of the bases that are counted, and of the mean over an insertion.
     counts
         Zeroed; filled.
     events
         With room for `count_indels` events; filled.
+    unlike
+        With room for all bases; filled.
     """
     codes = reference.codes
     length = len(codes)
-    found = 0
+    # Reads that show the reference at each position, as the change from the one before.
+    alike = np.zeros(length + 1, np.int32)
+    found = listed = 0
     for read in range(len(reads.read_start)):
         events.offset[read] = found
+        unlike.offset[read] = listed
         position = np.int64(reads.read_start[read])
         query = reads.base_offset[read]
         first_op = reads.cigar_offset[read]
@@ -91,17 +133,29 @@ def scan_reads(reads, reference, min_base_quality, max_allele, counts, events):
             op = reads.cigar_op[index]
             size = np.int64(reads.cigar_length[index])
             if op == CMATCH or op == CEQUAL or op == CDIFF:
-                for step in range(size):
-                    column = position + step - reference.start
-                    if column < 0 or column >= length:
-                        continue
-                    base = reads.bases[query + step]
-                    if reads.qualities[query + step] < min_base_quality or base >= UNKNOWN_BASE:
-                        continue
-                    counts.base_counts[column, base] += 1
-                    counts.depth[column] += 1
-                    if codes[column] < UNKNOWN_BASE and base != codes[column]:
-                        counts.mismatches[read] += 1
+                column = position - reference.start
+                step = max(0, -column)
+                last = min(size, length - column)
+                while step < last:
+                    same = _count_alike(
+                        reads, query + step, codes, column + step, last - step, min_base_quality
+                    )
+                    alike[column + step] += 1
+                    step += same
+                    alike[column + step] -= 1
+                    for other in range(step, min(step + _WORD, last)):
+                        base, code = reads.bases[query + other], codes[column + other]
+                        is_good = reads.qualities[query + other] >= min_base_quality
+                        if not is_good or base >= UNKNOWN_BASE or base != code:
+                            unlike.base[listed] = query + other - reads.base_offset[read]
+                            listed += 1
+                        if not is_good or base >= UNKNOWN_BASE:
+                            continue
+                        counts.base_counts[column + other, base] += 1
+                        counts.depth[column + other] += 1
+                        if code < UNKNOWN_BASE and base != code:
+                            counts.mismatches[read] += 1
+                    step += _WORD
                 position += size
                 query += size
                 aligned_before = True
@@ -159,3 +213,10 @@ def scan_reads(reads, reference, min_base_quality, max_allele, counts, events):
                 counts.clipped[read] += size
                 query += size
     events.offset[len(reads.read_start)] = found
+    unlike.offset[len(reads.read_start)] = listed
+    showing = 0
+    for column in range(length):
+        showing += alike[column]
+        if showing > 0:
+            counts.base_counts[column, codes[column]] += showing
+            counts.depth[column] += showing

@@ -2,25 +2,12 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel, part
+from pileup.accelerate import kernel, view_part
 from pileup.codes import UNKNOWN_BASE
 from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CREF_SKIP, CSOFT_CLIP, FREVERSE
 
-# Bases compared at once: what one instruction of the CPU holds.
-_CHUNK = 32
 
-
-@part
-def _all_match(bases, qualities, codes, min_base_quality):
-    """Tell whether bases are those of the reference and all good."""
-    other = np.uint8(0)
-    for index in range(_CHUNK):
-        other |= bases[index] ^ codes[index]
-        other |= np.uint8(qualities[index] < min_base_quality)
-    return other == 0
-
-
-@part
+@view_part
 def _add_stretch(first, last, strand, weight, cover):
     """Count a fragment over the positions [first, last) of `cover`."""
     if last <= first:
@@ -32,7 +19,7 @@ def _add_stretch(first, last, strand, weight, cover):
         cover.ended[last] += weight
 
 
-@part
+@view_part
 def _add_unlike(position, strand, weight, shown, cover):
     """Count a fragment that does not show REF, `shown` of its weight for another base."""
     cover.unlike[strand, position] += 1
@@ -42,7 +29,7 @@ def _add_unlike(position, strand, weight, shown, cover):
 
 @kernel
 def cover_reads(
-    reads, events, reference, start, min_base_quality, weight_by_mapq, weight_by_quality, cover
+    reads, events, unlike, start, min_base_quality, weight_by_mapq, weight_by_quality, cover
 ):
     """Fill `cover` for the n positions from `start` on.
 
@@ -52,10 +39,10 @@ def cover_reads(
     ----------
     events
         The left-aligned indels of the reads.
-    reference
-        Covers all n positions.
+    unlike
+        The bases of the reads that do not surely show the reference, which covers all n positions.
     min_base_quality
-        uint8; a base below it says nothing.
+        A base below it says nothing.
     weight_by_mapq, weight_by_quality
         int32 [256], thousandths of a sure fragment that one of this mapping quality, and a base
         of this quality, counts for; a base counts for the lower of the two.
@@ -63,7 +50,6 @@ def cover_reads(
         CoverArrays of n positions, zeroed.
     """
     length = cover.fragments.shape[1]
-    codes = reference.codes[start - reference.start :]
     fragments = 0
     for read in range(len(reads.fragment)):
         fragments = max(fragments, reads.fragment[read] + 1)
@@ -78,36 +64,25 @@ def cover_reads(
             if low <= anchor < start + length:
                 cover.indels[anchor - start] += weight
         position = np.int64(reads.read_start[read])
-        query = reads.base_offset[read]
         stretch = position
+        query = 0
+        listed, end_of_list = unlike.offset[read], unlike.offset[read + 1]
         for index in range(reads.cigar_offset[read], reads.cigar_offset[read + 1]):
             op = reads.cigar_op[index]
             size = np.int64(reads.cigar_length[index])
             first = max(position, low)
             last = min(position + size, start + length)
             if op == CMATCH or op == CEQUAL or op == CDIFF:
-                at = query + first - position
-                while first < last:
-                    column = first - start
-                    if first + _CHUNK <= last and _all_match(
-                        reads.bases[at : at + _CHUNK],
-                        reads.qualities[at : at + _CHUNK],
-                        codes[column : column + _CHUNK],
-                        min_base_quality,
-                    ):
-                        first += _CHUNK
-                        at += _CHUNK
+                while listed < end_of_list and unlike.base[listed] < query + size:
+                    place = position + unlike.base[listed] - query
+                    at = reads.base_offset[read] + unlike.base[listed]
+                    listed += 1
+                    if not first <= place < last:
                         continue
-                    until = min(first + _CHUNK, last)
-                    while first < until:
-                        base, quality = reads.bases[at], reads.qualities[at]
-                        if quality < min_base_quality or base >= UNKNOWN_BASE:
-                            _add_unlike(first - start, strand, weight, 0, cover)
-                        elif base != codes[first - start]:
-                            shown = min(weight, weight_by_quality[quality])
-                            _add_unlike(first - start, strand, weight, shown, cover)
-                        first += 1
-                        at += 1
+                    quality, shown = reads.qualities[at], 0
+                    if quality >= min_base_quality and reads.bases[at] < UNKNOWN_BASE:
+                        shown = min(weight, weight_by_quality[quality])
+                    _add_unlike(place - start, strand, weight, shown, cover)
                 position += size
                 query += size
             elif op == CDEL:

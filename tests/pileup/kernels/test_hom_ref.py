@@ -42,8 +42,9 @@ def covered(window: Window, first: int, n: int) -> CoverArrays:
         *(np.zeros(n, np.int32) for _ in range(3)),
     )
     minimum = np.uint8(EAGER.min_base_quality)
-    where = window.reference, first, minimum
-    cover_reads(window.reads, window.scan.events, *where, BY_MAPQ, BY_QUALITY, found)
+    scan = window.scan
+    rules = minimum, BY_MAPQ, BY_QUALITY
+    cover_reads(window.reads, scan.events, scan.unlike, first, *rules, found)
     return found
 
 
