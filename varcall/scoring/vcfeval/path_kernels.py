@@ -15,7 +15,7 @@ offset into the bases, bases) of all alleles by rank.
 
 import numpy as np
 
-from pileup.accelerate import view_part
+from pileup.accelerate import inlined_part
 
 RECORD, ADDED_END, INCLUDED_END, SINCE_SYNC, INCLUDED, INCLUDED_NODE, EXCLUDED_NODE = range(7)
 SIDE_FIELDS = 7
@@ -26,14 +26,14 @@ PATH_FIELDS = 3
 NO_SYNC = -9  # a sync point may be -1, before the first base
 
 
-@view_part
+@inlined_part
 def copy_row(target, source):
     """Copy a path; Numba's own copy of an array asks first whether the two overlap."""
     for i in range(source.shape[0]):
         target[i] = source[i]
 
 
-@view_part
+@inlined_part
 def is_same_row(a, b):
     """True when all fields of two paths are equal."""
     for i in range(a.shape[0]):
@@ -42,7 +42,7 @@ def is_same_row(a, b):
     return True
 
 
-@view_part
+@inlined_part
 def set_start(row, shape):
     """Put a path before the first base."""
     ploidy, hap_size, side_size = shape
@@ -61,7 +61,7 @@ def set_start(row, shape):
     row[2 * side_size + LAST_SYNC] = NO_SYNC
 
 
-@view_part
+@inlined_part
 def _next_base(row, hap, alleles):
     """Move one haplotype to its next base; alleles may follow each other directly."""
     starts, ends, lengths, _, _ = alleles
@@ -86,7 +86,7 @@ def _next_base(row, hap, alleles):
         row[hap + IN_ALLELE] = 0
 
 
-@view_part
+@inlined_part
 def _base(row, hap, template, alleles):
     inside = row[hap + IN_ALLELE]
     if inside < 0:
@@ -97,7 +97,7 @@ def _base(row, hap, template, alleles):
     return alleles[4][alleles[3][row[hap + HAP_FIELDS]] + inside]
 
 
-@view_part
+@inlined_part
 def _trailing(row, side, shape):
     """Index of the haplotype that is behind, or -1 when all stand at one position."""
     ploidy, hap_size, _ = shape
@@ -113,7 +113,7 @@ def _trailing(row, side, shape):
     return -1 if lowest == highest else which
 
 
-@view_part
+@inlined_part
 def position_of(row, side, shape):
     """Furthest position of the haplotypes of a side."""
     ploidy, hap_size, _ = shape
@@ -123,7 +123,7 @@ def position_of(row, side, shape):
     return position
 
 
-@view_part
+@inlined_part
 def is_in_sync(row, shape):
     """True when all haplotypes stand on one reference base with nothing half played."""
     ploidy, hap_size, side_size = shape
@@ -141,13 +141,13 @@ def is_in_sync(row, shape):
     return True
 
 
-@view_part
+@inlined_part
 def cancels_out(row, shape):
     """True when, since the last sync point, one side has records and the other has none."""
     return (row[SINCE_SYNC] == 0) != (row[shape[2] + SINCE_SYNC] == 0)
 
 
-@view_part
+@inlined_part
 def is_finished(row, shape):
     """True when all haplotypes have reached the end of the contig."""
     ploidy, hap_size, side_size = shape
@@ -158,7 +158,7 @@ def is_finished(row, shape):
     return True
 
 
-@view_part
+@inlined_part
 def set_finished(row, shape):
     """End a path that cannot go on."""
     ploidy, hap_size, side_size = shape
@@ -167,7 +167,7 @@ def set_finished(row, shape):
             row[s * side_size + SIDE_FIELDS + h * hap_size + FINISHED] = 1
 
 
-@view_part
+@inlined_part
 def sides_match(row, shape, template, alleles):
     """True when both sides spell the same base on each haplotype."""
     ploidy, hap_size, side_size = shape
@@ -181,7 +181,7 @@ def sides_match(row, shape, template, alleles):
     return True
 
 
-@view_part
+@inlined_part
 def step(row, shape, template_length, alleles):
     """Move the trailing haplotype of the query (and the same one of the truth), or all."""
     ploidy, hap_size, side_size = shape
@@ -197,7 +197,7 @@ def step(row, shape, template_length, alleles):
                 row[hap + FINISHED] = 1
 
 
-@view_part
+@inlined_part
 def move_to(row, side, shape, position, alleles):
     """Put a side on a position without looking at what lies between."""
     ploidy, hap_size, _ = shape
@@ -210,7 +210,7 @@ def move_to(row, side, shape, position, alleles):
         _next_base(row, hap, alleles)
 
 
-@view_part
+@inlined_part
 def _wants_bases(row, side, shape, lengths):
     """True when some haplotype has no further base waiting behind its current allele."""
     ploidy, hap_size, _ = shape
@@ -230,7 +230,7 @@ def _wants_bases(row, side, shape, lengths):
     return False
 
 
-@view_part
+@inlined_part
 def next_record(row, side, shape, starts, lengths):
     """Index of the record that has to be decided on now, or -1."""
     record = row[side + RECORD] + 1
@@ -243,7 +243,7 @@ def next_record(row, side, shape, starts, lengths):
     return -1
 
 
-@view_part
+@inlined_part
 def fits(row, side, shape, start, choice, starts):
     """True when an oriented record does not overlap what its haplotypes already carry."""
     if start >= row[side + INCLUDED_END]:
@@ -255,7 +255,7 @@ def fits(row, side, shape, start, choice, starts):
     return True
 
 
-@view_part
+@inlined_part
 def include(row, side, shape, choice, alleles):
     """Queue the alleles of an oriented record; False when a queue overflows."""
     starts, ends, lengths, _, _ = alleles
@@ -273,7 +273,7 @@ def include(row, side, shape, choice, alleles):
     return True
 
 
-@view_part
+@inlined_part
 def compare(a, b, shape):
     """Order of two paths by what each haplotype still has to play; 0 is the same state."""
     ploidy, hap_size, side_size = shape
@@ -303,7 +303,7 @@ def compare(a, b, shape):
     return 0
 
 
-@view_part
+@inlined_part
 def state_hash(row, shape, mask):
     """Hash of what ``compare`` looks at (FNV-1a)."""
     ploidy, hap_size, side_size = shape
@@ -322,7 +322,7 @@ def state_hash(row, shape, mask):
     return np.int64((value ^ (value >> np.uint64(29))) & np.uint64(mask))
 
 
-@view_part
+@inlined_part
 def is_better(a, b, shape):
     """True when path a is to be kept rather than b in the same state (ties keep b).
 

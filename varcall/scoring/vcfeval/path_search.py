@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pileup.accelerate import kernel, view_part
+from pileup.accelerate import inlined_part, kernel
 from varcall.scoring.vcfeval import path_kernels as kernels
 from varcall.scoring.vcfeval.path_kernels import (
     ADDED_END,
@@ -72,7 +72,7 @@ def _grown_frontier(frontier: Frontier, n: Counters, more: int) -> Frontier:
     return _grown(rows, size), _grown(heap, size), free, first, _grown(following, size)
 
 
-@view_part
+@inlined_part
 def _insert(frontier: Frontier, n: Counters, shape: Shape, path: int) -> None:
     """Add a path, or keep the better one when another is in the same state."""
     rows, heap, free, first, following = frontier
@@ -101,7 +101,7 @@ def _insert(frontier: Frontier, n: Counters, shape: Shape, path: int) -> None:
     n[N_HEAP] += 1
 
 
-@view_part
+@inlined_part
 def _take_first(frontier: Frontier, n: Counters, shape: Shape) -> int:
     """Take out the path that is furthest behind."""
     rows, heap, _, first, following = frontier
@@ -132,7 +132,7 @@ def _take_first(frontier: Frontier, n: Counters, shape: Shape) -> int:
     return int(top)
 
 
-@view_part
+@inlined_part
 def _write_side(row: Array, side: int, nodes: Array, records: Array, out: Array) -> None:
     """Write the lists of a side: orientations of included records, marks of excluded ones."""
     node = row[side + INCLUDED_NODE]
@@ -147,7 +147,7 @@ def _write_side(row: Array, side: int, nodes: Array, records: Array, out: Array)
     row[side + EXCLUDED_NODE] = -1
 
 
-@view_part
+@inlined_part
 def _write_path(
     row: Array, shape: Shape, nodes: Array, query: Side, truth: Side, found: Found, n: Counters
 ) -> None:
@@ -169,7 +169,7 @@ def _write_path(
         last -= 1
 
 
-@view_part
+@inlined_part
 def _skip_side(row: Array, side: int, starts: Array, n: Counters) -> None:
     """Go over the records of a side up to the position where the region was given up."""
     record = row[side + RECORD]
@@ -179,7 +179,7 @@ def _skip_side(row: Array, side: int, starts: Array, n: Counters) -> None:
     row[side + RECORD] = record - 1
 
 
-@view_part
+@inlined_part
 def _drop_all(frontier: Frontier, n: Counters) -> None:
     """Forget all paths."""
     _, heap, free, first, _ = frontier
@@ -190,7 +190,7 @@ def _drop_all(frontier: Frontier, n: Counters) -> None:
     first[:] = -1
 
 
-@view_part
+@inlined_part
 def _give_up(
     frontier: Frontier,
     n: Counters,
@@ -223,7 +223,7 @@ def _new_frontier(shape: Shape) -> Frontier:
     )
 
 
-@view_part
+@inlined_part
 def _mark_sync(row: Array, shape: Shape, nodes: Array, n: Counters) -> None:
     """Note a sync point before the next record is decided on."""
     g = 2 * shape[2]
@@ -238,7 +238,7 @@ def _mark_sync(row: Array, shape: Shape, nodes: Array, n: Counters) -> None:
         n[N_NODES] += 1
 
 
-@view_part
+@inlined_part
 def _linked(row: Array, field: int, value: int, nodes: Array, n: Counters) -> None:
     """Put a value in front of a list of a path."""
     nodes[n[N_NODES], 0] = value
@@ -247,7 +247,7 @@ def _linked(row: Array, field: int, value: int, nodes: Array, n: Counters) -> No
     n[N_NODES] += 1
 
 
-@view_part
+@inlined_part
 def _branch(
     frontier: Frontier,
     n: Counters,
@@ -295,7 +295,7 @@ def _branch(
     return True
 
 
-@view_part
+@inlined_part
 def _skip_ahead(row: Array, shape: Shape, last: int, q: Array, t: Array, alleles: Any) -> None:
     """Move a path in sync to just before the next record of either side."""
     target = last
@@ -312,7 +312,7 @@ def _skip_ahead(row: Array, shape: Shape, last: int, q: Array, t: Array, alleles
 DEAD, ALIVE, DONE = range(3)
 
 
-@view_part
+@inlined_part
 def _advance(
     row: Array,
     before: Array,
@@ -352,14 +352,14 @@ def _advance(
     return DONE, is_stuck
 
 
-@view_part
+@inlined_part
 def _is_closed(row: Array, shape: Shape, q: Array, t: Array) -> bool:
     """Whether a path is in sync behind the last record of both sides."""
     is_last = row[RECORD] + 1 >= q.shape[0] and row[shape[2] + RECORD] + 1 >= t.shape[0]
     return is_last and bool(kernels.is_in_sync(row, shape))
 
 
-@view_part
+@inlined_part
 def _walk(  # noqa: C901 (the loop over paths: its cases share all of the state)
     template: Any,
     alleles: Any,
