@@ -223,7 +223,7 @@ def judged_side(
             length,
             regions,
             all_alts=options.truth_all_alts if label == "truth" else options.query_all_alts,
-            sample_filter=lambda record: calls.value(record, "FT"),
+            sample_filters=lambda ordered: calls.values(ordered, "FT"),
         )
     except ValueError as error:
         raise InputError(

@@ -10,7 +10,7 @@ from varcall.inputs.contig_sequences import ContigReader, ContigSequences
 from varcall.inputs.regions import parse_region
 from varcall.scoring.comparator import Comparison, TypeCounts, compare
 from varcall.scoring.intervals import Intervals, read_merged_bed
-from varcall.scoring.span import Bases
+from varcall.scoring.span import Bases, start_of, text_of
 from varcall.scoring.vcf_file import read_call_set
 from varcall.scoring.vcf_records import CallSet, Record
 from varcall.scoring.vcfeval.matching import MatchOptions
@@ -96,8 +96,12 @@ class Found:
 def reference_mismatches(contig: str, records: Iterable[Record], sequence: Bases) -> Found:
     """Records whose REF is not the reference's; unknown bases are no mismatch."""
     found = []
+    text, origin = text_of(sequence), start_of(sequence)
     for record in records:
-        expected = sequence[record.start : record.end]
+        first = record.start - origin
+        expected = text[first : first + len(record.ref)]
+        if record.ref == expected:
+            continue
         ref = record.ref.upper()
         if ref == expected or len(expected) < len(ref):
             continue

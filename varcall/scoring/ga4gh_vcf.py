@@ -28,23 +28,20 @@ SPLIT_FILES = ("tp-baseline", "fn", "tp", "fp")
 
 @lru_cache(maxsize=1 << 14)
 def _fields(
-    genotype: tuple[int, ...], separator: str, verdict: tuple[str, str], kinds: tuple[str, str],
-    subtypes: frozenset[str],
+    genotype: tuple[int, ...], is_phased: bool, decision: str, kind: str,
+    subtypes: frozenset[str], variant_type: str, location_type: str,
 ) -> str:  # fmt: skip
     """All of a sample column but the score: few different ones make up most of a file."""
-    alleles = separator.join("." if i < 0 else str(i) for i in genotype)
-    return ":".join([alleles, *verdict, ",".join(sorted(subtypes)) or ".", *kinds])
+    alleles = ("|" if is_phased else "/").join("." if i < 0 else str(i) for i in genotype)
+    found = ",".join(sorted(subtypes)) or "."
+    return f"{alleles}:{decision}:{kind}:{found}:{variant_type}:{location_type}"
 
 
 def _sample(side: RowSide, entry: Entry) -> str:
-    text = _fields(
-        side.genotype if side.has_genotype else (-1,),
-        "|" if side.is_phased else "/",
-        (entry.decision, entry.kind),
-        (entry.variant_type, entry.location_type),
-        entry.subtypes,
-    )
-    return f"{text}:." if math.isnan(entry.score) else f"{text}:{entry.score:g}"
+    decision, kind, variant_type, location_type, subtypes, score = entry
+    genotype = side.genotype if side.has_genotype else (-1,)
+    text = _fields(genotype, side.is_phased, decision, kind, subtypes, variant_type, location_type)
+    return f"{text}:." if math.isnan(score) else f"{text}:{score:g}"
 
 
 def _line(row: Row, record: AnnotatedRecord) -> str:
@@ -53,10 +50,12 @@ def _line(row: Row, record: AnnotatedRecord) -> str:
         info.append("BS=" + ",".join(map(str, row.superloci)))
     if row.regions:
         info.append("Regions=" + ",".join(row.regions))
-    samples = [_sample(row.truth, record.truth), _sample(row.query, record.query)]
-    fields = [row.contig, str(row.start + 1), ".", row.ref, ",".join(row.alts) or ".", "."]
-    fields += [";".join(row.filters) or ".", ";".join(info) or ".", FORMAT_KEYS]
-    return "\t".join([*fields, *samples]) + "\n"
+    alts, filters = ",".join(row.alts) or ".", ";".join(row.filters) or "."
+    truth, query = _sample(row.truth, record.truth), _sample(row.query, record.query)
+    return (
+        f"{row.contig}\t{row.start + 1}\t.\t{row.ref}\t{alts}\t.\t{filters}\t"
+        f"{';'.join(info) or '.'}\t{FORMAT_KEYS}\t{truth}\t{query}\n"
+    )
 
 
 def annotated_lines(rows: Iterable[Row], records: Iterable[AnnotatedRecord]) -> str:

@@ -5,6 +5,7 @@ a record would be wrong without a warning, so the text is read and checked here.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -38,10 +39,13 @@ class Record(NamedTuple):
     @property
     def is_filtered(self) -> bool:
         """True unless FILTER is PASS or missing."""
-        text = self.fields[6]
-        return text not in ("PASS", ".") and any(
-            name not in ("PASS", ".") for name in text.split(";")
-        )
+        return has_failed(self.fields[6])
+
+
+@lru_cache(maxsize=_KEPT)
+def has_failed(filters: str) -> bool:
+    """True unless filters, of FILTER or FT, are PASS or missing."""
+    return any(name not in ("PASS", ".") for name in filters.split(";"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,12 @@ class CallSet:
         if position >= len(values) or values[position] in (".", ""):
             return None
         return values[position]
+
+    def values(self, records: Iterable[Record], key: str) -> list[str | None]:
+        """Return the `value` of each record."""
+        if self.sample_column < 0:
+            return [None for _ in records]
+        return [self.value(record, key) if key in record.fields[8] else None for record in records]
 
 
 @lru_cache(maxsize=_KEPT)

@@ -16,7 +16,7 @@ from varcall.scoring.happy.primitives import (
 )
 from varcall.scoring.happy.rows import AnnotatedRecord, Entry
 from varcall.scoring.intervals import Intervals
-from varcall.scoring.span import Bases
+from varcall.scoring.span import Bases, start_of, text_of
 from varcall.scoring.vcfeval.superloci import Row, RowSide
 
 CONFIDENT = "CONF"
@@ -183,14 +183,17 @@ def annotate_contig(
     if strata:
         _set_regions(sequence, rows, strata)
     for block in _blocks(rows):
-        _set_truth_scores(block)
-        _set_filters(block)
+        matched = [row for row in block if row.truth.decision == "TP"]
+        if matched:
+            _set_truth_scores(block, matched)
+            _set_filters(block, matched)
         if strata:
             _set_boundary(block)
+    text, origin = text_of(sequence), start_of(sequence)
     for row in rows:
         outside = has_confident and CONFIDENT not in row.regions
         ploidy = max(row.truth.ploidy, row.query.ploidy)
-        here = sequence[row.start : row.end]
+        here = text[row.start - origin : row.end - origin]
         truth = _entry(here, row, row.truth, ploidy, "UNK" if outside else row.truth.decision)
         query = _entry(here, row, row.query, ploidy, "UNK" if outside else row.query.decision)
         annotated.append((row, AnnotatedRecord(row.filters, row.regions, truth, query)))
@@ -212,7 +215,7 @@ def _blocks(rows: Sequence[Row]) -> Iterable[list[Row]]:
         yield block
 
 
-def _set_truth_scores(block: Sequence[Row]) -> None:
+def _set_truth_scores(block: Sequence[Row], matched: Sequence[Row]) -> None:
     """Give matched truth records the score of their row's query, or the block's lowest."""
     scores = [
         row.query.score
@@ -220,19 +223,18 @@ def _set_truth_scores(block: Sequence[Row]) -> None:
         if row.query.decision == "TP" and not math.isnan(row.query.score)
     ]
     lowest = min(scores, default=math.nan)
-    for row in block:
-        if row.truth.decision == "TP":
-            own = row.query.decision == "TP" and not math.isnan(row.query.score)
-            row.truth.score = row.query.score if own else lowest
+    for row in matched:
+        own = row.query.decision == "TP" and not math.isnan(row.query.score)
+        row.truth.score = row.query.score if own else lowest
 
 
-def _set_filters(block: Sequence[Row]) -> None:
+def _set_filters(block: Sequence[Row], matched: Sequence[Row]) -> None:
     """Give truth records the filters of the query records that match them in the block."""
     filters = sorted({name for row in block for name in row.filters})
     if not filters:
         return
-    for row in block:
-        if row.truth.decision == "TP" and all(i < 0 for i in row.query.genotype):
+    for row in matched:
+        if all(i < 0 for i in row.query.genotype):
             row.filters = tuple(dict.fromkeys((*row.filters, *filters)))
 
 

@@ -6,6 +6,9 @@ filters and QUAL go with every piece.
 
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from itertools import groupby
+from operator import itemgetter
 from typing import NamedTuple
 
 from varcall.scoring.happy.primitives import Change, left_shift, split, trim_left, trim_right
@@ -16,6 +19,8 @@ SHIFT_LIMIT = 1024  # hap.py never shifts further
 BASES = frozenset("ACGTURYKMSWBDHVNX")
 SPANNING = ("*", "<NON_REF>")
 _END = re.compile(r"(?:^|;)END=(\d+)")
+# Few texts make up most of the columns of a file: what they say is kept.
+_KEPT = 1 << 14
 
 
 class _Call(NamedTuple):
@@ -52,35 +57,47 @@ class _Call(NamedTuple):
         )
 
 
-def _alleles(record: Record) -> list[Change | None]:
-    """Alleles as changes; None for '*', for what cannot be read, and for all that follow it."""
-    found: list[Change | None] = []
-    match = _END.search(record.fields[7]) if "END=" in record.fields[7] else None
-    end = int(match[1]) if match else record.end
+def _in_order(calls: Iterable[_Call]) -> list[_Call]:
+    """Sort calls by their ranks, which begin with the start: the rest counts where starts agree."""
+    ordered: list[_Call] = []
+    for _, group in groupby(sorted(calls, key=itemgetter(0)), itemgetter(0)):
+        same = list(group)
+        ordered += same if len(same) == 1 else sorted(same, key=_Call.rank)
+    return ordered
+
+
+@lru_cache(maxsize=_KEPT)
+def _spelled(alts: tuple[str, ...]) -> tuple[str | None, ...]:
+    """Bases of ALTs; None for '*', for what cannot be read, and for all that follow it."""
+    found: list[str | None] = []
     is_readable = True
-    for alt in record.alts:
+    for alt in alts:
         text = alt.upper()
         is_readable = is_readable and (text in (*SPANNING, "<DEL>") or BASES.issuperset(text))
         if text in SPANNING or not is_readable:
             found.append(None)
         else:
-            found.append(Change(record.start, end, "" if text == "<DEL>" else text))
-    return found
+            found.append("" if text == "<DEL>" else text)
+    return tuple(found)
 
 
 def _single_alleles(record: Record, *, double_haploid: bool) -> list[_Call]:
     """One call for each called allele: homozygous when both are it, otherwise heterozygous."""
-    alleles = _alleles(record)
-    genotype = record.genotype
+    start, ref, alts, genotype, fields = record
     if genotype is None or len(genotype) > 2:
         return []
+    match = _END.search(fields[7]) if "END=" in fields[7] else None
+    end = int(match[1]) if match else start + len(ref)
+    spelled = _spelled(alts)
     if double_haploid and len(genotype) == 1:
         genotype = genotype * 2
-    called = [alleles[i - 1] for i in genotype if i > 0]
+    called = [spelled[i - 1] for i in genotype if i > 0]
     if len(genotype) == 2 and genotype[0] == genotype[1] and called and called[0] is not None:
-        return [_Call(record.start, (called[0],), (1, 1), record)]
+        return [_Call(start, (Change(start, end, called[0]),), (1, 1), record)]
     return [
-        _Call(record.start, (change,), (0, 1), record) for change in called if change is not None
+        _Call(start, (Change(start, end, alt),), (0, 1), record)
+        for alt in called
+        if alt is not None
     ]
 
 
@@ -107,9 +124,12 @@ def _shifted(sequence: Bases, calls: Iterable[_Call]) -> list[_Call]:
     furthest = -1
     for call in calls:
         change = call.changes[0]
-        if not change.is_substitution:
-            change = left_shift(sequence, change, max(call.start - SHIFT_LIMIT, furthest))
-            change = trim_right(sequence, trim_left(sequence, change, 1), 1)
+        if change.is_substitution:
+            furthest = max(furthest, call.start)
+            found.append(call)
+            continue
+        change = left_shift(sequence, change, max(call.start - SHIFT_LIMIT, furthest))
+        change = trim_right(sequence, trim_left(sequence, change, 1), 1)
         start, length = change.start, change.ref_length
         if length == 0:
             start, length = max(start - 1, 0), 1
@@ -147,21 +167,23 @@ def _joined(calls: Iterable[_Call]) -> list[_Call]:
         genotype = (back.genotype[0], 2) if back.genotype[1] == 0 else (2, back.genotype[1])
         if changes[0] == changes[1]:
             changes, genotype = changes[:1], (1, 1)
-        source = back.source if _qual(back.source) >= _qual(call.source) else call.source
+        source = max(back.source, call.source, key=lambda record: _qual(record.fields[5]))
         start = min(back.start, *(change.start for change in changes))
         found[-1] = _Call(start, changes, genotype, source)
     return found
 
 
-def _qual(record: Record) -> float:
-    return 0.0 if record.fields[5] == "." else float(record.fields[5])
+@lru_cache(maxsize=_KEPT)
+def _qual(column: str) -> float:
+    """QUAL, 0 where it is missing."""
+    return 0.0 if column == "." else float(column)
 
 
 def _span(call: _Call) -> tuple[int, int]:
     """First and last base that a call replaces, or the base before an insertion."""
     if len(call.changes) == 1:
         start, end, _ = call.changes[0]
-        return min(start, end - 1), end - 1
+        return (start, end - 1) if start < end else (end - 1, end - 1)
     first = min(min(change.start, change.end - 1) for change in call.changes)
     return first, max(change.end - 1 for change in call.changes)
 
@@ -188,25 +210,24 @@ def _record(sequence: Bases, contig: str, call: _Call) -> Record:
     first, last = _span(call)
     first = max(first, 0)
     ref = sequence[first : last + 1]
-    alts = []
-    for change in call.changes:
-        alt = ref[: change.start - first] + change.alt + ref[change.end - first :]
-        alts.append(alt or "<DEL>")
+    alts = tuple(
+        ref[: start - first] + alt + ref[end - first :] or "<DEL>"
+        for start, end, alt in call.changes
+    )
     source = call.source.fields
-    genotype = "/".join(map(str, call.genotype))
     fields = (
         contig,
         str(first + 1),
         ".",
         ref,
         ",".join(alts),
-        str(_qual(call.source)),
+        str(_qual(source[5])),
         source[6],
         ".",
         "GT",
-        genotype,
+        "{}/{}".format(*call.genotype),
     )
-    return Record(first, ref, tuple(alts), call.genotype, fields)
+    return Record(first, ref, alts, call.genotype, fields)
 
 
 def normalize_contig(
@@ -229,11 +250,9 @@ def normalize_contig(
     ]
     calls = [call for call in calls if call.changes[0].end <= len(sequence)]
     calls.sort(key=lambda call: (call.changes[0].start, -call.changes[0].end, call.changes[0].alt))
-    pieces = sorted(
-        (piece for call in calls for piece in _primitives(sequence, call)), key=_Call.rank
-    )
-    joined = _joined(sorted(_shifted(sequence, pieces), key=_Call.rank))
-    padded = sorted((_padded(sequence, call) for call in joined), key=_Call.rank)
+    pieces = _in_order(piece for call in calls for piece in _primitives(sequence, call))
+    joined = _joined(_in_order(_shifted(sequence, pieces)))
+    padded = _in_order(_padded(sequence, call) for call in joined)
     spelled = [_record(sequence, contig, call) for call in padded]
     # a REF that is not the reference's can leave an ALT that is: nothing to compare
     return [record for record in spelled if record.ref not in record.alts]

@@ -7,7 +7,7 @@ their order and the rounding to six decimals are hap.py's (0.3.15, ``quantify`` 
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -149,19 +149,31 @@ class Observations:
     @classmethod
     def of(cls, records: Iterable[AnnotatedRecord]) -> "Observations":
         """Observe both sides of each record."""
-        found = _Observer()
-        for record in records:
-            for codes, entry in ((_TRUTH_CODES, record.truth), (_QUERY_CODES, record.query)):
-                code = codes.get(entry.decision)
-                if code is not None and entry.variant_type in TYPES:
-                    found.observe(record, entry, code)
+        observed = [
+            (record, entry, code)
+            for record in records
+            for codes, entry in ((_TRUTH_CODES, record.truth), (_QUERY_CODES, record.query))
+            if (code := codes.get(entry.decision)) is not None and entry.variant_type in TYPES
+        ]
+        members: dict[_Member, list[int]] = {}
+        is_failed = np.zeros(len(observed), np.bool_)
+        for number, (record, _, _) in enumerate(observed):
+            for name in record.filters:
+                if name not in ("PASS", ""):
+                    is_failed[number] = True
+                    members.setdefault(("f", name), []).append(number)
+            for region in record.regions:
+                if region != "CONF":
+                    members.setdefault(("s", region), []).append(number)
+        scores = np.array([entry.score for _, entry, _ in observed], np.float64)
+        flags = [_flags(e.kind, e.location_type, e.subtypes) for _, e, _ in observed]
         return cls(
-            np.array(found.scores, np.float64),
-            np.array(found.codes, np.int8),
-            np.array(found.flags, np.int32),
-            np.array(found.kinds, np.int8),
-            np.array(found.is_failed, np.bool_),
-            {key: np.array(numbers, np.int32) for key, numbers in found.members.items()},
+            np.where(np.isnan(scores), 0, scores),
+            np.array([code for _, _, code in observed], np.int8),
+            np.array(flags, np.int32),
+            np.array([TYPES.index(entry.variant_type) for _, entry, _ in observed], np.int8),
+            is_failed,
+            {key: np.array(numbers, np.int32) for key, numbers in members.items()},
         )
 
     @classmethod
@@ -219,33 +231,6 @@ class Observations:
             np.where(codes == _N, 0, self.flags[chosen]).astype(np.int32),
             np.arange(len(chosen)),
         )
-
-
-@dataclass(slots=True)
-class _Observer:
-    """Lists that become `Observations`."""
-
-    scores: list[float] = field(default_factory=list)
-    codes: list[int] = field(default_factory=list)
-    flags: list[int] = field(default_factory=list)
-    kinds: list[int] = field(default_factory=list)
-    is_failed: list[bool] = field(default_factory=list)
-    members: dict[_Member, list[int]] = field(default_factory=dict)
-
-    def observe(self, record: AnnotatedRecord, entry: Entry, code: int) -> None:
-        """Append one observation."""
-        number = len(self.codes)
-        failed = [name for name in record.filters if name not in ("PASS", "")]
-        self.scores.append(0.0 if math.isnan(entry.score) else entry.score)
-        self.codes.append(code)
-        self.flags.append(_flags(entry.kind, entry.location_type, entry.subtypes))
-        self.kinds.append(TYPES.index(entry.variant_type))
-        self.is_failed.append(bool(failed))
-        for name in failed:
-            self.members.setdefault(("f", name), []).append(number)
-        for region in record.regions:
-            if region != "CONF":
-                self.members.setdefault(("s", region), []).append(number)
 
 
 @lru_cache(maxsize=4096)

@@ -13,16 +13,17 @@ import numpy.typing as npt
 
 from varcall.scoring.intervals import Intervals
 from varcall.scoring.span import Bases, start_of, text_of
-from varcall.scoring.vcf_records import Record
+from varcall.scoring.vcf_records import Record, has_failed
 from varcall.scoring.vcfeval import path_search
 from varcall.scoring.vcfeval.decompose import decompose_records
 from varcall.scoring.vcfeval.search_arrays import SearchArrays, encode
 from varcall.scoring.vcfeval.variants import (
-    MAX_ALLELE_LENGTH,
     SkippedRecordError,
     Variant,
     all_alts_shape,
+    check_length,
     sample_shape,
+    spans,
     trim_variants,
 )
 
@@ -127,25 +128,15 @@ def _heap_order(records: Sequence[Record]) -> list[Record]:
 
 
 def _used_variant(
-    record: Record,
-    index: int,
-    options: MatchOptions,
-    length: int,
-    is_sample_filtered: bool,
-    all_alts: bool,
+    record: Record, index: int, length: int, ploidy: int, *, is_left_out: bool, all_alts: bool
 ) -> Variant | None:
-    longest = max(map(len, (record.ref, *record.alts)))
-    if longest > MAX_ALLELE_LENGTH:
-        raise SkippedRecordError(f"an allele of {longest} bases is longer than {MAX_ALLELE_LENGTH}")
-    if record.end > length:
+    _, ref, alts, genotype, _ = record
+    check_length(ref, alts)
+    if record.start + len(ref) > length:
         raise SkippedRecordError(f"it ends past the end of the contig ({length})")
-    is_left_out = record.is_filtered or (is_sample_filtered and not all_alts)
-    if is_left_out and not options.all_records:
+    if is_left_out:
         return None
-    if all_alts:
-        shape = all_alts_shape(record.ref, record.alts)
-    else:
-        shape = sample_shape(record.ref, record.alts, record.genotype, options.ploidy)
+    shape = all_alts_shape(ref, alts) if all_alts else sample_shape(ref, alts, genotype, ploidy)
     return None if shape is None else Variant(index, record.start, shape)
 
 
@@ -157,7 +148,7 @@ def judged_records(
     regions: Intervals | None,
     *,
     all_alts: bool,
-    sample_filter: Callable[[Record], str | None],
+    sample_filters: Callable[[Sequence[Record]], Sequence[str | None]],
 ) -> tuple[list[JudgedRecord], list[str]]:
     """Turn the records of one side into variants; those that are not compared stay ``IGNORED``.
 
@@ -165,23 +156,26 @@ def judged_records(
     """
     if options.decompose:
         records = decompose_records(records)
-    judged = [JudgedRecord(record) for record in refined_order(records)]
+    ordered = refined_order(records)
+    judged = [JudgedRecord(record) for record in ordered]
+    left_out: set[int] = set()
+    if not options.all_records:
+        left_out = {i for i, record in enumerate(ordered) if record.is_filtered}
+    if not options.all_records and not all_alts:
+        own = enumerate(sample_filters(ordered))
+        left_out |= {i for i, filters in own if filters is not None and has_failed(filters)}
     skipped: list[str] = []
-    for index, item in enumerate(judged):
-        record = item.record
-        filters = sample_filter(record)
-        is_sample_filtered = filters is not None and any(
-            name not in ("PASS", ".") for name in filters.split(";")
-        )
+    for index, record in enumerate(ordered):
         try:
-            item.variant = _used_variant(
-                record, index, options, length, is_sample_filtered, all_alts
-            )
+            judged[index].variant = _used_variant(
+                record, index, length, options.ploidy,
+                is_left_out=index in left_out, all_alts=all_alts,
+            )  # fmt: skip
         except SkippedRecordError as error:
             skipped.append(f"{contig}:{record.start + 1}: {error}")
     variants = [item.variant for item in judged if item.variant is not None]
     if regions is not None:
-        starts, ends = _spans(variants)
+        starts, ends = spans(variants)
         for variant, is_inside in zip(
             variants, regions.overlaps(starts, ends).tolist(), strict=True
         ):
@@ -189,12 +183,6 @@ def judged_records(
     if options.ref_overlap:
         trim_variants(variants)
     return judged, skipped
-
-
-def _spans(variants: Sequence[Variant]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-    """Starts and ends of the spans, int64 [n] each."""
-    starts = np.array([variant.start for variant in variants], np.int64)
-    return starts, np.array([variant.end for variant in variants], np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +239,7 @@ def best_path(
 
 def _in_order(variants: Sequence[Variant]) -> list[Variant]:
     """Variants in order of their spans."""
-    starts, ends = _spans(variants)
+    starts, ends = spans(variants)
     return [variants[i] for i in np.lexsort((ends, starts)).tolist()]
 
 
@@ -267,8 +255,8 @@ def _weights(path: BestPath, truth: list[JudgedRecord], query: list[JudgedRecord
     n = len(syncs)
     used_truth = [v for item in truth if (v := item.variant) and path.truth[v.index] >= 0]
     used_query = [v for item in query if (v := item.variant) and path.query[v.index] >= 0]
-    truth_block = np.searchsorted(syncs, _spans(used_truth)[0])
-    query_block = np.searchsorted(syncs, _spans(used_query)[0])
+    truth_block = np.searchsorted(syncs, spans(used_truth)[0])
+    query_block = np.searchsorted(syncs, spans(used_query)[0])
     is_inside = [not truth[v.index].is_outside for v in used_truth]
     # Behind the last sync point a truth record is of no block, a query record of the last one.
     inside = np.bincount(truth_block, is_inside, n + 1)
@@ -287,7 +275,7 @@ def _sync_starts(path: BestPath, items: list[JudgedRecord]) -> None:
         return
     syncs = np.array(path.syncs)
     compared = [item for item in items if item.variant is not None]
-    starts, _ = _spans([item.variant for item in compared if item.variant is not None])
+    starts, _ = spans([item.variant for item in compared if item.variant is not None])
     found = np.maximum(np.searchsorted(syncs, starts - 1, "right") - 1, 0)
     for item, sync in zip(compared, (syncs[found] + 2).tolist(), strict=True):
         item.sync = sync
@@ -337,7 +325,7 @@ def match_contig(
         _sync_starts(path, items)
         for item in items:
             if item.variant is not None:
-                item.verdict = _verdict(used[item.variant.index])
+                item.verdict = _VERDICTS.get(used[item.variant.index], Verdict.MATCH)
     if options.allele_pass:
         _allele_pass(template, origin, result, options)
     _leave_out(truth, query)
@@ -350,15 +338,19 @@ def _leave_out(truth: list[JudgedRecord], query: list[JudgedRecord]) -> None:
         if item.is_outside and item.verdict != Verdict.TOO_HARD:
             item.verdict = Verdict.OUTSIDE
     for item in query:
-        matched = item.verdict in (Verdict.MATCH, Verdict.ALLELE_MATCH)
-        if (matched and item.weight == 0) or (item.verdict == Verdict.MISMATCH and item.is_outside):
+        if item.verdict == Verdict.MISMATCH:
+            is_outside = item.is_outside
+        else:
+            is_outside = item.weight == 0 and item.verdict in (Verdict.MATCH, Verdict.ALLELE_MATCH)
+        if is_outside:
             item.verdict = Verdict.OUTSIDE
 
 
-def _verdict(used: int) -> Verdict:
-    if used == path_search.SKIPPED:
-        return Verdict.TOO_HARD
-    return Verdict.MISMATCH if used == path_search.EXCLUDED else Verdict.MATCH
+# Verdicts on records that the best path does not use.
+_VERDICTS = {
+    path_search.SKIPPED: Verdict.TOO_HARD,
+    path_search.EXCLUDED: Verdict.MISMATCH,
+}
 
 
 def _hard_warning(contig: str, region: tuple[int, int, int, int]) -> str:

@@ -5,8 +5,7 @@ marks a mismatch with a record of the other side within 30 bases.
 """
 
 import math
-from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -62,7 +61,7 @@ SideMaker = Callable[[JudgedRecord, str, float], RowSide]
 def bare_side(record: Record) -> RowSide:
     """The genotype of a record of one sample, without a decision."""
     text = record.fields[9] if len(record.fields) > 9 else "."
-    return RowSide(record.genotype or (-1,), "|" in text.split(":")[0])
+    return RowSide(record.genotype or (-1,), "|" in text and "|" in text.split(":")[0])
 
 
 def ga4gh_side(item: JudgedRecord, mismatch: str, score: float) -> RowSide:
@@ -120,7 +119,7 @@ def _merged(
     """One row of a truth record, a query record, or both; unused ALTs are dropped."""
     first = query or truth
     assert first is not None
-    record = first.record
+    start, ref, _, _, fields = first.record
     query_side = RowSide() if query is None else make_side(query, "FP", score)
     truth_side = RowSide() if truth is None else make_side(truth, "FN", math.nan)
     alts, query_side.genotype, truth_side.genotype = _shared_alts(
@@ -129,19 +128,19 @@ def _merged(
         () if truth is None else truth.record.alts,
         truth_side.genotype,
     )
-    superloci = [
-        item.sync
-        for item in (truth, query)  # the truth's block comes first
-        if item is not None and item.sync and item.verdict in _IN_BLOCK
-    ]
+    superloci = []
+    for item in (truth, query):  # the truth's block comes first
+        if item is not None and item.sync and item.verdict in _IN_BLOCK:
+            if item.sync not in superloci:
+                superloci.append(item.sync)
     return Row(
         contig,
-        record.start,
-        record.end,
-        record.ref.upper(),
+        start,
+        start + len(ref),
+        ref.upper(),
         alts,
-        () if query is None else _filters(record.fields[6]),
-        list(dict.fromkeys(superloci)),
+        () if query is None else _filters(fields[6]),
+        superloci,
         truth_side,
         query_side,
     )
@@ -150,78 +149,62 @@ def _merged(
 _IN_BLOCK = (Verdict.MATCH, Verdict.MISMATCH, Verdict.ALLELE_MATCH)
 
 
-def _score(record: Record) -> float:
+@lru_cache(maxsize=_KEPT)
+def _score(column: str) -> float:
     """QUAL with the precision of a VCF float; NaN when missing."""
-    text = record.fields[5]
-    return math.nan if text == "." else float(np.float32(text))
+    return math.nan if column == "." else float(np.float32(column))
 
 
 def contig_rows(match: ContigMatch, make_side: SideMaker = ga4gh_side) -> list[Row]:
     """Rows of one contig, sorted by start, then end; the score is QUAL."""
     rows: list[Row] = []
-    t = q = 0
-    while t < len(match.truth) or q < len(match.query):
-        truth = match.truth[t] if t < len(match.truth) else None
-        query = match.query[q] if q < len(match.query) else None
+    truths, queries = iter(match.truth), iter(match.query)
+    next_truth, next_query = next(truths, None), next(queries, None)
+    while next_truth is not None or next_query is not None:
+        truth, query = next_truth, next_query
         if truth is not None and query is not None:
-            a, b = (truth.record.start, truth.record.end), (query.record.start, query.record.end)
-            # vcfeval refuses two different REFs at one place; they get a row each
-            is_same_ref = truth.record.ref.upper() == query.record.ref.upper()
-            if a < b or (a == b and not is_same_ref):
-                query = None
-            elif b < a:
-                truth = None
-        score = math.nan if query is None else _score(query.record)
+            here, other = truth.record, query.record
+            if here.start != other.start or here.ref != other.ref:
+                a, b = (here.start, here.end), (other.start, other.end)
+                # vcfeval refuses two different REFs at one place; they get a row each
+                if a < b or (a == b and here.ref.upper() != other.ref.upper()):
+                    query = None
+                elif b < a:
+                    truth = None
+        score = math.nan if query is None else _score(query.record.fields[5])
         rows.append(_merged(match.contig, truth, query, score, make_side))
-        t += truth is not None
-        q += query is not None
-    _mark_loose_matches(rows)
+        if truth is not None:
+            next_truth = next(truths, None)
+        if query is not None:
+            next_query = next(queries, None)
+    mark_loose_matches(rows)
     return rows
 
 
-@dataclass(slots=True)
-class _LooseMatcher:
-    """Marks mismatches near a record of the other side, in vcfeval's streaming order."""
+def mark_loose_matches(rows: Sequence[Row], distance: int = LOOSE_MATCH_DISTANCE) -> None:
+    """Mark mismatches near a record of the other side.
 
-    distance: int
-    waiting: deque[Row] = field(default_factory=deque)
-    near_truth: deque[Row] = field(default_factory=deque)
-    near_query: deque[Row] = field(default_factory=deque)
-
-    def take(self, row: Row) -> None:
-        """Mark a row by what came before it, and let it wait for what comes after."""
-        while self.waiting and self.waiting[0].end < row.start - self.distance:
-            self.release()
-        for side, decision, near in self._pairs(row):
-            if _is_unmarked(side, decision) and near and row.start < near[-1].end + self.distance:
-                side.kind = "lm"
-        self.waiting.append(row)
-        if row.query.decision in ("TP", "FP"):
-            self.near_query.append(row)
-        if row.truth.decision in ("TP", "FN"):
-            self.near_truth.append(row)
-
-    def release(self) -> None:
-        """Mark the first waiting row by what came after it."""
-        row = self.waiting.popleft()
-        for near in (self.near_truth, self.near_query):
-            while near and near[0].end <= row.start:
-                near.popleft()
-        for side, decision, near in self._pairs(row):
-            if _is_unmarked(side, decision) and near and near[0].start - self.distance < row.end:
-                side.kind = "lm"
-
-    def _pairs(self, row: Row) -> tuple[tuple[RowSide, str, deque[Row]], ...]:
-        return (row.query, "FP", self.near_truth), (row.truth, "FN", self.near_query)
-
-
-def _is_unmarked(side: RowSide, decision: str) -> bool:
-    return side.decision == decision and side.kind == "."
-
-
-def _mark_loose_matches(rows: list[Row], distance: int = LOOSE_MATCH_DISTANCE) -> None:
-    matcher = _LooseMatcher(distance)
-    for row in rows:
-        matcher.take(row)
-    while matcher.waiting:
-        matcher.release()
+    As in vcfeval, which goes through the rows once, near are the last row of the other side before
+    this one, and the first one that ends behind the start of this one, which may be the same row.
+    """
+    starts = np.array([row.start for row in rows], np.int64)
+    ends = np.array([row.end for row in rows], np.int64)
+    queries, truths = [row.query for row in rows], [row.truth for row in rows]
+    for sides, mismatch, others, theirs in (
+        (queries, "FP", truths, ("TP", "FN")),
+        (truths, "FN", queries, ("TP", "FP")),
+    ):
+        near = np.array([i for i, side in enumerate(others) if side.decision in theirs], np.int64)
+        asked = np.array([i for i, side in enumerate(sides) if side.decision == mismatch], np.int64)
+        if not len(near):
+            continue
+        before = np.searchsorted(near, asked)
+        is_behind = starts[asked] < ends[near][before - 1] + distance
+        is_near = (before > 0) & is_behind
+        reach = np.maximum.accumulate(ends[near])
+        after = np.searchsorted(reach, starts[asked], "right")
+        first = near[np.minimum(after, len(near) - 1)]
+        is_near |= (after < len(near)) & (starts[first] - distance < ends[asked])
+        for i in asked[is_near].tolist():
+            if sides[i].kind == ".":
+                sides[i].kind = "lm"

@@ -8,8 +8,11 @@ every allele is trimmed on its own and reference alleles cover nothing.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
 
 from varcall.scoring.vcf_records import Record
 
@@ -69,6 +72,28 @@ class Variant:
     def end(self) -> int:
         """End of the span."""
         return self.position + self.shape.end
+
+
+@lru_cache(maxsize=_KEPT)
+def check_length(ref: str, alts: tuple[str, ...]) -> None:
+    """See that all alleles are short enough to be compared.
+
+    Raises
+    ------
+    SkippedRecordError
+        One is not.
+    """
+    longest = max(map(len, (ref, *alts)))
+    if longest > MAX_ALLELE_LENGTH:
+        raise SkippedRecordError(f"an allele of {longest} bases is longer than {MAX_ALLELE_LENGTH}")
+
+
+def spans(variants: Sequence[Variant]) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Starts and ends of the spans, int64 [n] each."""
+    shapes = [variant.shape for variant in variants]
+    positions = np.array([variant.position for variant in variants], np.int64)
+    starts = positions + np.array([shape.start for shape in shapes], np.int64)
+    return starts, positions + np.array([shape.end for shape in shapes], np.int64)
 
 
 def is_symbolic(allele: str) -> bool:
@@ -241,7 +266,7 @@ def _trimmed(ref: str, allele: Allele, *, left_first: bool) -> Allele:
 
 
 @lru_cache(maxsize=_KEPT)
-def trimmed_shape(shape: Shape, *, left_first: bool = True) -> Shape:
+def trimmed_shape(shape: Shape, *, left_first: bool) -> Shape:
     """Trim each ALT on its own and let the reference allele cover nothing."""
     ref = shape.alleles[0].bases
     alts = {
@@ -270,6 +295,20 @@ def trim_variants(variants: list[Variant]) -> None:
     Variants before the current one are already trimmed, later ones are not: the order is part of
     vcfeval's behaviour.
     """
+    starts, ends = spans(variants)
+    # Where all that begins later lies behind all that came before, nothing overlaps.
+    reach = np.maximum.accumulate(ends)[:-1]
+    ahead = np.minimum.accumulate(starts[::-1])[::-1][1:]
+    borders = [0, *(np.flatnonzero(reach <= ahead) + 1).tolist(), len(variants)]
+    for first, last in pairwise(borders):
+        if last - first == 1:
+            variants[first].shape = trimmed_shape(variants[first].shape, left_first=True)
+        else:
+            trim_near(variants[first:last])
+
+
+def trim_near(variants: list[Variant]) -> None:
+    """`trim_variants` of some that may overlap."""
     starts = [variant.start for variant in variants]
     ends = [variant.end for variant in variants]
     first = last = 0

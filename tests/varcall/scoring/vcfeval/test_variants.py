@@ -1,8 +1,20 @@
 """Records as vcfeval takes them: decomposed, typed, trimmed."""
 
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.varcall.scoring.conftest import record
 from varcall.scoring.vcfeval.decompose import decompose_record
-from varcall.scoring.vcfeval.variants import Allele, Shape, Variant, is_snp, trim_variants
+from varcall.scoring.vcfeval.variants import (
+    Allele,
+    Shape,
+    Variant,
+    is_snp,
+    trim_near,
+    trim_variants,
+)
 
 
 def test_decomposing_splits_at_shared_bases() -> None:
@@ -32,3 +44,16 @@ def test_trimming_frees_overlaps() -> None:
     trim_variants([first, second])
     assert (first.start, first.end) == (5, 6)
     assert 0 not in second.shape.alleles
+
+
+@given(st.lists(st.tuples(st.integers(0, 40), st.sampled_from(["A", "AC", "ACA", "ACACACAC"]))))
+def test_variants_are_trimmed_as_if_no_other_lay_far_away(places: list[tuple[int, str]]) -> None:
+    variants = []
+    for index, (position, ref) in enumerate(sorted(places)):
+        alt = ref + "AC" if index % 2 else "G" + ref[1:]
+        alleles = {0: Allele(0, len(ref), ref), 1: Allele(0, len(ref), alt)}
+        variants.append(Variant(index, position, Shape(alleles, (0, 1))))
+    together = [replace(variant) for variant in variants]
+    trim_variants(variants)
+    trim_near(together)
+    assert [item.shape for item in variants] == [item.shape for item in together]
