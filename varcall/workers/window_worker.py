@@ -359,10 +359,10 @@ class Worker:
         if evidence is not None and counts is not None:
             own = evidence.sites
             run_of = np.where(own.kind == INDEL, own.repeat_end - own.start - 1, -1)
-            for number, of_record in enumerate(map(list, sites)):
-                if of_record:
-                    shown[:, number] = counts[:, of_record].max(axis=1)
-                    runs[number] = run_of[of_record].max()
+            site = np.array([site for of_record in sites for site in of_record], np.int64)
+            record = np.repeat(np.arange(len(records)), [len(of_record) for of_record in sites])
+            np.maximum.at(shown.T, record, counts.T[site])
+            np.maximum.at(runs, record, run_of[site])
         return with_unseen(records, shown, runs, self._reference_model, allele)
 
     def _blocks(
