@@ -8,7 +8,7 @@ median of three, then insertion sort).
 import numpy as np
 import numpy.typing as npt
 
-from pileup.accelerate import kernel
+from pileup.accelerate import inlined_part, kernel, part
 
 Scores = npt.NDArray[np.float64]
 Order = npt.NDArray[np.int64]
@@ -16,40 +16,41 @@ Order = npt.NDArray[np.int64]
 INSERTION_LIMIT = 16
 
 
-@kernel
-def _swap(order: Order, i: int, j: int) -> None:
+@inlined_part
+def _swap(scores: Scores, order: Order, i: int, j: int) -> None:
+    scores[i], scores[j] = scores[j], scores[i]
     order[i], order[j] = order[j], order[i]
 
 
-@kernel
+@inlined_part
 def _median_to_first(scores: Scores, order: Order, result: int, a: int, b: int, c: int) -> None:
-    x, y, z = scores[order[a]], scores[order[b]], scores[order[c]]
+    x, y, z = scores[a], scores[b], scores[c]
     if x < y:
         chosen = b if y < z else c if x < z else a
     else:
         chosen = a if x < z else c if y < z else b
-    _swap(order, result, chosen)
+    _swap(scores, order, result, chosen)
 
 
-@kernel
+@inlined_part
 def _partition(scores: Scores, order: Order, first: int, last: int) -> int:
     middle = first + (last - first) // 2
     _median_to_first(scores, order, first, first + 1, middle, last - 1)
-    pivot = scores[order[first]]
+    pivot = scores[first]
     i, j = first + 1, last
     while True:
-        while scores[order[i]] < pivot:
+        while scores[i] < pivot:
             i += 1
         j -= 1
-        while pivot < scores[order[j]]:
+        while pivot < scores[j]:
             j -= 1
         if i >= j:
             return i
-        _swap(order, i, j)
+        _swap(scores, order, i, j)
         i += 1
 
 
-@kernel
+@part
 def _introsort(scores: Scores, order: Order, depth: int) -> None:
     """Partition down to short stretches.
 
@@ -69,20 +70,21 @@ def _introsort(scores: Scores, order: Order, depth: int) -> None:
             last = cut
 
 
-@kernel
+@inlined_part
 def _insertion_sort(scores: Scores, order: Order) -> None:
     for i in range(1, order.shape[0]):
-        item = order[i]
-        score = scores[item]
-        if i < INSERTION_LIMIT and score < scores[order[0]]:
+        item, score = order[i], scores[i]
+        if i < INSERTION_LIMIT and score < scores[0]:
             j = 0
         else:
             j = i
-            while j > 0 and score < scores[order[j - 1]]:
+            while j > 0 and score < scores[j - 1]:
                 j -= 1
         for k in range(i, j, -1):
             order[k] = order[k - 1]
+            scores[k] = scores[k - 1]
         order[j] = item
+        scores[j] = score
 
 
 @kernel
@@ -92,8 +94,10 @@ def sort_order(scores: Scores, order: Order) -> None:
     depth = 0
     while (n >> (depth + 1)) > 0:
         depth += 1
-    _introsort(scores, order, 2 * depth)
-    _insertion_sort(scores, order)
+    # in the order at hand, so that neighbours are compared with neighbours in memory
+    own = scores[order]
+    _introsort(own, order, 2 * depth)
+    _insertion_sort(own, order)
 
 
 @kernel
