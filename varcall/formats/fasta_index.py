@@ -18,6 +18,7 @@ from varcall.formats.bgzf import GZIP_MAGIC, BgzfFile, BlockError, is_bgzf
 _HEADER_WINDOW = 512  # bytes before a sequence in which its header line is looked for
 _CHECKED_LINES = 8  # line ends looked at in each contig
 _CHECKED_CONTIGS = 200
+_TAIL = 1024  # bytes looked at behind the last base of a contig
 _LONGEST_HEADER = 1 << 16
 _CHECKED_BLOCKS = 32
 
@@ -213,7 +214,8 @@ def _check_entry(
             text = _bytes_at(data, entry.byte_of(line * entry.line_bases), entry.line_width)
             if len(text.rstrip()) != entry.line_bases or not text.endswith(b"\n"):
                 raise stale
-        tail = _bytes_at(data, entry.byte_of(entry.length - 1), 1 + entry.line_bases)
+        # a line may be a whole contig: what follows the last base begins soon behind it
+        tail = _bytes_at(data, entry.byte_of(entry.length - 1), 1 + min(entry.line_bases, _TAIL))
         # Also "*", a pad of a padded reference.
         if tail[:1] in b">" or tail[:1].isspace() or tail[1:2].strip():
             raise stale
