@@ -1,6 +1,7 @@
 """The evaluation of a call set from those of its stretches, which come in the reference's order."""
 
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from varcall.inputs.contig_sequences import ContigReader
 from varcall.scoring.comparator import (
@@ -24,7 +25,19 @@ from varcall.scoring.options import EvalOptions
 from varcall.scoring.strata import read_stratification
 from varcall.scoring.stretch_scorer import LABELS, Outcome, ScorePlan
 from varcall.scoring.uncounted import uncounted_note
-from varcall.scoring.vcf_file import scan_vcf
+from varcall.scoring.vcf_file import VcfFile, scan_vcf
+from varcall.workers.pool import run_in_order
+
+
+class _Scanner:
+    """Goes over files, each of which may be another process's."""
+
+    def __init__(self, plan: None) -> None:
+        del plan
+
+    def call(self, asked: tuple[Path, str, str | None]) -> VcfFile:
+        """Go over one file, with its label and sample."""
+        return scan_vcf(*asked)
 
 
 def score_plan(
@@ -44,8 +57,9 @@ def score_plan(
     InputError
         A file is missing or malformed, or the files do not fit each other.
     """
-    truth = scan_vcf(options.truth, "truth", options.samples[0])
-    query = scan_vcf(options.queries[0], "query", options.samples[1])
+    asked = list(zip((options.truth, options.queries[0]), LABELS, options.samples, strict=True))
+    scans = run_in_order(_Scanner, None, asked, min(options.threads, len(asked)))
+    truth, query = (scanned for _, scanned in scans)
     confident = confident_regions(options.confident, reference)
     ranges = region_ranges(options.regions, options.bed_regions, reference)
     compared = compared_contigs(truth, query, reference.lengths, ranges)

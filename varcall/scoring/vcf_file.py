@@ -212,9 +212,30 @@ class _Scan:
 
     def lines(self, offset: int, lines: list[bytes], number: int) -> None:
         """Take a group of lines; ``number`` is that of the line before them."""
+        self.marks.append((len(self.starts), offset))
+        if not self.plain_lines(lines):
+            self.any_lines(offset, lines, number)
+
+    def plain_lines(self, lines: list[bytes]) -> bool:
+        """Take lines if all are records of the current contig, in order; False takes none."""
+        try:  # a line with less than five columns leaves less than five in all
+            contigs, positions, _, refs, _ = zip(
+                *(line.split(b"\t", 4) for line in lines), strict=False
+            )
+            starts = np.array(list(map(int, positions)), np.int64) - 1
+        except (ValueError, OverflowError):
+            return False
+        last = self.starts[-1] if self.starts else -1
+        if {*contigs} != {self.current} or starts[0] < last or (np.diff(starts) < 0).any():
+            return False
+        self.starts.frombytes(starts.tobytes())
+        self.ends.frombytes((starts + np.array(list(map(len, refs)), np.int64)).tobytes())
+        return True
+
+    def any_lines(self, offset: int, lines: list[bytes], number: int) -> None:
+        """Take lines one by one."""
         current, starts, ends = self.current, self.starts, self.ends
         last = starts[-1] if starts else -1
-        self.marks.append((len(starts), offset))
         for i, line in enumerate(lines):
             try:
                 contig, pos, _, ref, _ = line.split(b"\t", 4)
