@@ -31,3 +31,8 @@ class Obedient:
             Path(detail, str(os.getpid())).touch()
             time.sleep(60)
         return item.upper()
+
+
+def obey(item: str) -> None:
+    """Do what an item says, once."""
+    Obedient("").call(item)

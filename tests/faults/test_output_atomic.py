@@ -124,7 +124,7 @@ def test_a_failing_index_leaves_nothing(tmp_path, monkeypatch):
     def fail(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("varcall.output.vcf._build_index", fail)
+    monkeypatch.setattr("varcall.output.vcf.build_index", fail)
     with pytest.raises(OutputError):
         write(tmp_path / "out.vcf.gz")
     assert names(tmp_path) == []

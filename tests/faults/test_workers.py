@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.callers import ERRORS, Obedient
+from tests.faults.callers import ERRORS, Obedient, obey
 from tests.processes import ends_with_its_processes, needs_proc, wait_for
 from varcall.cli import run as run_varcall
 from varcall.errors import WorkerError
-from varcall.workers.pool import run_in_order
+from varcall.workers.pool import beside, run_in_order
 
 pytestmark = pytest.mark.usefixtures("no_process_is_left")
 
@@ -55,6 +55,27 @@ def test_f23_a_pool_that_broke_while_nobody_looked(tmp_path: Path) -> None:
     wait_for(lambda: not multiprocessing.active_children())
     with pytest.raises(WorkerError, match=f"a worker process died on die {word} or nearby"):
         list(results)
+
+
+def test_work_beside_a_block_runs_while_it_does(tmp_path: Path) -> None:
+    word = tmp_path / "die"
+    with (
+        pytest.raises(WorkerError, match="a process that helped died"),
+        beside(obey, f"die {word}", 2),
+    ):
+        word.touch()
+        wait_for(lambda: not multiprocessing.active_children())
+
+
+@pytest.mark.parametrize("processes", [1, 2])
+def test_what_work_beside_a_block_raises_is_raised_at_its_end(processes: int) -> None:
+    blocks = []
+    with (
+        pytest.raises(ERRORS["input"], match="a bad file"),
+        beside(obey, "input a bad file", processes),
+    ):
+        blocks.append("ended")
+    assert blocks == ["ended"]
 
 
 @pytest.mark.parametrize("kind", ERRORS)
@@ -120,7 +141,7 @@ RUN = textwrap.dedent(
     """
     import signal, sys
     from tests.faults.callers import Obedient
-    from varcall.workers.pool import run_in_order
+    from varcall.workers.pool import beside, run_in_order
 
     def stop(*_):
         raise SystemExit(143)

@@ -12,8 +12,8 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import itemgetter
@@ -533,16 +533,56 @@ def open_vcf(
         ):
             yield writer
         return
-    with AtomicOutput(path, INDEX_SUFFIXES) as output:
-        with (
-            _open_sink(str(output.path), output_type) as sink,
-            write_vcf(sink, header, phasing) as writer,
-        ):
-            yield writer
-        if write_index and output_type.kind in "zb" and not is_special(path):
-            longest = max([length for _, length in header_contigs(header)], default=0)
-            csi = output_type.kind == "b" or longest > TBI_MAX_CONTIG
-            _build_index(output.path, output.companion(".csi" if csi else ".tbi"), output_type, csi)
+    with staged_vcf(path, header, output_type, phasing=phasing) as staged:
+        yield staged.writer
+        staged.close()
+        job = staged.index_job() if write_index else None
+        if job is not None:
+            build_index(job)
+
+
+class IndexJob(NamedTuple):
+    """An index to be made by `build_index`: of a complete file, at a path, as .csi or .tbi."""
+
+    vcf: Path
+    target: Path
+    is_bcf: bool
+    is_csi: bool
+
+
+@dataclass(slots=True)
+class StagedVcf:
+    """A VCF that is being written, for `staged_vcf`."""
+
+    writer: VcfWriter
+    close: Callable[[], None]  # writes what is left
+    _output: AtomicOutput
+    _output_type: OutputType
+    _longest: int
+
+    def index_job(self) -> IndexJob | None:
+        """Name the index that belongs to the VCF, once that is closed; None where none can be."""
+        kind = self._output_type.kind
+        if kind not in "zb" or is_special(self._output.path):
+            return None
+        is_csi = kind == "b" or self._longest > TBI_MAX_CONTIG
+        target = self._output.companion(".csi" if is_csi else ".tbi")
+        return IndexJob(self._output.path, target, kind == "b", is_csi)
+
+
+@contextmanager
+def staged_vcf(
+    path: str, header: str, output_type: OutputType, *, phasing: Phasing | None = None
+) -> Iterator[StagedVcf]:
+    """Open a VCF file for writing: complete at the end of the block, or absent.
+
+    The block may close it before its end, to make the index.
+    """
+    longest = max([length for _, length in header_contigs(header)], default=0)
+    with AtomicOutput(path, INDEX_SUFFIXES) as output, ExitStack() as stack:
+        sink = stack.enter_context(_open_sink(str(output.path), output_type))
+        writer = stack.enter_context(write_vcf(sink, header, phasing))
+        yield StagedVcf(writer, stack.close, output, output_type, longest)
 
 
 @contextmanager
@@ -617,17 +657,18 @@ def _convert_to_bcf(text_path: str, path: str, output_type: OutputType) -> None:
         target.close()
 
 
-def _build_index(path: Path, index: Path, output_type: OutputType, csi: bool) -> None:
+def build_index(job: IndexJob) -> None:
+    """Make the index of a VCF."""
     import pysam
 
     with silent_htslib():
         pysam.tabix_index(
-            str(path),
+            str(job.vcf),
             # pysam's stub does not know the preset "bcf"
-            preset="bcf" if output_type.kind == "b" else "vcf",  # type: ignore[arg-type]
-            index=str(index),
-            csi=csi,
-            min_shift=_CSI_MIN_SHIFT if csi else -1,
+            preset="bcf" if job.is_bcf else "vcf",  # type: ignore[arg-type]
+            index=str(job.target),
+            csi=job.is_csi,
+            min_shift=_CSI_MIN_SHIFT if job.is_csi else -1,
             force=True,
             keep_original=True,
         )

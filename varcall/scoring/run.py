@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -124,9 +124,10 @@ def score_calls(
             counted = outcomes.add(outcome)
             if files is not None:
                 files.add(outcome, counted)
-        table = outcomes.table()
-        if files is not None:
-            files.write_tables(table)
+        with nullcontext() if files is None else files.finished(options.threads):
+            table = outcomes.table()
+            if files is not None:
+                files.write_tables(table)
     return CallerResult(
         name, outcomes.counts, table, calibration(outcomes.scores), outcomes.warnings()
     )

@@ -19,6 +19,7 @@ from varcall.errors import WorkerError
 Plan = TypeVar("Plan")
 Item = TypeVar("Item", contravariant=True)
 Result = TypeVar("Result", covariant=True)
+Argument = TypeVar("Argument")
 
 # Bundles handed out ahead of the one whose result is waited for, per process.
 _AHEAD = 4
@@ -35,13 +36,18 @@ class Caller(Protocol[Item, Result]):
         ...
 
 
-def _initialise(make: Callable[[Any], Any], plan: object) -> None:
-    global _make
+def _settle() -> None:
+    """Make a process one that its parent ends."""
     # A fork has its parent's handler, which would wait for the end of a kernel.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _initialise(make: Callable[[Any], Any], plan: object) -> None:
+    global _make
+    _settle()
     # Made by the first call: an error raised here would only say that the pool is broken.
     _make = partial(make, plan)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent() -> None:
@@ -84,6 +90,34 @@ def run_in_order(
     else:
         bundles = ((item,) for item in items) if bundle is None else bundle(items)
         yield from _in_processes(make, plan, bundles, processes)
+
+
+@contextmanager
+def beside(work: Callable[[Argument], None], argument: Argument, processes: int) -> Iterator[None]:
+    """Do work in a process of its own while the block runs, or after it where one is all there is.
+
+    What the work raises is raised at the end of the block.
+
+    Raises
+    ------
+    WorkerError
+        When the process dies.
+    """
+    if processes <= 1:
+        yield
+        work(argument)
+        return
+    context = multiprocessing.get_context(start_method())
+    try:
+        with ProcessPoolExecutor(1, mp_context=context, initializer=_settle) as executor:
+            with interrupts_held():
+                done = executor.submit(work, argument)
+            yield
+            done.result()
+    except BrokenProcessPool:
+        raise WorkerError(
+            "a process that helped died: it may have run out of memory; try --threads 1"
+        ) from None
 
 
 def start_method() -> str:
