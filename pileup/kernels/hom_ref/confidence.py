@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel, part
+from pileup.accelerate import kernel, view_part
 from pileup.codes import UNKNOWN_BASE
 from pileup.kernels.candidates.scan import MAX_SHIFT
 
@@ -46,7 +46,7 @@ def mark_repeats(codes, repeat):
             position = last + least
 
 
-@part
+@view_part
 def _phred(table, n, k):
     """Return how unlikely one copy and two copies are against none, phred, of k among n."""
     none = table[0, 0, k] + table[0, 1, n - k] - table[0, 2, n]
@@ -55,7 +55,7 @@ def _phred(table, n, k):
     return (none - one + 500) // 1000, (none - two + 500) // 1000
 
 
-@part
+@view_part
 def _counts(weight, other, most):
     """Return fragments and those among them that show another allele, both at most `most`."""
     n = max((weight + UNIT // 2) // UNIT, 0)
@@ -102,6 +102,7 @@ def rate_bases(cover, codes, repeat, tables, table_of_run, pl):
     most = tables.shape[3] - 1
     longest = len(table_of_run) - 1
     short = tables[table_of_run[0]]
+    half = UNIT // 2
     # What is plain comes from here: nothing but REF among so many fragments.
     plain = np.zeros((2, most + 1, 2), np.int32)
     for n in range(most + 1):
@@ -110,19 +111,22 @@ def rate_bases(cover, codes, repeat, tables, table_of_run, pl):
     for position in range(len(pl)):
         if codes[position] >= UNKNOWN_BASE:
             continue
-        weight = cover.begun[position] - cover.ended[position] - cover.lost[position]
-        n, k = _counts(weight, cover.other[position], most)
-        if k == 0:
-            one, two = plain[0, n, 0], plain[0, n, 1]
-        else:
-            one, two = _phred(tables[0], n, k)
-        end = min(position + 1 + repeat[0, position], last)
-        weight = cover.begun[position] - cover.ended[end]
-        n, k = _counts(weight, cover.indels[position], most)
-        if k == 0 and repeat[0, position] == 0:
-            indel_one, indel_two = plain[1, n, 0], plain[1, n, 1]
-        else:
-            run = min(repeat[1, position], longest)
-            indel_one, indel_two = _phred(tables[table_of_run[run]], n, k)
+        begun, length = cover.begun[position], repeat[0, position]
+        weight = begun - cover.ended[position] - cover.lost[position]
+        spanning = begun - cover.ended[min(position + 1 + length, last)]
+        other, indels = cover.other[position], cover.indels[position]
+        is_plain = max(other, indels) < half and length == 0
+        if is_plain and max(weight, spanning) < most * UNIT:
+            # 32 bits are divided in half the time.
+            n = np.uint32(max(weight, 0) + half) // np.uint32(UNIT)
+            m = np.uint32(max(spanning, 0) + half) // np.uint32(UNIT)
+            pl[position, 0] = min(plain[0, n, 0], plain[1, m, 0])
+            pl[position, 1] = min(plain[0, n, 1], plain[1, m, 1])
+            continue
+        n, k = _counts(weight, other, most)
+        one, two = _phred(tables[0], n, k)
+        n, k = _counts(spanning, indels, most)
+        run = min(repeat[1, position], longest)
+        indel_one, indel_two = _phred(tables[table_of_run[run]], n, k)
         pl[position, 0] = min(one, indel_one)
         pl[position, 1] = min(two, indel_two)
