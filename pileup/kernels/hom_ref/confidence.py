@@ -10,8 +10,19 @@ LONGEST_UNIT = 6
 """Bases of the unit of a short tandem repeat."""
 SHORTEST_REPEAT = 6
 """Bases of a repeat that counts as one: in shorter ones reads hardly slip."""
+# Bases looked at together.
+_CHUNK = 32
 # A weight of one fragment.
 UNIT = 1000
+
+
+@view_part
+def _is_any(flags, position):
+    """Tell whether one of the next _CHUNK flags is set."""
+    is_any = False
+    for flag in flags[position : position + _CHUNK]:
+        is_any |= flag
+    return is_any
 
 
 @kernel
@@ -23,27 +34,33 @@ def mark_repeats(codes, repeat):
     repeats of several units begin, the longest of each counts.
     """
     length = repeat.shape[1]
+    # Whether the base comes again a unit later, and so it is with those after it.
+    again = np.zeros(length + 1, np.bool_)
     for unit in range(1, LONGEST_UNIT + 1):
-        # Positions in a row whose base comes again a unit later.
         least = max(unit, SHORTEST_REPEAT - unit)
+        for position in range(length):
+            again[position] = codes[position] == codes[position + unit]
+            again[position] &= codes[position] < UNKNOWN_BASE
+        for _ in range(least - 1):
+            for position in range(length):
+                again[position] &= again[position + 1]
         position = 0
-        # No such row is without a position of every so many.
         while position < length:
-            if codes[position] != codes[position + unit] or codes[position] >= UNKNOWN_BASE:
-                position += least
+            if position + _CHUNK <= length and not _is_any(again, position):
+                position += _CHUNK
                 continue
-            first = position
-            while first > 0 and codes[first - 1] == codes[first - 1 + unit] < UNKNOWN_BASE:
-                first -= 1
-            last = position + 1
+            if not again[position]:
+                position += 1
+                continue
+            first, last = position, position + least
             while last < length and codes[last] == codes[last + unit] < UNKNOWN_BASE:
                 last += 1
-            if last - first >= least and first > 0:
+            if first > 0:
                 found = min(last - first + unit, MAX_SHIFT)
                 slips_as = found if unit == 1 else found // 2
                 repeat[0, first - 1] = max(repeat[0, first - 1], found)
                 repeat[1, first - 1] = max(repeat[1, first - 1], slips_as)
-            position = last + least
+            position = last - least + 1
 
 
 @view_part

@@ -99,8 +99,14 @@ def cover_reads(
         end = min(position, start + length) - start
         _add_stretch(max(stretch, low) - start, end, strand, weight, cover)
         counted[reads.fragment[read]] = max(low, position)
-    for position in range(1, length):
-        cover.fragments[0, position] += cover.fragments[0, position - 1]
-        cover.fragments[1, position] += cover.fragments[1, position - 1]
-        cover.begun[position] += cover.begun[position - 1]
-        cover.ended[position] += cover.ended[position - 1]
+    forward = reverse = np.int32(0)
+    begun = ended = np.int64(0)
+    for position in range(length):
+        forward += cover.fragments[0, position]
+        reverse += cover.fragments[1, position]
+        begun += cover.begun[position]
+        ended += cover.ended[position]
+        cover.fragments[0, position] = forward
+        cover.fragments[1, position] = reverse
+        cover.begun[position] = begun
+        cover.ended[position] = ended
