@@ -233,10 +233,13 @@ class UnlikeArrays(NamedTuple):
         int64 [n + 1], those of each read.
     base
         int32, index of the base within its read, ascending.
+    quality
+        int16, of a base that shows something; -1 of one that is bad or N.
     """
 
     offset: NDArray[np.int64]
     base: NDArray[np.int32]
+    quality: NDArray[np.int16]
 
 
 class SiteArrays(NamedTuple):

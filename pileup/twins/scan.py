@@ -27,7 +27,7 @@ class Counts:
     depth: Counter[int] = field(default_factory=Counter)
     mismatches: list[int] = field(default_factory=list)
     clipped: list[int] = field(default_factory=list)
-    unlike: list[list[int]] = field(default_factory=list)
+    unlike: list[list[tuple[int, int]]] = field(default_factory=list)
     events: list[list[Event]] = field(default_factory=list)
 
 
@@ -66,7 +66,7 @@ def scan(
     counts = Counts()
     for read in reads:
         differences = 0
-        unlike: list[int] = []
+        unlike: list[tuple[int, int]] = []
         for position, index in read.columns().items():
             if not reference.covers(position):
                 continue
@@ -76,7 +76,7 @@ def scan(
             base, code = read.bases[index], reference.base(position)
             is_good = base != UNKNOWN_BASE and read.qualities[index] >= min_base_quality
             if not is_good or base != code:
-                unlike.append(index)
+                unlike.append((index, read.qualities[index] if is_good else -1))
             if not is_good:
                 continue
             counts.depth[position] += 1

@@ -139,11 +139,15 @@ def scan_window(
         hash=np.zeros(capacity, np.uint64),
         quality=np.zeros(capacity, np.int32),
     )
-    unlike = UnlikeArrays(np.zeros(n + 1, np.int64), np.empty(len(reads.bases), np.int32))
+    most = len(reads.bases)
+    unlike = UnlikeArrays(
+        np.zeros(n + 1, np.int64), np.empty(most, np.int32), np.empty(most, np.int16)
+    )
     rules = np.uint8(thresholds.min_base_quality), thresholds.max_allele
     scan_reads(reads, reference, *rules, counts, events, unlike)
-    listed = unlike.base[: unlike.offset[-1]].copy()
-    return Scan(reference, counts, events, unlike._replace(base=listed))
+    listed = slice(0, unlike.offset[-1])
+    unlike = unlike._replace(base=unlike.base[listed].copy(), quality=unlike.quality[listed].copy())
+    return Scan(reference, counts, events, unlike)
 
 
 def find_candidates(

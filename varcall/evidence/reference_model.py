@@ -107,12 +107,9 @@ class ReferenceModel:
     ----------
     profile
         The library.
-    min_base_quality
-        A base below says nothing.
     """
 
-    def __init__(self, profile: LibraryProfile, min_base_quality: int) -> None:
-        self._min_base_quality = np.uint8(min_base_quality)
+    def __init__(self, profile: LibraryProfile) -> None:
         self._by_mapq = _weights(ERROR_BY_MAPQ)
         self._by_quality = _weights(profile.error_by_quality())
         runs = np.arange(_LONGEST_RUN + 1)
@@ -161,8 +158,8 @@ class ReferenceModel:
             other=np.zeros(n, np.int32),
             indels=np.zeros(n, np.int32),
         )
-        rules = self._min_base_quality, self._by_mapq, self._by_quality
-        cover_reads(evidence.reads, scan.events, scan.unlike, start, *rules, cover)
+        weights = self._by_mapq, self._by_quality
+        cover_reads(evidence.reads, scan.events, scan.unlike, start, *weights, cover)
         return cover
 
     def rate_counts(

@@ -189,7 +189,7 @@ class Worker:
     @cached_property
     def _reference_model(self) -> ReferenceModel:
         # Its tables take 5 ms, which a call without a gVCF need not spend.
-        return ReferenceModel(self._plan.profile, self._plan.evidence.thresholds.min_base_quality)
+        return ReferenceModel(self._plan.profile)
 
     def call(self, window: Region) -> WindowResult:
         """Call a window (0-based half-open): given sites in it, variants whose REF starts in it."""

@@ -145,11 +145,13 @@ def scan_reads(reads, reference, min_base_quality, max_allele, counts, events, u
                     alike[column + step] -= 1
                     for other in range(step, min(step + _WORD, last)):
                         base, code = reads.bases[query + other], codes[column + other]
-                        is_good = reads.qualities[query + other] >= min_base_quality
-                        if not is_good or base >= UNKNOWN_BASE or base != code:
+                        quality = np.int16(reads.qualities[query + other])
+                        is_good = quality >= min_base_quality and base < UNKNOWN_BASE
+                        if not is_good or base != code:
                             unlike.base[listed] = query + other - reads.base_offset[read]
+                            unlike.quality[listed] = quality if is_good else -1
                             listed += 1
-                        if not is_good or base >= UNKNOWN_BASE:
+                        if not is_good:
                             continue
                         counts.base_counts[column + other, base] += 1
                         counts.depth[column + other] += 1

@@ -3,7 +3,6 @@
 import numpy as np
 
 from pileup.accelerate import kernel, view_part
-from pileup.codes import UNKNOWN_BASE
 from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CREF_SKIP, CSOFT_CLIP, FREVERSE
 
 
@@ -28,9 +27,7 @@ def _add_unlike(position, strand, weight, shown, cover):
 
 
 @kernel
-def cover_reads(
-    reads, events, unlike, start, min_base_quality, weight_by_mapq, weight_by_quality, cover
-):
+def cover_reads(reads, events, unlike, start, weight_by_mapq, weight_by_quality, cover):
     """Fill `cover` for the n positions from `start` on.
 
     Of a fragment whose reads overlap, the later read counts beyond the earlier one's end only.
@@ -41,8 +38,6 @@ def cover_reads(
         The left-aligned indels of the reads.
     unlike
         The bases of the reads that do not surely show the reference, which covers all n positions.
-    min_base_quality
-        A base below it says nothing.
     weight_by_mapq, weight_by_quality
         int32 [256], thousandths of a sure fragment that one of this mapping quality, and a base
         of this quality, counts for; a base counts for the lower of the two.
@@ -75,14 +70,12 @@ def cover_reads(
             if op == CMATCH or op == CEQUAL or op == CDIFF:
                 while listed < end_of_list and unlike.base[listed] < query + size:
                     place = position + unlike.base[listed] - query
-                    at = reads.base_offset[read] + unlike.base[listed]
+                    if first <= place < last:
+                        quality, shown = unlike.quality[listed], 0
+                        if quality >= 0:
+                            shown = min(weight, weight_by_quality[quality])
+                        _add_unlike(place - start, strand, weight, shown, cover)
                     listed += 1
-                    if not first <= place < last:
-                        continue
-                    quality, shown = reads.qualities[at], 0
-                    if quality >= min_base_quality and reads.bases[at] < UNKNOWN_BASE:
-                        shown = min(weight, weight_by_quality[quality])
-                    _add_unlike(place - start, strand, weight, shown, cover)
                 position += size
                 query += size
             elif op == CDEL:

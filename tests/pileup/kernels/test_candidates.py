@@ -66,7 +66,8 @@ def test_scan(seed: int, count: int) -> None:
     assert fast.clipped.tolist() == slow.clipped
     unlike = window.scan.unlike
     assert np.diff(unlike.offset).tolist() == [len(own) for own in slow.unlike]
-    assert unlike.base.tolist() == [base for own in slow.unlike for base in own]
+    pairs = zip(unlike.base.tolist(), unlike.quality.tolist(), strict=True)
+    assert list(pairs) == [pair for own in slow.unlike for pair in own]
     found = window.scan.events
     assert np.diff(found.offset).tolist() == [len(events) for events in slow.events]
     for index, event in enumerate(event for events in slow.events for event in events):

@@ -41,10 +41,8 @@ def covered(window: Window, first: int, n: int) -> CoverArrays:
         *(np.zeros(n, np.int64) for _ in range(2)),
         *(np.zeros(n, np.int32) for _ in range(3)),
     )
-    minimum = np.uint8(EAGER.min_base_quality)
     scan = window.scan
-    rules = minimum, BY_MAPQ, BY_QUALITY
-    cover_reads(window.reads, scan.events, scan.unlike, first, *rules, found)
+    cover_reads(window.reads, scan.events, scan.unlike, first, BY_MAPQ, BY_QUALITY, found)
     return found
 
 

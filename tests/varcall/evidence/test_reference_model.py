@@ -23,7 +23,7 @@ WHOLE = (0, len(SEQUENCE))
 def rated(
     locus: Locus, span: tuple[int, int] = WHOLE, profile: LibraryProfile = PROFILE
 ) -> HomRefEvidence:
-    return ReferenceModel(profile, 10).rate_bases(locus.evidence(), *span)
+    return ReferenceModel(profile).rate_bases(locus.evidence(), *span)
 
 
 def pl_of(locus: Locus, position: int = PLAIN, profile: LibraryProfile = PROFILE) -> list[int]:
@@ -131,7 +131,7 @@ def test_the_span_asked_for_changes_nothing(tmp_path: Path) -> None:
     for start in random.integers(150, 400, 80).tolist():
         locus.show(1, start, "60M", {start + 7: "A"})
     evidence = locus.evidence()
-    model = ReferenceModel(PROFILE, 10)
+    model = ReferenceModel(PROFILE)
     whole = model.rate_bases(evidence, *WHOLE)
 
     def part(start: int, end: int) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
@@ -146,14 +146,14 @@ def test_the_span_asked_for_changes_nothing(tmp_path: Path) -> None:
 
 def test_reads_beyond_the_cap_are_counted(tmp_path: Path) -> None:
     evidence = Locus(tmp_path, SEQUENCE).show(10, 200, "60M").evidence()
-    model = ReferenceModel(PROFILE, 10)
+    model = ReferenceModel(PROFILE)
     found = model.rate_bases(evidence, 220, 230, np.full(10, 2.5))
     assert found.covering.tolist() == [[12] * 10, [12] * 10]
     assert (found.pl == model.rate_bases(evidence, 220, 230).pl).all()
 
 
 def test_counts_by_themselves() -> None:
-    model = ReferenceModel(PROFILE, 10)
+    model = ReferenceModel(PROFILE)
     found = model.rate_counts(
         *np.array([[30, 30, 0, 30, 30], [0, 15, 0, 4, 4], [-1, -1, -1, 14, 1]])
     )
