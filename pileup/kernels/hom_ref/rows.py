@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from pileup.accelerate import kernel, part
+from pileup.accelerate import kernel, view_part
 from pileup.kernels.hom_ref.runs import BASE, END, GQ, MIN_DP, PL, PLOIDY, START
 
 LONGEST_NUMBER = 11
@@ -10,23 +10,25 @@ N_NUMBERS = 7
 _LETTERS = np.frombuffer(b"ACGTN", np.uint8)
 
 
-@part
-def _put(piece, text, at):
-    for index in range(len(piece)):
-        text[at + index] = piece[index]
-    return at + len(piece)
+@view_part
+def _put(pieces, offset, piece, text, at):
+    for index in range(offset[piece], offset[piece + 1]):
+        text[at] = pieces[index]
+        at += 1
+    return at
 
 
-@part
+@view_part
 def _put_number(number, text, at):
     size = 1
-    rest = number // 10
-    while rest > 0:
+    least = 10
+    while number >= least:
         size += 1
-        rest //= 10
+        least *= 10
+    rest = np.uint32(number)
     for index in range(size):
-        text[at + size - 1 - index] = 48 + number % 10
-        number //= 10
+        text[at + size - 1 - index] = 48 + rest % np.uint32(10)
+        rest //= np.uint32(10)
     return at + size
 
 
@@ -48,15 +50,15 @@ def write_rows(rows, pieces, offset, text, ends):
     at = 0
     for index in range(len(rows)):
         row = rows[index]
-        at = _put(pieces[offset[0] : offset[1]], text, at)
+        at = _put(pieces, offset, 0, text, at)
         at = _put_number(row[START] + 1, text, at)
-        at = _put(pieces[offset[1] : offset[2]], text, at)
+        at = _put(pieces, offset, 1, text, at)
         text[at] = _LETTERS[row[BASE]]
-        at = _put(pieces[offset[2] : offset[3]], text, at + 1)
+        at = _put(pieces, offset, 2, text, at + 1)
         at = _put_number(row[END], text, at)
-        at = _put(pieces[offset[3] : offset[4]], text, at)
+        at = _put(pieces, offset, 3, text, at)
         genotype = 4 + 2 * (row[PLOIDY] - 1) + (1 if row[GQ] > 0 else 0)
-        at = _put(pieces[offset[genotype] : offset[genotype + 1]], text, at)
+        at = _put(pieces, offset, genotype, text, at)
         at = _put_number(row[GQ], text, at)
         text[at] = 58  # colon
         at = _put_number(row[MIN_DP], text, at + 1)

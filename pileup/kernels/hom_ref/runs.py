@@ -1,6 +1,6 @@
 """Runs of bases that are as in the reference about equally surely, as rows of numbers."""
 
-from pileup.accelerate import kernel, part
+from pileup.accelerate import kernel, view_part
 
 # Columns of a row: the span (0-based half-open), the code of its first base, the ploidy; GQ of its
 # least sure base, the lowest depth; PL of that base with 0, 1, 2 copies (a haploid's: 0 and 1).
@@ -8,7 +8,7 @@ START, END, BASE, PLOIDY, GQ, MIN_DP, PL, N_COLUMNS = 0, 1, 2, 3, 4, 5, 6, 9
 MAX_GQ = 99
 
 
-@part
+@view_part
 def _rate(one, two, ploidy, most, row):
     """Fill GQ and PL of a row from PL of one and of two copies; GQ is at most `most`."""
     row[PL] = 0
@@ -32,13 +32,13 @@ def _rate(one, two, ploidy, most, row):
                 row[column] = most
 
 
-@part
+@view_part
 def _copy(source, target):
     for column in range(N_COLUMNS):
         target[column] = source[column]
 
 
-@part
+@view_part
 def _join(row, after):
     """Lengthen a row by the one that follows it."""
     if after[GQ] < row[GQ]:
