@@ -61,7 +61,7 @@ def test_work_beside_a_block_runs_while_it_does(tmp_path: Path) -> None:
     word = tmp_path / "die"
     with (
         pytest.raises(WorkerError, match="a process that helped died"),
-        beside(obey, f"die {word}", 2),
+        beside(obey, [f"die {word}", "item"], 2),
     ):
         word.touch()
         wait_for(lambda: not multiprocessing.active_children())
@@ -72,7 +72,7 @@ def test_what_work_beside_a_block_raises_is_raised_at_its_end(processes: int) ->
     blocks = []
     with (
         pytest.raises(ERRORS["input"], match="a bad file"),
-        beside(obey, "input a bad file", processes),
+        beside(obey, ["item", "input a bad file"], processes),
     ):
         blocks.append("ended")
     assert blocks == ["ended"]

@@ -9,7 +9,7 @@ from typing import IO
 
 from varcall.formats.text import write_text
 from varcall.output.atomic import AtomicOutput, output_errors
-from varcall.output.vcf import IndexJob, OutputType, StagedVcf, build_index, staged_vcf
+from varcall.output.vcf import OutputType, StagedVcf, build_index, staged_vcf
 from varcall.scoring.files import INTERVALS
 from varcall.scoring.ga4gh_vcf import SPLIT_FILES, annotated_header, split_header
 from varcall.scoring.happy.rows import Row
@@ -52,7 +52,7 @@ class ReportFiles:
             for file in files:
                 file.close()
             jobs = [job for file in files if (job := file.index_job()) is not None]
-            with beside(_build_indexes, jobs, threads):
+            with beside(build_index, jobs, threads):
                 yield
 
     def write_tables(self, table: Sequence[Row]) -> None:
@@ -61,11 +61,6 @@ class ReportFiles:
         with AtomicOutput(f"{self.prefix}{INTERVALS}") as output:
             rows = [interval_row(row) for row in extended_rows(table)]
             write_text(output.path, csv_text(rows, INTERVAL_COLUMNS))
-
-
-def _build_indexes(jobs: Sequence[IndexJob]) -> None:
-    for job in jobs:
-        build_index(job)
 
 
 @contextmanager

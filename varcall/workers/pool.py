@@ -93,27 +93,33 @@ def run_in_order(
 
 
 @contextmanager
-def beside(work: Callable[[Argument], None], argument: Argument, processes: int) -> Iterator[None]:
-    """Do work in a process of its own while the block runs, or after it where one is all there is.
+def beside(
+    work: Callable[[Argument], None], arguments: Sequence[Argument], processes: int
+) -> Iterator[None]:
+    """Do pieces of work in processes while the block runs.
 
-    What the work raises is raised at the end of the block.
+    One piece alone is done after the block, and so are all with one process. What they raise is
+    raised at the end.
 
     Raises
     ------
     WorkerError
-        When the process dies.
+        When a process dies.
     """
+    processes = min(processes, len(arguments))
     if processes <= 1:
         yield
-        work(argument)
+        for argument in arguments:
+            work(argument)
         return
     context = multiprocessing.get_context(start_method())
     try:
-        with ProcessPoolExecutor(1, mp_context=context, initializer=_settle) as executor:
+        with ProcessPoolExecutor(processes, context, initializer=_settle) as executor:
             with interrupts_held():
-                done = executor.submit(work, argument)
+                begun = [executor.submit(work, argument) for argument in arguments]
             yield
-            done.result()
+            for future in begun:
+                future.result()
     except BrokenProcessPool:
         raise WorkerError(
             "a process that helped died: it may have run out of memory; try --threads 1"
