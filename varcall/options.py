@@ -241,13 +241,16 @@ class CallOptions:
                 "--join-mnvs joins no given sites, which stand as they are given: leave it out, or "
                 "add --alleles-and-discovery"
             )
-        for name, is_set in (
-            ("--alleles", self.alleles is not None),
-            ("--gvcf", self.gvcf is not None),
-            ("--phase", self.phase),
-        ):
-            if self.all_sites and is_set:
-                raise UsageError(f"--all-sites cannot go with {name}: call once for each")
+        if self.all_sites and self.alleles is not None:
+            raise UsageError(
+                "--all-sites tells of each base once, which given sites (--alleles) need not do: "
+                "call once for each"
+            )
+        if self.all_sites and self.gvcf is not None:
+            raise UsageError(
+                "--all-sites cannot go with --gvcf, which tells of every base already, in blocks: "
+                "leave one of them out"
+            )
 
     def _check_sex(self) -> None:
         if self.sex is not None:

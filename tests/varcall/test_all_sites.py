@@ -23,7 +23,8 @@ REFERENCE = _BASES[: UNKNOWN[0]] + "N" * (UNKNOWN[1] - UNKNOWN[0]) + _BASES[UNKN
 OTHER = {"A": "C", "C": "G", "G": "T", "T": "A"}
 # 0-based. The first deletion crosses 3000, where windows of 1000 and shards are cut; an SNV of the
 # other haplotype lies in what it deletes. SNVs at 1999 and 2000 make one record that crosses 2000.
-DELETED, INSIDE, SNVS = (2_985, 3_015), 3_005, (1_500, 1_999, 2_000, 7_000)
+# Reads link those from 6998 on.
+DELETED, INSIDE, SNVS = (2_985, 3_015), 3_005, (1_500, 1_999, 2_000, 6_998, 7_003, 7_060)
 CHANGES = (
     Change(*DELETED, "", FIRST),
     Change(INSIDE, INSIDE + 1, OTHER[REFERENCE[INSIDE]], SECOND),
@@ -146,6 +147,30 @@ def test_the_same_however_the_work_is_cut(
         merged = tmp_path / "merged.vcf"
         merge_shards(MergeOptions(tuple(shards), str(merged)))
         assert merged.read_bytes() == whole
+
+
+def test_variants_are_phased_and_bases_are_not(
+    sample: CallOptions, whole: bytes, tmp_path: Path
+) -> None:
+    for distance in (0, 10):
+        rules = {"phase": True, "join_mnvs": distance}
+        phased = call(sample, tmp_path / "phased.vcf", **rules)
+        alone = lines_of(call(sample, tmp_path / "alone.vcf", all_sites=False, **rules))
+        assert [line for line in lines_of(phased) if line[4] != "."] == alone
+        assert {line[9][:3] for line in alone if int(line[1]) > 6_990} in ({"0|1"}, {"1|0"})
+        joined = [line for line in alone if line[3] == REFERENCE[6_998:7_004]]
+        assert len(joined) == (distance > 0)
+        # What lies between the SNVs of an MNV is in its REF.
+        within = range(6_998, 7_004) if joined else ()
+        bases = [base for base in bases_of(whole) if base[1] not in within]
+        assert list(bases_of(phased)) == bases
+        assert call(sample, tmp_path / "large.vcf", window=20_000, **rules) == phased
+        shards = [tmp_path / f"{index}.vcf.gz" for index in (1, 2, 3)]
+        for index, path in enumerate(shards, start=1):
+            call(sample, path, shard=(index, 3), **rules)
+        merged = tmp_path / "merged.vcf"
+        merge_shards(MergeOptions(tuple(shards), str(merged)))
+        assert merged.read_bytes() == phased
 
 
 def test_a_base_in_the_ref_of_a_variant_has_no_line() -> None:

@@ -55,8 +55,14 @@ def test_accepts(values: dict[str, Any]) -> None:
             {"alleles": Path("sites.vcf.gz"), "phase": True, "join_mnvs": 2},
             "--join-mnvs joins no given sites",
         ),
-        ({"all_sites": True, "phase": True}, "--all-sites cannot go with --phase"),
-        ({"all_sites": True, "gvcf": "a.g.vcf"}, "--all-sites cannot go with --gvcf"),
+        (
+            {"all_sites": True, "alleles": Path("sites.vcf.gz")},
+            "--all-sites tells of each base once, which given sites",
+        ),
+        (
+            {"all_sites": True, "gvcf": "a.g.vcf"},
+            "--all-sites cannot go with --gvcf, which tells of every base already",
+        ),
         ({"batch_size": 0}, "--batch-size"),
         ({"window": 10}, "--window"),
         ({"min_mapq": -1}, "--min-mapq"),

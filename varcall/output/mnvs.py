@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from varcall.output.all_sites import NO_ALT
 from varcall.output.forced import is_forced
 from varcall.output.phase_votes import AFTER, info_value, without_votes
 
@@ -45,9 +46,13 @@ class SampleRecord:
         return self.start + len(self._columns[3])
 
     @property
-    def is_block(self) -> bool:
-        """Whether it is a reference block of a gVCF; no other record has END."""
-        return self.info.startswith("END=")
+    def is_reference(self) -> bool:
+        """Whether bases are as in the reference there, which has no phase.
+
+        It is a block of a gVCF, as no other record has END, or a base of `--all-sites`.
+        """
+        is_base = self._columns[4] == NO_ALT and not self.is_given
+        return is_base or self.info.startswith("END=")
 
     @property
     def alts(self) -> list[str]:

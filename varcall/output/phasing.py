@@ -7,7 +7,8 @@ windows and shards leave no trace in it.
 
 Records are held back until no fragment reaches further, or until there are very many: then the
 fragments that go on carry what they showed so far into the next part. The reference blocks of a
-gVCF wait with them and have no say, so its records are phased as those of the VCF.
+gVCF, and the bases of `--all-sites`, wait with them and have no say, so the records are phased as
+those of the plain VCF.
 """
 
 from __future__ import annotations
@@ -141,7 +142,7 @@ class Phaser:
         """
         try:
             record = SampleRecord(line)
-            if record.is_block:
+            if record.is_reference:
                 return self.push_blocks(line)
             ready = self._before(record)
             self._add(record)
