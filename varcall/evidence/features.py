@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
+from pileup.arrays import QuestionArrays, ReferenceArrays, ShownArrays, SiteArrays
 from pileup.codes import (
     INDEL,
     N_LEVELS,
@@ -28,6 +28,7 @@ from pileup.kernels.candidates import copies, lengths, surroundings, tally
 from pileup.kernels.phasing.tags import tally_haplotypes
 from varcall.evidence.candidates import Scan
 from varcall.evidence.likelihood import AskedAlleles
+from varcall.evidence.tallies import LEVELS, Tallies, mismatch_rate, share
 from varcall.reads.library_profile import LibraryProfile
 
 # Share of tagged fragments that show another allele than their haplotype has: tags are right in 99
@@ -37,7 +38,6 @@ _HAPLOTYPE_ERROR = 0.05
 DEEP_ENOUGH = 40
 # Mismatches per read that count as none: a ratio of two small numbers says little.
 _FEW_MISMATCHES = 0.5
-_LEAST_MISMATCH_RATE = 0.0005
 # Qualities of a library that has one only still vary in meaning by some phred.
 _LEAST_QUALITY_SD = 2.0
 _USUAL_LOW_FRACTION = 0.1
@@ -54,9 +54,7 @@ Values = NDArray[np.float64]
 class _Measured:
     """Raw sums of a window's questions; see the kernels for the columns."""
 
-    sums: Values
-    stacks: Values
-    extras: Values
+    tallies: Tallies
     spans: Values
     neighbours: Values
     alleles: AskedAlleles
@@ -73,12 +71,12 @@ class _Measured:
 
 def measure(
     questions: QuestionArrays,
-    reads: ReadArrays,
     scan: Scan,
     sites: SiteArrays,
     shown: ShownArrays,
     profile: LibraryProfile,
     alleles: AskedAlleles,
+    tallies: Tallies,
     weighed: Values,
     likelihoods: NDArray[np.float32],
 ) -> NDArray[np.float32]:
@@ -88,19 +86,13 @@ def measure(
     ----------
     alleles, weighed, likelihoods
         Of `varcall.evidence.likelihood`, of the same questions.
+    tallies
+        Of the same questions.
     """
     n = len(questions.site)
-    sums, stacks = np.zeros((n, N_LEVELS, tally.N_SUMS)), np.zeros((n, 2, tally.N_STACKS))
-    extras = np.zeros((n, tally.N_EXTRAS))
-    tally.tally_witnesses(
-        questions, reads, scan.counts, sites, shown, profile.mapq, _mismatch_rate(profile),
-        sums, stacks, extras,
-    )  # fmt: skip
-    depth = sums[:, :, tally.COUNT].sum(axis=1)
+    depth = tallies.sums[:, :, tally.COUNT].sum(axis=1)
     raw = _Measured(
-        sums=sums,
-        stacks=stacks,
-        extras=extras,
+        tallies=tallies,
         depth=depth,
         scale=np.minimum(1.0, DEEP_ENOUGH / np.maximum(depth, 1.0)),
         spans=np.zeros((n, lengths.N_SPANS)),
@@ -141,16 +133,6 @@ def on_grid(features: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(rounded, np.float32)
 
 
-def _mismatch_rate(profile: LibraryProfile) -> float:
-    return max(profile.mismatch_rate, _LEAST_MISMATCH_RATE)
-
-
-def _share(part: Values, whole: Values, empty: float = 0.0) -> Values:
-    shares = np.full(len(whole), empty, np.float64)
-    np.divide(part, whole, out=shares, where=whole > 0)
-    return shares
-
-
 def _log(values: Values | NDArray[np.int64] | NDArray[np.int32], scale: float) -> Values:
     return np.log1p(values) / scale
 
@@ -162,12 +144,12 @@ def _signed_log(values: Values) -> Values:
 
 def _witness_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Values]:
     """Counts, fractions, strands and likelihoods of the fragments, by what they show."""
-    putative, other, ref, unknown = (raw.sums[:, level] for level in range(N_LEVELS))
+    putative, other, ref, unknown = (raw.tallies.sums[:, level] for level in range(N_LEVELS))
     n_putative, n_ref = putative[:, tally.COUNT], ref[:, tally.COUNT]
     n_other, n_unknown = other[:, tally.COUNT], unknown[:, tally.COUNT]
     informative = n_putative + n_other + n_ref
     depth, scale = raw.depth, raw.scale
-    fraction = _share(n_putative, informative)
+    fraction = share(n_putative, informative)
     weight = raw.weighed[:, copies.WEIGHT]
     zero, one, two = raw.likelihoods.T
     relative = depth / profile.depth if profile.depth else np.ones(len(depth))
@@ -178,16 +160,16 @@ def _witness_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Valu
         "other_log": _log(scale * n_other, 5),
         "uninformative_log": _log(scale * n_unknown, 5),
         "putative_fraction": fraction,
-        "ref_fraction": _share(n_ref, informative),
-        "other_fraction": _share(n_other, informative),
+        "ref_fraction": share(n_ref, informative),
+        "other_fraction": share(n_other, informative),
         "distance_from_half": np.abs(fraction - 0.5),
-        "other_alts_fraction": _share(raw.extras[:, tally.OTHER_ALTS], informative),
+        "other_alts_fraction": share(raw.tallies.extras[:, tally.OTHER_ALTS], informative),
         "depth_over_sample_depth": np.minimum(relative, 4) / 2,
-        "putative_forward_share": _share(putative[:, tally.FORWARD], n_putative, 0.5),
-        "ref_forward_share": _share(ref[:, tally.FORWARD], n_ref, 0.5),
+        "putative_forward_share": share(putative[:, tally.FORWARD], n_putative, 0.5),
+        "ref_forward_share": share(ref[:, tally.FORWARD], n_ref, 0.5),
         "strand_bias_z": _strand_bias(putative, ref, scale),
-        "putative_weight_share": _share(raw.weighed[:, copies.PUTATIVE_WEIGHT], weight),
-        "trusted_share": _share(weight, informative, 1.0),
+        "putative_weight_share": share(raw.weighed[:, copies.PUTATIVE_WEIGHT], weight),
+        "trusted_share": share(weight, informative, 1.0),
         "log_likelihood_one_over_zero": _signed_log(one - zero),
         "log_likelihood_two_over_one": _signed_log(two - one),
     }
@@ -195,43 +177,45 @@ def _witness_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Valu
 
 def _read_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Values]:
     """What the putative and the REF reads are like, against each other and against the library."""
-    all_sums = raw.sums.sum(axis=1)
+    all_sums = raw.tallies.sums.sum(axis=1)
     features = {
-        "low_mapq_share": _share(all_sums[:, tally.LOW_MAPQ], raw.depth),
-        "clip_pile_share": _share(raw.extras[:, tally.CLIPPED_HERE], raw.depth),
+        "low_mapq_share": share(all_sums[:, tally.LOW_MAPQ], raw.depth),
+        "clip_pile_share": share(raw.tallies.extras[:, tally.CLIPPED_HERE], raw.depth),
     }
     mismatches, clipped, starts = [], [], []
     pairs_tell = float(profile.pairs_tell)
-    for number, (who, level) in enumerate((("putative", PUTATIVE), ("ref", REF_LEVEL))):
-        sums, stacks = raw.sums[:, level], raw.stacks[:, number]
-        count, length = sums[:, tally.COUNT], _share(sums[:, tally.LENGTH], sums[:, tally.COUNT])
-        expected = _mismatch_rate(profile) * length + _FEW_MISMATCHES
-        shown = _share(sums[:, tally.MISMATCHES], count) + _FEW_MISMATCHES
+    for number, (who, level) in enumerate(zip(("putative", "ref"), LEVELS, strict=True)):
+        sums, stacks = raw.tallies.sums[:, level], raw.tallies.stacks[:, number]
+        count, length = sums[:, tally.COUNT], share(sums[:, tally.LENGTH], sums[:, tally.COUNT])
+        expected = mismatch_rate(profile) * length + _FEW_MISMATCHES
+        shown = share(sums[:, tally.MISMATCHES], count) + _FEW_MISMATCHES
         mismatches.append(np.where(count > 0, np.log(shown / expected), 0.0))
-        clipped.append(_share(sums[:, tally.CLIPPED], count))
-        starts.append(_share(stacks[:, tally.DISTINCT_STARTS], _expected_starts(count, length), 1))
-        improper = _share(sums[:, tally.IMPROPER], sums[:, tally.PAIRED], 1 - profile.proper_share)
-        quality = _share(sums[:, tally.QUALITY], sums[:, tally.KNOWN_QUALITY], np.nan)
+        clipped.append(share(sums[:, tally.CLIPPED], count))
+        starts.append(share(stacks[:, tally.DISTINCT_STARTS], _expected_starts(count, length), 1))
+        improper = share(sums[:, tally.IMPROPER], sums[:, tally.PAIRED], 1 - profile.proper_share)
+        quality = share(sums[:, tally.QUALITY], sums[:, tally.KNOWN_QUALITY], np.nan)
         features |= {
             f"{who}_base_quality_z": _quality_z(quality, profile),
-            f"{who}_mapq": _share(sums[:, tally.MAPQ], count, 1.0),
-            f"{who}_low_mapq_share": _share(sums[:, tally.LOW_MAPQ], count),
-            f"{who}_distance_to_read_end": 2 * _share(sums[:, tally.TO_END], count, 0.25),
+            f"{who}_mapq": share(sums[:, tally.MAPQ], count, 1.0),
+            f"{who}_low_mapq_share": share(sums[:, tally.LOW_MAPQ], count),
+            f"{who}_distance_to_read_end": 2 * share(sums[:, tally.TO_END], count, 0.25),
             f"{who}_mismatches": mismatches[-1] / 2,
             f"{who}_clipped_excess": np.where(count > 0, clipped[-1] - profile.clipped_share, 0.0),
             f"{who}_distinct_starts": np.minimum(starts[-1], 2.0),
-            f"{who}_stack_share": _share(stacks[:, tally.STACK] - 1, count - 1),
+            f"{who}_stack_share": raw.tallies.stack_share(level),
             f"{who}_improper_pair_excess": pairs_tell * (improper - (1 - profile.proper_share)),
         }
-    n_putative = raw.sums[:, PUTATIVE, tally.COUNT]
-    both = (n_putative > 0) & (raw.sums[:, REF_LEVEL, tally.COUNT] > 0)
+    n_putative = raw.tallies.count(PUTATIVE)
+    both = (n_putative > 0) & (raw.tallies.count(REF_LEVEL) > 0)
     best = np.where(
-        raw.sums[:, PUTATIVE, tally.KNOWN_QUALITY] > 0, raw.extras[:, tally.BEST_QUALITY], np.nan
+        raw.tallies.sums[:, PUTATIVE, tally.KNOWN_QUALITY] > 0,
+        raw.tallies.extras[:, tally.BEST_QUALITY],
+        np.nan,
     )
-    near = raw.extras[:, tally.NEAR_END] - raw.extras[:, tally.EXPECTED_NEAR_END]
+    near = raw.tallies.extras[:, tally.NEAR_END] - raw.tallies.extras[:, tally.EXPECTED_NEAR_END]
     return features | {
         "putative_best_base_quality_z": _quality_z(best, profile),
-        "putative_near_end_excess": _share(near, n_putative),
+        "putative_near_end_excess": share(near, n_putative),
         "putative_mismatches_over_ref": np.where(both, mismatches[0] - mismatches[1], 0.0) / 2,
         "putative_clipped_over_ref": np.where(both, clipped[0] - clipped[1], 0.0),
         "putative_distinct_starts_over_ref": np.where(
@@ -258,10 +242,10 @@ def _strand_bias(putative: Values, ref: Values, scale: Values) -> Values:
     """Return the z score of the putative reads' forward share against REF's, a fifth of it."""
     n_putative, n_ref = putative[:, tally.COUNT], ref[:, tally.COUNT]
     forward_putative, forward_ref = putative[:, tally.FORWARD], ref[:, tally.FORWARD]
-    pooled = _share(forward_putative + forward_ref, n_putative + n_ref)
+    pooled = share(forward_putative + forward_ref, n_putative + n_ref)
     ones = np.ones(len(n_ref))
-    variance = pooled * (1 - pooled) * (_share(ones, n_putative) + _share(ones, n_ref))
-    difference = _share(forward_putative, n_putative) - _share(forward_ref, n_ref)
+    variance = pooled * (1 - pooled) * (share(ones, n_putative) + share(ones, n_ref))
+    difference = share(forward_putative, n_putative) - share(forward_ref, n_ref)
     z = difference / np.sqrt(np.maximum(variance, 1e-9)) * np.sqrt(scale)
     known = (np.minimum(n_putative, n_ref) > 0) & (variance > 0)
     return np.where(known, np.clip(z / 5, -1.5, 1.5), 0.0)
@@ -293,8 +277,8 @@ def _allele_features(
         "deleted_log": _log(np.where(is_indel, sites.alt_deleted[first], 0), 4),
         "asks_two_alleles": (first != raw.alleles.alts[:, 1]).astype(float),
         "alleles_at_site": np.diff(sites.alt_offset)[site] / 4,
-        "putative_over_commonest_alt": _share(
-            raw.sums[:, PUTATIVE, tally.COUNT], raw.extras[:, tally.COMMONEST_ALT]
+        "putative_over_commonest_alt": share(
+            raw.tallies.count(PUTATIVE), raw.tallies.extras[:, tally.COMMONEST_ALT]
         ),
     }
 
@@ -311,10 +295,10 @@ def _length_features(raw: _Measured) -> dict[str, Values]:
         "repeat_copies_log": _log(alleles.repeat_length / np.maximum(alleles.unit, 1), 4),
         "expected_slippage_sqrt": np.sqrt(alleles.slip),
         "spanning_log": _log(raw.scale * spanning, 5),
-        "spanning_ref_share": _share(ref, spanning),
-        "spanning_putative_share": _share(putative, spanning),
-        "spanning_one_unit_off_share": _share(off_by_one, spanning),
-        "spanning_other_share": _share(spanning - ref - putative - off_by_one, spanning),
+        "spanning_ref_share": share(ref, spanning),
+        "spanning_putative_share": share(putative, spanning),
+        "spanning_one_unit_off_share": share(off_by_one, spanning),
+        "spanning_other_share": share(spanning - ref - putative - off_by_one, spanning),
         "stutter_one_over_zero": _signed_log(likelihood[:, 1] - likelihood[:, 0]),
         "stutter_two_over_one": _signed_log(likelihood[:, 2] - likelihood[:, 1]),
     }
@@ -347,7 +331,7 @@ def _haplotype_features(questions: QuestionArrays, shown: ShownArrays) -> dict[s
     """
     tally = np.zeros((len(questions.site), 2, 2))
     tally_haplotypes(questions, shown, tally)
-    of_each = [_share(tally[:, h, 1], tally[:, h].sum(1), 0.5) for h in range(2)]
+    of_each = [share(tally[:, h, 1], tally[:, h].sum(1), 0.5) for h in range(2)]
     shares = np.sort(of_each, axis=0)
     seen, wrong = np.log(1 - _HAPLOTYPE_ERROR), np.log(_HAPLOTYPE_ERROR)
     # By haplotype: log-likelihood if it lacks the allele, and if it has it.
@@ -359,7 +343,7 @@ def _haplotype_features(questions: QuestionArrays, shown: ShownArrays) -> dict[s
     return {
         "haplotype_larger_share": shares[1],
         "haplotype_smaller_share": shares[0],
-        "haplotype_tagged_share": _share(tagged, _informative_fragments(questions, shown)),
+        "haplotype_tagged_share": share(tagged, _informative_fragments(questions, shown)),
         "haplotype_one_over_zero": _signed_log(np.where(tagged > 0, one - none, 0.0)),
         "haplotype_two_over_one": _signed_log(np.where(tagged > 0, both - one, 0.0)),
     }

@@ -10,7 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pileup.arrays import QuestionArrays, ReadArrays, ReferenceArrays, ShownArrays, SiteArrays
+from pileup.codes import PUTATIVE, REF_LEVEL
 from pileup.kernels.candidates import copies, lengths
+from varcall.evidence.tallies import Tallies, share
 from varcall.reads.library_profile import LibraryProfile
 
 Values = NDArray[np.float64]
@@ -23,9 +25,9 @@ _STEP = 1e-3
 
 # Concentrations of the beta distributions. With 50 the errors of a place vary about their mean so
 # that 3 in 20 fragments come one time in a thousand, as they do at candidates of real libraries;
-# the share of a het's alleles varies less, by mapping and capture; both more for indels.
+# the share of a het's alleles varies less, by mapping and capture; both more in repeats.
 _ERROR_CONCENTRATION, _HET_CONCENTRATION = 50.0, 80.0
-_INDEL_ERROR_CONCENTRATION, _INDEL_HET_CONCENTRATION = 30.0, 50.0
+_REPEAT_ERROR_CONCENTRATION, _REPEAT_HET_CONCENTRATION = 30.0, 50.0
 # A third of an SNV's errors give the base asked about.
 _SPURIOUS_SHARE = 1 / 3
 _LEAST_ERROR, _MOST_ERROR = 0.001, 0.3
@@ -49,7 +51,7 @@ def expected_slippage(
     like a homopolymer of half its length. What is no repeat, or one of longer units, slips like the
     shortest run. Where `unit` is 0 (a substitution) it is the base error.
     """
-    is_repeat = (unit <= _LONGEST_UNIT) & (repeat_length >= 2 * unit)
+    is_repeat = in_repeat(repeat_length, unit)
     run = np.where(unit == 1, repeat_length, np.where(is_repeat, repeat_length // 2, 0))
     short = max(_MIN_INDEL_ERROR, _SHORT_RUN_SLIPPAGE * profile.slippage[0])
     by_bin = np.array([short, *profile.slippage])
@@ -57,6 +59,11 @@ def expected_slippage(
     slip = slip * (1 + 0.1 * np.maximum(0, run - 17))
     slip = np.clip(slip, _MIN_INDEL_ERROR, _MAX_SLIPPAGE)
     return np.where(unit == 0, MIN_BASE_ERROR, slip)
+
+
+def in_repeat(repeat_length: NDArray[np.int64], unit: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Tell where an indel adds or takes units of a short tandem repeat, bool [q]."""
+    return (unit > 0) & (unit <= _LONGEST_UNIT) & (repeat_length >= 2 * unit)
 
 
 class AskedAlleles:
@@ -105,13 +112,44 @@ def weigh_witnesses(
     return weighed
 
 
+def stacks_once(weighed: Values, tallies: Tallies) -> Values:
+    """Return weights in which a stack of fragments counts as one witness, float64 [q, 3].
+
+    Fragments that start, or end, at one base are often copies of one molecule, made by PCR before
+    sequencing and not marked, or of one stretch that lies elsewhere: what one shows wrongly, all
+    do. They are told from those of amplicons, where both alleles start at the primer, by the
+    other allele: of n fragments that show an allele, those by which its stack share exceeds that of
+    the others count as one. An allele without two fragments on the other side keeps its weight.
+
+    Parameters
+    ----------
+    weighed
+        Of `weigh_witnesses`.
+    tallies
+        Of the same questions.
+    """
+    kept = [
+        1.0
+        - np.maximum(0.0, tallies.stack_share(level) - tallies.stack_share(other, 1.0))
+        * (1.0 - 1.0 / np.maximum(1.0, tallies.count(level)))
+        for level, other in ((PUTATIVE, REF_LEVEL), (REF_LEVEL, PUTATIVE))
+    ]
+    putative = kept[0] * weighed[:, copies.PUTATIVE_WEIGHT]
+    total = putative + kept[1] * (weighed[:, copies.WEIGHT] - weighed[:, copies.PUTATIVE_WEIGHT])
+    shrunk = np.empty_like(weighed)
+    shrunk[:, copies.PUTATIVE_WEIGHT], shrunk[:, copies.WEIGHT] = putative, total
+    # Those that count less are as often wrong as the others.
+    shrunk[:, copies.ERROR] = total * share(weighed[:, copies.ERROR], weighed[:, copies.WEIGHT])
+    return shrunk
+
+
 def trusted_weight(error: Values) -> Values:
     """Return what fragments that are wrong so often count for, as `weigh_witnesses` does."""
     return np.maximum(0.0, 1.0 - error / copies.USELESS_ERROR)
 
 
 def copy_parameters(
-    spurious: Values, lost: Values, is_indel: NDArray[np.bool_]
+    spurious: Values, lost: Values, is_indel: NDArray[np.bool_], is_repeat: NDArray[np.bool_]
 ) -> tuple[Values, Values]:
     """Return means and concentrations, float64 [q, 3], of the beta distributions of 0, 1, 2 copies.
 
@@ -120,15 +158,15 @@ def copy_parameters(
     spurious, lost
         float64 [q], share of the fragments without the allele that show it, and of those with it
         that do not.
-    is_indel
+    is_indel, is_repeat
         bool [q].
     """
     spurious, lost = (np.clip(p, _LEAST_ERROR, _MOST_ERROR) for p in (spurious, lost))
     het = np.where(is_indel, _INDEL_HET_SHARE, 0.5)
     mean = np.stack([spurious, het * (1 - lost) + (1 - het) * spurious, 1 - lost], axis=1)
     concentration = np.where(
-        is_indel[:, None],
-        (_INDEL_ERROR_CONCENTRATION, _INDEL_HET_CONCENTRATION, _INDEL_ERROR_CONCENTRATION),
+        is_repeat[:, None],
+        (_REPEAT_ERROR_CONCENTRATION, _REPEAT_HET_CONCENTRATION, _REPEAT_ERROR_CONCENTRATION),
         (_ERROR_CONCENTRATION, _HET_CONCENTRATION, _ERROR_CONCENTRATION),
     )
     return mean, concentration
@@ -142,7 +180,7 @@ def copy_likelihoods(weighed: Values, alleles: AskedAlleles) -> NDArray[np.float
     Parameters
     ----------
     weighed
-        Of `weigh_witnesses`.
+        Of `weigh_witnesses` or `stacks_once`.
     """
     n = len(weighed)
     slipped = np.zeros(n)
@@ -151,7 +189,8 @@ def copy_likelihoods(weighed: Values, alleles: AskedAlleles) -> NDArray[np.float
     is_indel = alleles.unit > 0
     spurious = np.where(is_indel, slipped + error, _SPURIOUS_SHARE * error)
     lost = np.where(is_indel, alleles.slip + error, error)
-    mean, concentration = copy_parameters(spurious, lost, is_indel)
+    is_repeat = in_repeat(alleles.repeat_length, alleles.unit)
+    mean, concentration = copy_parameters(spurious, lost, is_indel, is_repeat)
     likelihood = np.zeros((n, 3))
     copies.copy_likelihoods(weighed, mean, concentration, likelihood)
     likelihood -= likelihood.max(axis=1, keepdims=True)

@@ -117,8 +117,9 @@ class ReferenceModel:
         levels, self._table_of_run = np.unique(slips, return_inverse=True)
         self._table_of_run += 1
         base_error = np.array([max(MIN_BASE_ERROR, profile.error_rate)])
-        substitution = copy_parameters(base_error, base_error, np.array([False]))
-        indels = copy_parameters(levels, levels, np.ones(len(levels), np.bool_))
+        substitution = copy_parameters(base_error, base_error, np.array([False]), np.array([False]))
+        is_repeat = np.ones(len(levels), np.bool_)
+        indels = copy_parameters(levels, levels, is_repeat, is_repeat)
         means, concentrations = map(np.concatenate, zip(substitution, indels, strict=True))
         self._tables = _terms(means, concentrations)
 

@@ -35,9 +35,15 @@ from varcall.evidence.candidates import (
 )
 from varcall.evidence.features import measure, on_grid
 from varcall.evidence.haplotypes import SHORT_REACH, tag_haplotypes
-from varcall.evidence.likelihood import AskedAlleles, copy_likelihoods, weigh_witnesses
+from varcall.evidence.likelihood import (
+    AskedAlleles,
+    copy_likelihoods,
+    stacks_once,
+    weigh_witnesses,
+)
 from varcall.evidence.observations import observe, pose_questions
 from varcall.evidence.realign import REACH, RealignOptions, realign
+from varcall.evidence.tallies import tally_fragments
 from varcall.inputs.open import Inputs
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
@@ -166,9 +172,12 @@ class Evidence:
         asked = self.questions, self.reads
         seen = self.sites, self.observations
         alleles = AskedAlleles(self.questions, self.scan.reference, self.sites, profile)
+        tallies = tally_fragments(*asked, self.scan, *seen, profile)
         weighed = weigh_witnesses(*asked, *seen, profile)
-        likelihoods = copy_likelihoods(weighed, alleles)
-        features = measure(*asked, self.scan, *seen, profile, alleles, weighed, likelihoods)
+        likelihoods = copy_likelihoods(stacks_once(weighed, tallies), alleles)
+        features = measure(
+            self.questions, self.scan, *seen, profile, alleles, tallies, weighed, likelihoods
+        )
         return on_grid(features), likelihoods
 
     def features(self, profile: LibraryProfile) -> NDArray[np.float32]:

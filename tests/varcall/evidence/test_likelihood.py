@@ -75,6 +75,39 @@ def test_more_reads_make_it_surer_within_bounds(tmp_path: Path) -> None:
     assert leads[-1] < 2 * leads[1]
 
 
+def spread(locus: Locus, count: int, changes: dict[int, str] | None = None) -> Locus:
+    """Add fragments that each start at a base of their own."""
+    for number in range(count):
+        locus.show(1, 100 + 2 * number, "100M", changes)
+    return locus
+
+
+def test_a_stack_is_one_witness(tmp_path: Path) -> None:
+    """Copies that PCR made of one molecule, unmarked, beside fragments that start anywhere."""
+    folders = [tmp_path / name for name in ("stack", "spread")]
+    for folder in folders:
+        folder.mkdir()
+    stacked = spread(Locus(folders[0], SEQUENCE), 20).show(14, 120, "100M", {SNV: ALT})
+    independent = spread(spread(Locus(folders[1], SEQUENCE), 20), 14, {SNV: ALT})
+    assert likelihoods(stacked).argmax() == 0
+    assert likelihoods(independent).argmax() == 1
+
+
+def test_a_stack_of_ref_is_one_witness(tmp_path: Path) -> None:
+    stacked = spread(Locus(tmp_path, SEQUENCE), 8, {SNV: ALT}).show(40, 120, "100M")
+    het, hom_alt = likelihoods(stacked)[1:]
+    assert abs(het - hom_alt) < 2, "one REF fragment beside eight says little"
+
+
+@pytest.mark.parametrize(("ref", "alt", "copies"), [(30, 30, 1), (0, 40, 2), (1, 40, 2)])
+def test_amplicons_count_in_full(tmp_path: Path, ref: int, alt: int, copies: int) -> None:
+    """Both alleles start at the primer; an allele that has no second fragment tells nothing."""
+    locus = Locus(tmp_path, SEQUENCE).show(ref, 100, "100M").show(alt, 100, "100M", {SNV: ALT})
+    row = likelihoods(locus)
+    assert row.argmax() == copies
+    assert lead(row) > 40
+
+
 def test_base_qualities_count_by_what_the_library_measured(tmp_path: Path) -> None:
     """ALT bases of quality 15 are evidence where such bases are right, and none where not."""
     by_quality = list(STATED_MISMATCHES)
