@@ -117,7 +117,7 @@ def answer_examples(examples: Examples, network: Network, triage: Triage) -> Ans
     features, counted = examples.questions.features, examples.questions.likelihoods
     settings = triage.settings
     given[TREES] = triage.predict(features, counted)
-    given[COUNTS] = softmax(anchored(counted, settings.anchor, settings.bias))
+    given[COUNTS] = softmax(anchored(counted, settings))
     given[POOLED] = triage.pool(given[NETWORK], given[TREES])
     given[CALLED] = triage.answer(features, counted, given[NETWORK])
     neutral = np.zeros_like(counted)

@@ -1,12 +1,13 @@
 """The feature model: answers easy questions before a picture is drawn, and shares in the rest.
 
 Boosted trees on the measured features, added to the likelihood of the counts times a learned scale:
-what the counts say stands unless the trees have a reason. DeepVariant's small model does the same
-for its easy candidates; what is not sure goes on to the pictures, and there the two opinions are
-pooled.
+what the counts say stands unless the trees have a reason. What is decisive counts for more, since
+whatever makes counts lie at that strength is seen by the trees. DeepVariant's small model does the
+same for its easy candidates; what is not sure goes on to the pictures, and there the two opinions
+are pooled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from typing import Any
@@ -32,6 +33,9 @@ class TriageSettings:
         to what these leave, so they belong to the trees.
     bias
         Added to these, for 0, 1 and 2 copies.
+    decisive, beyond
+        What a likelihood is lower than the best by, beyond so many nats, counts `beyond` times more
+        than `anchor` alone would let it.
     temperature
         Divides the scores, those of the counts and the trees' together.
     sure
@@ -45,10 +49,14 @@ class TriageSettings:
     weights: tuple[float, float] = (1.0, 0.0)
     anchor: float = 0.0
     bias: tuple[float, ...] = (0.0, 0.0, 0.0)
+    decisive: float = 0.0
+    beyond: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse numbers that make no probability."""
-        numbers = (self.temperature, self.sure, *self.weights, self.anchor)
+        numbers = (
+            self.temperature, self.sure, *self.weights, self.anchor, self.decisive, self.beyond,
+        )  # fmt: skip
         is_sound = all(isfinite(number) and number >= 0 for number in numbers)
         is_sound &= all(isfinite(number) for number in self.bias)
         is_sound &= (len(self.weights), len(self.bias)) == (2, 3)
@@ -74,9 +82,10 @@ class TriageSettings:
             # Trees of before 0.2 begin with nothing; what they were trained on tells them apart.
             anchor = float(values.get("anchor", 0.0))
             bias = tuple(float(number) for number in values.get("bias", (0.0, 0.0, 0.0)))
+            decisive, beyond = (float(values.get(name, 0.0)) for name in ("decisive", "beyond"))
         except (KeyError, TypeError, ValueError) as error:
             raise ModelError(f"The triage settings are broken: {error!r}.") from error
-        return cls(temperature, sure, (first, second), anchor, bias)
+        return cls(temperature, sure, (first, second), anchor, bias, decisive, beyond)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +107,7 @@ class Triage:
         likelihoods
             float32 [n, 3], natural log likelihoods of 0, 1, 2 copies from the counts.
         """
-        begin = anchored(likelihoods, self.settings.anchor, self.settings.bias)
-        return begin + self.trees.scores(features)
+        return anchored(likelihoods, self.settings) + self.trees.scores(features)
 
     def predict(
         self, features: NDArray[np.float32], likelihoods: NDArray[np.float32]
@@ -134,11 +142,12 @@ class Triage:
         return replace(self, settings=replace(self.settings, **settings))
 
 
-def anchored(
-    likelihoods: NDArray[np.float32], anchor: float, bias: Sequence[float]
-) -> NDArray[np.float64]:
+def anchored(likelihoods: NDArray[np.float32], settings: TriageSettings) -> NDArray[np.float64]:
     """Return the scores that the trees begin with, float64 [n, 3]."""
-    return anchor * likelihoods.astype(np.float64) + np.asarray(bias, np.float64)
+    nats = likelihoods.astype(np.float64)
+    decisive = np.maximum(0.0, -nats - settings.decisive)
+    scores = settings.anchor * nats - settings.beyond * decisive
+    return np.asarray(scores + np.asarray(settings.bias, np.float64))
 
 
 def softmax(scores: NDArray[np.float64]) -> NDArray[np.float32]:

@@ -31,6 +31,9 @@ from models.weights.model_weights import load_weights, save_weights
 _SURE_STEPS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)
 _LEAST_SCALE = 1e-3
 _ANCHOR_DECAY = 1e-3
+# Held-out answers that counts alone make surer than this are wrong for reasons that trees see
+# (stacks, mapping, repeats): there they count for more than the scale that fits all counts best.
+_DECISIVE, _BEYOND = 13.0, 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +79,7 @@ def fit_trees(
     weights
         float32 [n], by which each question counts.
     """
-    anchor, bias = _fit_anchor(likelihoods, labels, weights)
+    settings = _fit_anchor(likelihoods, labels, weights)
     booster = lightgbm.train(
         {
             "objective": "multiclass",
@@ -95,38 +98,44 @@ def fit_trees(
             "verbose": -1,
         },
         lightgbm.Dataset(
-            features, labels, weight=weights, init_score=anchored(likelihoods, anchor, bias)
+            features, labels, weight=weights, init_score=anchored(likelihoods, settings)
         ),
         recipe.rounds,
     )
     trees = _flatten([tree["tree_structure"] for tree in booster.dump_model()["tree_info"]])
-    return Triage(trees, TriageSettings(anchor=anchor, bias=bias))
+    return Triage(trees, settings)
 
 
 def _fit_anchor(
     likelihoods: NDArray[np.float32], labels: NDArray[np.int64], weights: NDArray[np.float32]
-) -> tuple[float, tuple[float, ...]]:
-    """Return the scale (not negative) and the biases with which likelihoods fit labels best.
+) -> TriageSettings:
+    """Return settings with the scale (not negative) and biases by which counts fit labels best.
 
     A little decay keeps them finite where every label is as the counts say, or one is missing.
     """
-    logits, target = torch.from_numpy(likelihoods.astype(np.float64)), torch.from_numpy(labels)
-    weight = torch.from_numpy(weights.astype(np.float64))
+    begin = TriageSettings(decisive=_DECISIVE, beyond=_BEYOND)
+    logits, beyond = (
+        torch.from_numpy(scores)
+        for scores in (likelihoods.astype(np.float64), anchored(likelihoods, begin))
+    )
+    target, weight = torch.from_numpy(labels), torch.from_numpy(weights.astype(np.float64))
     scale = torch.full((1,), 0.5, dtype=torch.float64, requires_grad=True)
     bias = torch.zeros(3, dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.LBFGS([scale, bias], max_iter=100, line_search_fn="strong_wolfe")
 
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
-        value = weighted_cross_entropy(logits * scale.clamp(min=0) + bias, target, weight)
+        value = weighted_cross_entropy(logits * scale.clamp(min=0) + beyond + bias, target, weight)
         value = value + _ANCHOR_DECAY * (scale.square().sum() + bias.square().sum())
         value.backward()
         return value
 
     optimiser.step(loss)
     # Rounded as the settings are read again from where they are stored, in decimals.
-    return round(float(scale.detach().clamp(min=0)), 6), tuple(
-        round(number, 6) for number in bias.detach().tolist()
+    return replace(
+        begin,
+        anchor=round(float(scale.detach().clamp(min=0)), 6),
+        bias=tuple(round(number, 6) for number in bias.detach().tolist()),
     )
 
 

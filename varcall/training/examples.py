@@ -28,7 +28,7 @@ from varcall.training.task_labels import (
     Known,
     TaskExamples,
     label_tasks,
-    misled_by_hidden_copies,
+    misled_by_others,
     witnesses_of,
 )
 
@@ -56,7 +56,7 @@ class Examples:
     tasks
         Which of the questions each task can be asked about, and the right answers.
     misled
-        bool [q], where `varcall.training.task_labels.misled_by_hidden_copies`.
+        bool [q], where `varcall.training.task_labels.misled_by_others`.
     """
 
     questions: Questions
@@ -68,16 +68,16 @@ class Examples:
         return len(self.labels)
 
     def weights_of(
-        self, task: str, rows: NDArray[np.int64], hidden_copy_weight: float
+        self, task: str, rows: NDArray[np.int64], misled_weight: float
     ) -> NDArray[np.float32]:
         """Return the weight of some rows of a task, float32 [n].
 
-        It is 1, but `hidden_copy_weight` of the questions about copies that a hidden copy misleads.
+        It is 1, but `misled_weight` of the questions about copies that a hidden copy misleads.
         """
         if task != COPIES.name:
             return np.ones(len(rows), np.float32)
         misled = self.misled[self.tasks[task].question[rows]]
-        return np.where(misled, np.float32(hidden_copy_weight), np.float32(1))
+        return np.where(misled, np.float32(misled_weight), np.float32(1))
 
 
 def tasks_of(span: Span) -> tuple[str, ...]:
@@ -128,7 +128,7 @@ def make_examples(
         questions_about(asked, span.profile, ploidy),
         labels.copies,
         label_tasks(known, wanted),
-        misled_by_hidden_copies(known, witnesses_of(asked)),
+        misled_by_others(known, witnesses_of(asked)),
     )
 
 
@@ -209,7 +209,7 @@ class Sampling:
         its own) ** balance: 0 keeps all, 1 makes all answers as frequent.
     weights
         Weight in the loss of the examples of a folder, by its name; 1 of those not named.
-    hidden_copy_weight
+    misled_weight
         Weight of the questions about copies that a hidden copy misleads, where trees, network and
         calibration are fitted: simulated samples have many more such places than real ones, and
         what looks like a plain het variant would be doubted for their sake.
@@ -234,7 +234,7 @@ class Sampling:
     tasks: Mapping[str, float] = field(default_factory=lambda: {COPIES.name: 1.0})
     balance: float = 0.5
     weights: Mapping[str, float] = field(default_factory=dict)
-    hidden_copy_weight: float = 1.0
+    misled_weight: float = 1.0
     exemplar_share: float = 0.0
     haploid_share: float = 0.0
     withheld_share: float = 0.0
@@ -351,7 +351,7 @@ class ExampleStream:
         Shares of its depth at which an ordered pass sees each span, one after another.
     tasks
         What an ordered pass asks about each span, one task after another.
-    hidden_copy_weight
+    misled_weight
         In an ordered pass, as `Sampling` has it.
     """
 
@@ -362,7 +362,7 @@ class ExampleStream:
     shares: tuple[float, ...] = (1.0,)
     evidence: EvidenceOptions = field(default_factory=EvidenceOptions)
     tasks: tuple[str, ...] = (COPIES.name,)
-    hidden_copy_weight: float = 1.0
+    misled_weight: float = 1.0
 
     def __call__(self, rank: int, world_size: int, seed: int, skip: int) -> Iterator[Batch]:
         """Yield batches; worker `rank` of `world_size` sees its own order.
@@ -386,7 +386,7 @@ class ExampleStream:
         for task, found in examples.tasks.items():
             for first in range(0, len(found.labels), self.batch_size):
                 rows = np.arange(first, min(first + self.batch_size, len(found.labels)))
-                weights = examples.weights_of(task, rows, self.hidden_copy_weight)
+                weights = examples.weights_of(task, rows, self.misled_weight)
                 yield make_batch(examples, task, rows, weights)
 
     def _shuffled(self, rng: np.random.Generator, sampling: Sampling) -> Iterator[Batch]:
@@ -419,7 +419,7 @@ class ExampleStream:
                     if len(rows) > 1 and rng.random() < sampling.exemplar_share:
                         exemplar, rows = exemplar_of(examples, task, int(rows[0])), rows[1:]
                     if len(rows):
-                        weights = examples.weights_of(task, rows, sampling.hidden_copy_weight)
+                        weights = examples.weights_of(task, rows, sampling.misled_weight)
                         withheld = rng.random(len(rows)) < sampling.withheld_share
                         yield make_batch(
                             examples, task, rows, weight * weights, rng, exemplar, withheld

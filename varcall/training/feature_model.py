@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 DRAWS = 2
 # Above this, a feature model that never saw the question counts as sure while pictures are chosen.
 SURE_IN_TRAINING = 0.998
-_BEGIN = "triage.begin"  # float64 [4]: anchor and biases
+_BEGIN = "triage.begin"  # float64 [6]: anchor, what is decisive and counts beyond it, and biases
 TRIAGE_FILES = ("triage.safetensors", "triage.half0.safetensors", "triage.half1.safetensors")
 
 
@@ -68,7 +68,7 @@ class _Measurer:
             asked = examples.questions
             # The task of copies has all questions.
             rows = np.arange(len(examples))
-            weights = examples.weights_of(COPIES.name, rows, self._plan.sampling.hidden_copy_weight)
+            weights = examples.weights_of(COPIES.name, rows, self._plan.sampling.misled_weight)
             columns = asked.features, asked.likelihoods, examples.labels, weights
             parts.append(tuple(column[kept] for column in columns))
         features, likelihoods, labels, weights = (
@@ -114,14 +114,17 @@ def feature_models(
 
 
 def _to_bytes(triage: Triage) -> bytes:
-    begin = np.array([triage.settings.anchor, *triage.settings.bias])
+    known = triage.settings
+    begin = np.array([known.anchor, known.decisive, known.beyond, *known.bias])
     return save(triage.trees.to_tensors() | {_BEGIN: begin})
 
 
 def _from_bytes(content: bytes) -> Triage:
     tensors = load(content)
-    anchor, *bias = tensors[_BEGIN].tolist()
-    settings = TriageSettings(sure=SURE_IN_TRAINING, anchor=anchor, bias=tuple(bias))
+    anchor, decisive, beyond, *bias = tensors[_BEGIN].tolist()
+    settings = TriageSettings(
+        sure=SURE_IN_TRAINING, anchor=anchor, bias=tuple(bias), decisive=decisive, beyond=beyond
+    )
     return Triage(Trees.from_tensors(tensors, len(FEATURES)), settings)
 
 

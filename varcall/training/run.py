@@ -77,7 +77,7 @@ def run_train(options: TrainOptions) -> Path:
             recipe.batch_size,
             sampling=None,
             tasks=asked,
-            hidden_copy_weight=sampling.hidden_copy_weight,
+            misled_weight=sampling.misled_weight,
         )
         for folder in options.held_out
     }

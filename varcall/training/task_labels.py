@@ -45,8 +45,8 @@ _MOST_FOREIGN = 0.05
 # Fewest fragments with a haplotype at a site, and fewest of them with the allele, that tell which
 # haplotype carries it; share of them that must agree with where they come from.
 _LEAST_TAGGED, _LEAST_TAGGED_PUTATIVE, _AGREEMENT = 6, 2, 0.8
-# A hidden copy misleads where more than this share of a place's fragments are its, mapped with at
-# least this MAPQ, and show what the person does not have.
+# Others' fragments mislead where they are more than this share of a place's, mapped with at least
+# this MAPQ, and show what the person does not have.
 _MISLEADING_SHARE, _CONFIDENT_MAPQ = 0.25, 40
 # Variants at most this far apart (bases) lie in one picture.
 FARTHEST_PAIR = WIDTH // 2 - 2
@@ -191,20 +191,21 @@ def label_causes(known: Known, witnesses: Witnesses) -> NDArray[np.int64]:
     return np.where(known.is_single, cause, UNKNOWN)
 
 
-def misled_by_hidden_copies(known: Known, witnesses: Witnesses) -> NDArray[np.bool_]:
-    """Tell where a hidden copy looks like the person's own haplotype, bool [q].
+def misled_by_others(known: Known, witnesses: Witnesses) -> NDArray[np.bool_]:
+    """Tell where fragments that are not the person's look like one of the two haplotypes, bool [q].
 
     More than a quarter of the fragments there are of a stretch that the reference has once and the
-    person more often, are mapped with confidence, and show the allele where the label is 0 copies,
-    or another where it is 2. Such a place is told from a het variant by its depth at most.
+    person more often, or of another person, are mapped with confidence, and show the allele where
+    the label is 0 copies, or another where it is 2. Such a place is told from a het variant by its
+    depth at most.
     """
     n, copies = len(known.labels.copies), known.labels.copies
     read = known.evidence.observations.read[witnesses.observation]
     molecule = known.origins.molecule[read]
-    is_hidden = (molecule >= FIRST_HIDDEN_COPY) & (molecule < FIRST_STACK)
-    is_hidden &= known.evidence.reads.mapq[read] >= _CONFIDENT_MAPQ
+    is_foreign = (molecule >= CONTAMINANT_MOLECULE) & (molecule < FIRST_STACK)
+    is_foreign &= known.evidence.reads.mapq[read] >= _CONFIDENT_MAPQ
     is_against = np.where(witnesses.putative, 0, 2) == copies[witnesses.question]
-    counts = _count(witnesses.question, (is_hidden & is_against).astype(np.int64), n, 2)
+    counts = _count(witnesses.question, (is_foreign & is_against).astype(np.int64), n, 2)
     misled: NDArray[np.bool_] = counts[:, 1] > _MISLEADING_SHARE * counts.sum(1)
     return misled
 

@@ -99,7 +99,7 @@ def test_the_likelihoods_are_what_trees_begin_with(told: float) -> None:
     rng, n = np.random.default_rng(8), 3000
     labels = rng.integers(0, 3, n)
     said = np.where(rng.random(n) < told, labels, rng.integers(0, 3, n))
-    likelihoods = np.where(np.arange(3) == said[:, None], 0, -20).astype(np.float32)
+    likelihoods = np.where(np.arange(3) == said[:, None], 0, -10).astype(np.float32)
     fitted = fit_trees(nothing(n), likelihoods, labels, even(labels), TriageRecipe(rounds=5))
     answers = fitted.predict(nothing(n), likelihoods)
     assert np.array_equal(answers.argmax(1), said)
