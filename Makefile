@@ -8,6 +8,7 @@ PIP_ARGS ?=
 EXTRAS := dev
 DEMO_ARGS ?= --threads 2
 PYTEST_ARGS ?=
+JOBS ?= 2
 ROWS ?=
 BENCHMARK_ARGS ?=
 # `make model`: SMOKE=1 tries every step on tiny sizes, FOLD=k leaves the slices of a fold out, DATA is
@@ -58,8 +59,8 @@ tools:  ## Make .tools with Snakemake, MultiQC and nf-core's tools, which some t
 demo: $(STAMP)  ## Simulate a small sample, call it, score it
 	$(BIN)/varcall demo $(DEMO_ARGS)
 
-test: $(STAMP)  ## Run the tests
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+test: $(STAMP)  ## Run the tests, JOBS=2 files at a time
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 campaign: $(STAMP)  ## Run the long fault campaigns: corruptions, kills, many contigs
 	$(BIN)/python -m pytest -s -m campaign tests/faults
