@@ -48,6 +48,9 @@ _LEAST_TAGGED, _LEAST_TAGGED_PUTATIVE, _AGREEMENT = 6, 2, 0.8
 # Others' fragments mislead where they are more than this share of a place's, mapped with at least
 # this MAPQ, and show what the person does not have.
 _MISLEADING_SHARE, _CONFIDENT_MAPQ = 0.25, 40
+# Another person's only where they are more than this share of the library's: nobody calls variants
+# of such a library. Where it is less, a quarter of a place's are a matter of chance.
+_MOST_CONTAMINATION = 0.15
 # Variants at most this far apart (bases) lie in one picture.
 FARTHEST_PAIR = WIDTH // 2 - 2
 
@@ -195,14 +198,16 @@ def misled_by_others(known: Known, witnesses: Witnesses) -> NDArray[np.bool_]:
     """Tell where fragments that are not the person's look like one of the two haplotypes, bool [q].
 
     More than a quarter of the fragments there are of a stretch that the reference has once and the
-    person more often, or of another person, are mapped with confidence, and show the allele where
-    the label is 0 copies, or another where it is 2. Such a place is told from a het variant by its
-    depth at most.
+    person more often, or of another person in a library full of them, are mapped with confidence,
+    and show the allele where the label is 0 copies, or another where it is 2. Such a place is told
+    from a het variant by its depth at most.
     """
     n, copies = len(known.labels.copies), known.labels.copies
     read = known.evidence.observations.read[witnesses.observation]
     molecule = known.origins.molecule[read]
-    is_foreign = (molecule >= CONTAMINANT_MOLECULE) & (molecule < FIRST_STACK)
+    is_full = known.contamination is not None and known.contamination > _MOST_CONTAMINATION
+    is_foreign = molecule >= (CONTAMINANT_MOLECULE if is_full else FIRST_HIDDEN_COPY)
+    is_foreign &= molecule < FIRST_STACK
     is_foreign &= known.evidence.reads.mapq[read] >= _CONFIDENT_MAPQ
     is_against = np.where(witnesses.putative, 0, 2) == copies[witnesses.question]
     counts = _count(witnesses.question, (is_foreign & is_against).astype(np.int64), n, 2)

@@ -247,7 +247,6 @@ def test_nobody_knows_the_share_where_a_copy_is_hidden(sample: Sample) -> None:
     ("count", "molecule", "genotype", "misled"),
     [
         (6, 3, "0|0", True),
-        (6, 2, "0|0", True),
         (2, 3, "0|0", False),
         (6, 3, "0|1", False),
         (6, 0, "0|0", False),
@@ -255,7 +254,7 @@ def test_nobody_knows_the_share_where_a_copy_is_hidden(sample: Sample) -> None:
         (6, None, "0|0", False),
     ],
 )
-def test_a_hidden_copy_and_another_person_mislead_where_many_reads_show_it(
+def test_a_hidden_copy_misleads_where_many_reads_show_it(
     sample: Sample, count: int, molecule: int | None, genotype: str, misled: bool
 ) -> None:
     """Not where few do, where the person has the allele too, nor where other things are why."""
@@ -266,6 +265,14 @@ def test_a_hidden_copy_and_another_person_mislead_where_many_reads_show_it(
     rows = np.zeros(1, np.int64)
     assert examples.weights_of("copies", rows, 0.02).tolist() == [weight]
     assert examples.weights_of("cause", rows, 0.02).tolist() == [1]
+
+
+@pytest.mark.parametrize(("contamination", "misled"), [(0.3, True), (0.05, False)])
+def test_another_person_misleads_in_a_library_full_of_them(
+    sample: Sample, contamination: float, misled: bool
+) -> None:
+    sample.reads(12, 0).reads(6, 2, [PLACE]).truth(PLACE, "0|0")
+    assert sample.examples(contamination=contamination).misled.tolist() == [misled]
 
 
 def test_a_hidden_copy_of_the_reference_misleads_where_the_person_has_none(sample: Sample) -> None:
