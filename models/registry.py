@@ -31,13 +31,13 @@ SIZES = {
 }
 
 BUNDLED_SHA256: dict[str, str] = {
-    "tiny": "df6d5d26fb70e21854206ea984f0e6f4aa2782bd1e278ddfc8f46f6c2403c4b9",
+    "tiny": "acd5fc037917363d0ead262f24c518d09e2a3cec7f1c8174ddd217af58e7c9b6",
 }
 """Weights in `models/weights/NAME.safetensors`, and the SHA-256 of each file."""
 
 BUNDLED_GRAPHS_SHA256: dict[str, str] = {
-    "tiny.text.onnx": "bb5a67ff5795fc919618d9a30866e0e50cfdcf1d05c04572b34460aaae46f928",
-    "tiny.question.onnx": "fba656d5632989df83466a4dac0142d974f43d7180de9a395a2085e11b63daf6",
+    "tiny.text.onnx": "34a84b13f33112c7140dccafb6b5ffda73fe654134ab168d17fcce0eeff9680f",
+    "tiny.question.onnx": "e235727bed0b0290f2d488b623c2521102b271d919feb6c85a1379dc5b15e72b",
 }
 """The ONNX files beside them, as `models.weights.export` wrote them."""
 
