@@ -26,13 +26,14 @@ class Answered:
         float64 [n, 3]: of 0, 1 and 2 copies.
     labels
         int64 [n]: copies there are.
-    is_indel
-        bool [n].
+    is_indel, misled
+        bool [n]; `misled` as in `varcall.training.examples.Examples`.
     """
 
     probabilities: NDArray[np.float64]
     labels: NDArray[np.int64]
     is_indel: NDArray[np.bool_]
+    misled: NDArray[np.bool_]
 
     @property
     def answer(self) -> NDArray[np.int64]:
@@ -71,7 +72,8 @@ def answer_span(
     questions = examples.questions
     given = model.answer(questions)
     kinds = questions.evidence.sites.kind[questions.site]
-    return Answered(given.probabilities.astype(np.float64), examples.labels, kinds == INDEL)
+    probabilities = given.probabilities.astype(np.float64)
+    return Answered(probabilities, examples.labels, kinds == INDEL, examples.misled)
 
 
 def answer_folder(folder: Path, model: CallingModel, shares: Sequence[float]) -> Answered:
@@ -82,5 +84,6 @@ def answer_folder(folder: Path, model: CallingModel, shares: Sequence[float]) ->
 
 def joined(parts: Iterable[Answered]) -> Answered:
     """Put answers together."""
-    columns = zip(*((p.probabilities, p.labels, p.is_indel) for p in parts), strict=True)
+    each = ((p.probabilities, p.labels, p.is_indel, p.misled) for p in parts)
+    columns = zip(*each, strict=True)
     return Answered(*map(np.concatenate, columns))

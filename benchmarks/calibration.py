@@ -6,10 +6,12 @@ Usage: python -m benchmarks.calibration --held-out EXAMPLES ... [-m MODEL] [--pl
 EXAMPLES are folders of `varcall examples`, one for each platform: simulated libraries that training
 never saw, each seen at its depth and at lower ones. The real slices are those of
 `benchmarks.slices` with certified truth, cut to examples here. Every question is answered as
-`varcall call` answers it; its GQ is phred(1 - P of the answer). A table of each, by the folder's
-name, and one of sites so plain that GQ has to be high (`benchmarks.plain_sites`);
-`benchmarks.results` says where they are written. The figures go beside the weights, too, as
-NAME.calibration.json.
+`varcall call` answers it; its GQ is phred(1 - P of the answer). Where a hidden copy looks like a
+het in every respect, or another person does in a library full of them, no reads can tell, and
+simulated libraries have many more such places than life: they have columns of their own
+("misled"), and are not in what is found. A table of each, by the folder's name, and one of sites so
+plain that GQ has to be high (`benchmarks.plain_sites`); `benchmarks.results` says where they are
+written. The figures go beside the weights, too, as NAME.calibration.json.
 """
 
 import argparse
@@ -43,12 +45,17 @@ WITHIN, WANTED = 2, (5, 40)
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """Questions whose GQ lies in [low, low + STEP), or above `low` in the last bin."""
+    """Questions whose GQ lies in [low, low + STEP), or above `low` in the last bin.
+
+    `n` of them, `wrong` answered wrong; beside these `misled` and of these `misled_wrong`.
+    """
 
     low: int
     n: int
     wrong: int
     stated_error: float
+    misled: int = 0
+    misled_wrong: int = 0
 
     @property
     def name(self) -> str:
@@ -82,7 +89,8 @@ class Bin:
         numbers = {"stated": self.stated, "found": self.found}
         numbers |= dict(zip(("found_from", "found_to"), self.bounds, strict=True))
         rounded = {key: value and round(value, 2) for key, value in numbers.items()}
-        return {"gq": self.name, "n": self.n, "wrong": self.wrong, **rounded}
+        misled = {"misled": self.misled, "misled_wrong": self.misled_wrong}
+        return {"gq": self.name, "n": self.n, "wrong": self.wrong, **rounded, **misled}
 
 
 def bins(answered: Answered) -> list[Bin]:
@@ -90,10 +98,15 @@ def bins(answered: Answered) -> list[Bin]:
     error = np.maximum(answered.error, 10 ** (-HIGHEST / 10))
     index = np.minimum(-10 * np.log10(error) // STEP, HIGHEST // STEP - 1).astype(int)
     found = []
-    for number in np.unique(index).tolist():
-        inside = index == number
-        wrong = int(answered.wrong[inside].sum())
-        found.append(Bin(STEP * number, int(inside.sum()), wrong, float(error[inside].mean())))
+    for number in np.unique(index[~answered.misled]).tolist():
+        inside, misled = ((index == number) & kind for kind in (~answered.misled, answered.misled))
+        counts = [
+            int(count)
+            for chosen in (inside, misled)
+            for count in (chosen.sum(), answered.wrong[chosen].sum())
+        ]
+        stated = float(error[inside].mean())
+        found.append(Bin(STEP * number, counts[0], counts[1], stated, counts[2], counts[3]))
     return found
 
 
@@ -104,13 +117,17 @@ def phred(probability: float) -> float:
 
 def bin_table(name: str, found: Sequence[Bin]) -> Table:
     """Return the table of some bins."""
-    titles = ["GQ", "questions", "wrong", "mean GQ stated", "GQ found", "95 % of it"]
+    titles = [
+        "GQ", "questions", "wrong", "mean GQ stated", "GQ found", "95 % of it", "misled",
+        "of these wrong",
+    ]  # fmt: skip
     lines = []
     for item in found:
         low, high = item.bounds
         gq = f"> {phred(1 / item.n):.1f}" if item.found is None else f"{item.found:.1f}"
         cells = [item.name, str(item.n), str(item.wrong), f"{item.stated:.1f}", gq]
-        lines.append([*cells, f"{low:.1f} to {high:.1f}"])
+        cells += [f"{low:.1f} to {high:.1f}", str(item.misled), str(item.misled_wrong)]
+        lines.append(cells)
     return Table(slug(name), titles, lines, [_verdict(found)])
 
 

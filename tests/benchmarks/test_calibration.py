@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from benchmarks.calibration_plot import Point, plot
 def answered(error: float, n: int, wrong: int) -> Answered:
     probabilities = np.tile([error, 1 - error, 0.0], (n, 1))
     labels = np.repeat([0, 1], (wrong, n - wrong))
-    return Answered(probabilities, labels, np.zeros(n, bool))
+    return Answered(probabilities, labels, np.zeros(n, bool), np.zeros(n, bool))
 
 
 def test_questions_are_sorted_by_their_stated_error() -> None:
@@ -25,6 +26,13 @@ def test_questions_are_sorted_by_their_stated_error() -> None:
         Bin(20, 1000, 12, pytest.approx(0.009)),
         Bin(45, 50, 0, pytest.approx(1e-5)),
     ]
+
+
+def test_what_nothing_tells_is_counted_apart() -> None:
+    lost = replace(answered(0.009, 30, 20), misled=np.ones(30, bool))
+    (found,) = bins(joined([answered(0.009, 1000, 12), lost]))
+    assert found == Bin(20, 1000, 12, pytest.approx(0.009), 30, 20)
+    assert bin_table("short", [found]).rows[0][-2:] == ["30", "20"]
 
 
 def test_bounds_hold_what_was_found() -> None:
@@ -70,7 +78,7 @@ def test_figures_lie_beside_the_weights(tmp_path: Path, untrained_model: Path) -
     assert about["found"]["short"] == [
         {
             "gq": "20-25", "n": 1000, "wrong": 10, "stated": 20.97, "found": 20.0,
-            "found_from": 17.37, "found_to": 22.64,
+            "found_from": 17.37, "found_to": 22.64, "misled": 0, "misled_wrong": 0,
         }
     ]  # fmt: skip
 

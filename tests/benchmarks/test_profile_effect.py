@@ -57,7 +57,8 @@ def test_libraries_are_named_by_their_slippage() -> None:
 def test_errors_are_told_by_kind() -> None:
     labels = np.array([0, 0, 1, 2, 0])
     answers = np.array([1, 0, 0, 1, 2])
-    given = Answered(np.eye(3)[answers], labels, np.array([True, True, True, True, False]))
+    is_indel = np.array([True, True, True, True, False])
+    given = Answered(np.eye(3)[answers], labels, is_indel, np.zeros(5, bool))
     assert [*errors(given)] == ["4", "750.0", "1/1", "1", "1000.0", "1/0"]
 
 
