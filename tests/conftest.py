@@ -3,7 +3,7 @@
 import multiprocessing
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -106,3 +106,16 @@ def small_sample(tmp_path_factory: pytest.TempPathFactory) -> SimulatedSample:
     """A sample of 12 kb at 20x, with its reference and truth."""
     prefix = tmp_path_factory.mktemp("sample") / "small"
     return simulate_demo(prefix, seed=5, genome_size=12_000, depth=20.0)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+    call: pytest.CallInfo[None],
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Spell what tests print so that it passes between processes: file names may be no UTF-8."""
+    report = yield
+    report.sections = [
+        (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
+    ]
+    return report
