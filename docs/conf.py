@@ -42,7 +42,7 @@ napoleon_use_rtype = False
 nitpicky = True
 nitpick_ignore_regex = [
     (r"py:.*", r"(?!(varcall|pileup|models)\b).*"),
-    (r"py:class", r".*\.(_\w+|F|T|Item|Plan|Result)"),
+    (r"py:class", r".*\.(_\w+|F|T|Argument|Item|Plan|Result)"),
 ]
 
 html_theme = "furo"
