@@ -99,14 +99,13 @@ def bins(answered: Answered) -> list[Bin]:
     index = np.minimum(-10 * np.log10(error) // STEP, HIGHEST // STEP - 1).astype(int)
     found = []
     for number in np.unique(index[~answered.misled]).tolist():
-        inside, misled = ((index == number) & kind for kind in (~answered.misled, answered.misled))
-        counts = [
-            int(count)
-            for chosen in (inside, misled)
-            for count in (chosen.sum(), answered.wrong[chosen].sum())
-        ]
+        here = index == number
+        inside, misled = here & ~answered.misled, here & answered.misled
+        wrong, misled_wrong = (int(answered.wrong[rows].sum()) for rows in (inside, misled))
         stated = float(error[inside].mean())
-        found.append(Bin(STEP * number, counts[0], counts[1], stated, counts[2], counts[3]))
+        found.append(
+            Bin(STEP * number, int(inside.sum()), wrong, stated, int(misled.sum()), misled_wrong)
+        )
     return found
 
 
