@@ -34,8 +34,8 @@ class TriageSettings:
     bias
         Added to these, for 0, 1 and 2 copies.
     decisive, beyond
-        What a likelihood is lower than the best by, beyond so many nats, counts `beyond` times more
-        than `anchor` alone would let it.
+        Where a likelihood is lower than the best by more than `decisive` nats, each nat more counts
+        by `anchor + beyond` instead of `anchor`.
     temperature
         Divides the scores, those of the counts and the trees' together.
     sure

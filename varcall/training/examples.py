@@ -72,7 +72,7 @@ class Examples:
     ) -> NDArray[np.float32]:
         """Return the weight of some rows of a task, float32 [n].
 
-        It is 1, but `misled_weight` of the questions about copies that a hidden copy misleads.
+        It is 1, but `misled_weight` of the questions about copies that are `misled`.
         """
         if task != COPIES.name:
             return np.ones(len(rows), np.float32)
@@ -210,7 +210,7 @@ class Sampling:
     weights
         Weight in the loss of the examples of a folder, by its name; 1 of those not named.
     misled_weight
-        Weight of the questions about copies that a hidden copy misleads, where trees, network and
+        Weight of the questions about copies that are `Examples.misled`, where trees, network and
         calibration are fitted: simulated samples have many more such places than real ones, and
         what looks like a plain het variant would be doubted for their sake.
     exemplar_share
