@@ -31,14 +31,16 @@ from models.weights.model_weights import load_weights, save_weights
 _SURE_STEPS = (0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9998, 0.9999)
 _LEAST_SCALE = 1e-3
 _ANCHOR_DECAY = 1e-3
-# Held-out answers that counts alone make surer than this are wrong for reasons that trees see
-# (stacks, mapping, repeats): there they count for more than the scale that fits all counts best.
-_DECISIVE, _BEYOND = 13.0, 4.0
 
 
 @dataclass(frozen=True, slots=True)
 class TriageRecipe:
-    """Numbers of LightGBM, under its own names."""
+    """How trees are fitted: numbers of LightGBM under its own names, and what decides without them.
+
+    `decisive` and `beyond` are those of `TriageSettings`: answers that counts alone make so sure
+    are wrong for reasons that trees see (stacks, mapping, repeats), so there they count for more
+    than the scale that fits all counts best.
+    """
 
     seed: int = 1
     rounds: int = 200
@@ -48,6 +50,8 @@ class TriageRecipe:
     feature_fraction: float = 0.6
     bagging_fraction: float = 0.8
     lambda_l2: float = 1.0
+    decisive: float = 13.0
+    beyond: float = 4.0
     threads: int = 1
 
     def __post_init__(self) -> None:
@@ -79,7 +83,8 @@ def fit_trees(
     weights
         float32 [n], by which each question counts.
     """
-    settings = _fit_anchor(likelihoods, labels, weights)
+    begin = TriageSettings(decisive=recipe.decisive, beyond=recipe.beyond)
+    settings = _fit_anchor(likelihoods, labels, weights, begin)
     booster = lightgbm.train(
         {
             "objective": "multiclass",
@@ -107,13 +112,15 @@ def fit_trees(
 
 
 def _fit_anchor(
-    likelihoods: NDArray[np.float32], labels: NDArray[np.int64], weights: NDArray[np.float32]
+    likelihoods: NDArray[np.float32],
+    labels: NDArray[np.int64],
+    weights: NDArray[np.float32],
+    begin: TriageSettings,
 ) -> TriageSettings:
     """Return settings with the scale (not negative) and biases by which counts fit labels best.
 
     A little decay keeps them finite where every label is as the counts say, or one is missing.
     """
-    begin = TriageSettings(decisive=_DECISIVE, beyond=_BEYOND)
     logits, beyond = (
         torch.from_numpy(scores)
         for scores in (likelihoods.astype(np.float64), anchored(likelihoods, begin))
