@@ -65,7 +65,7 @@ after
 BENCHMARKS = (
     "simulated_libraries",
     "ablation", "accuracy", "calibration", "ceiling", "cluster", "compare_callers", "eval_scale",
-    "given_sites", "gvcf", "indel_strata", "joint", "libraries", "loaded_caller",
+    "given_sites", "gvcf", "indel_strata", "joint", "learning_curve", "libraries", "loaded_caller",
     "microbenchmarks", "modalities", "peers", "phasing", "profile_effect", "scaling",
     "sex_and_ploidy", "simulated", "specialists", "tasks",
 )  # fmt: skip
