@@ -35,6 +35,7 @@ from models.training.batch import Batch
 from varcall.evidence.features import FEATURES
 from varcall.genotyping.prior import with_prior
 from varcall.options import DEFAULT_MODEL
+from varcall.reads.seen_libraries import SeenLibraries
 from varcall.training.examples import Examples, exemplar_of, make_examples
 from varcall.training.spans import load_span
 from varcall.workers.window_worker import MIN_CAUSE_VAF
@@ -174,8 +175,10 @@ def prompt_ways(
     return ways | dict(zip(OTHER_WORDS, changes, strict=True))
 
 
-def answer_source(source: Source, network: Network, triage: Triage) -> Assay:
-    """Ask everything that is labelled of a source."""
+def answer_source(
+    source: Source, network: Network, triage: Triage, trained_density: float | None
+) -> Assay:
+    """Ask everything that is labelled of a source; the last is `SeenLibraries.snv_density`."""
     answers: dict[str, list[Answers]] = {task: [] for task in SHEET}
     refused: list[NDArray[np.bool_]] = []
     is_plain: list[NDArray[np.bool_]] = []
@@ -190,7 +193,7 @@ def answer_source(source: Source, network: Network, triage: Triage) -> Assay:
             asked = replace(asked, picture=asked.picture + n_pictures)
             found = {task: asked}
             if task == COPIES.name:  # of which every question has a label
-                refused.append(is_refused(examples, asked, triage))
+                refused.append(is_refused(examples, asked, triage, trained_density))
                 masks = examples.questions.evidence.questions.alleles
                 is_pair = (masks & (masks - 1)) != 0
                 found = {task: asked.about(~is_pair), PAIRS: asked.about(is_pair)}
@@ -226,11 +229,13 @@ def joined(parts: Sequence[Answers]) -> Answers:
     )
 
 
-def is_refused(examples: Examples, copies: Answers, triage: Triage) -> NDArray[np.bool_]:
+def is_refused(
+    examples: Examples, copies: Answers, triage: Triage, trained_density: float | None
+) -> NDArray[np.bool_]:
     """Return which questions of a span `varcall call` would answer with 0 copies, bool [q]."""
     questions = examples.questions
     answers = triage.answer(questions.features, questions.likelihoods, copies.given[PLAIN])
-    answers = with_prior(answers, questions.profile.snv_density)
+    answers = with_prior(answers, questions.profile.snv_density, trained_density)
     return np.asarray(answers.argmax(axis=1) == 0)
 
 
@@ -386,9 +391,10 @@ def main() -> None:
     """Run the benchmark."""
     arguments = _arguments()
     network, triage = Network.load(arguments.model), trees_of(arguments.model)
+    density = SeenLibraries.of_model(arguments.model).snv_density
     with tempfile.TemporaryDirectory(prefix="varcall-tasks-") as temporary:
         sources = all_sources(arguments.held_out, arguments.files, Path(temporary))
-        assays = {item.name: answer_source(item, network, triage) for item in sources}
+        assays = {item.name: answer_source(item, network, triage, density) for item in sources}
     if not assays:
         raise SystemExit("there is nothing to ask: give folders of varcall examples, --held-out")
     report(arguments, "tasks", "All tasks on all assays", tables_of(assays))

@@ -28,7 +28,6 @@ from models.inference.engine import load_engine
 from models.prompt import packed, words_of
 from models.tasks import COPIES
 from varcall.genotyping.answers import calling_model
-from varcall.genotyping.prior import TRAINED_SNV_DENSITY
 from varcall.training.examples import Examples, make_examples
 from varcall.training.run import example_files
 from varcall.training.spans import load_span
@@ -88,9 +87,8 @@ def test_final_answers_are_those_of_a_call(
     engine = load_engine(weights, device="cpu", engine="torch")
     model = calling_model(engine, str(weights), every_picture=every_picture)
     # What is withheld is so before the odds follow the sample.
-    profile = replace(examples.questions.profile, snv_density=TRAINED_SNV_DENSITY)
-    questions = replace(examples.questions, profile=profile)
-    expected = replace(model, quality_map=_Identity()).answer(questions)
+    model = replace(model, quality_map=_Identity(), snv_density=None)
+    expected = model.answer(examples.questions)
     assert 0 < len(expected.pictured) <= len(examples)
     assert (len(expected.pictured) == len(examples)) == every_picture
     np.testing.assert_allclose(answered.given[way], expected.probabilities, atol=2e-3)

@@ -135,7 +135,7 @@ def test_a_task_of_two_variants_is_asked_plainly(examples: Examples) -> None:
 def test_everything_labelled_is_asked(example_folder: Path, weights: Path) -> None:
     network = Network.load(str(weights))
     source = Source("small", example_files(example_folder))
-    found = answer_source(source, network, trees_of(str(weights)))
+    found = answer_source(source, network, trees_of(str(weights)), None)
     labelled = [make_examples(load_span(p), 1.0, 0, tasks=TASK_NAMES) for p in source.files]
     for task in TASK_NAMES[1:]:
         labels = np.concatenate([examples.tasks[task].labels for examples in labelled])

@@ -20,6 +20,7 @@ from varcall.evidence.features import FEATURES
 from varcall.genotyping.prior import with_prior
 from varcall.genotyping.questions import Questions
 from varcall.options import DEFAULT_BATCH_SIZE
+from varcall.reads.seen_libraries import SeenLibraries
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class CallingModel:
         The feature model; None where the weights have none.
     quality_map
         What the answers' GQs are worth, those of trees and those of pictures.
+    snv_density
+        SNVs per base of the samples of training; None where it is not known.
     every_picture
         Ask about the picture even where the feature model is sure.
     batch_size
@@ -51,6 +54,7 @@ class CallingModel:
     engine: Engine
     triage: Triage | None
     quality_map: QualityMap = field(default_factory=QualityMap)
+    snv_density: float | None = None
     every_picture: bool = False
     batch_size: int = DEFAULT_BATCH_SIZE
 
@@ -64,7 +68,8 @@ class CallingModel:
         """
         answers, pictured = self._opinion(questions, clock)
         calibrated = self.quality_map.apply(answers)
-        return Answers(with_prior(calibrated, questions.profile.snv_density), pictured)
+        density = questions.profile.snv_density
+        return Answers(with_prior(calibrated, density, self.snv_density), pictured)
 
     def _opinion(
         self, questions: Questions, clock: Clock
@@ -145,11 +150,17 @@ def calling_model(
     Raises
     ------
     ModelError
-        As `check_model` and `load_triage` do.
+        As `check_model`, `load_triage` and `SeenLibraries.of_model` do.
     """
     check_model(engine.card, model)
-    quality_map = engine.card.quality_map
-    return CallingModel(engine, load_triage(model), quality_map, every_picture, batch_size)
+    return CallingModel(
+        engine,
+        load_triage(model),
+        engine.card.quality_map,
+        SeenLibraries.of_model(model).snv_density,
+        every_picture,
+        batch_size,
+    )
 
 
 def check_model(card: ModelCard, name: str) -> None:

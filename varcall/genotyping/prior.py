@@ -7,16 +7,14 @@ training. Where a sample has fewer, more of what looks like one is not.
 import numpy as np
 from numpy.typing import NDArray
 
-TRAINED_SNV_DENSITY = 0.002
-"""SNVs per base of the samples that the bundled weights were trained on, by the same measure as
-`LibraryProfile.snv_density`: simulated people are more diverse than real ones."""
-
 LEAST_RATIO = 0.25
 """Of the odds: what differs between samples beyond it is not known well enough from some reads, and
 a plain het of 5 in 15 reads must stay one (6 phred less at most)."""
 
 
-def with_prior(probabilities: NDArray[np.float32], snv_density: float) -> NDArray[np.float32]:
+def with_prior(
+    probabilities: NDArray[np.float32], snv_density: float, trained_density: float | None
+) -> NDArray[np.float32]:
     """Return answers as they are in a sample with so many SNVs per base, float32 [n, 3].
 
     The odds of a variant are multiplied by the ratio of the densities (Saerens, Latinne and
@@ -29,8 +27,12 @@ def with_prior(probabilities: NDArray[np.float32], snv_density: float) -> NDArra
     probabilities
         float32 [n, 3]: P of 0, 1 and 2 copies.
     snv_density
-        Of the sample, per base.
+        SNVs per base of the sample: `LibraryProfile.snv_density`.
+    trained_density
+        Of the samples of training: `SeenLibraries.snv_density`. None changes nothing.
     """
-    ratio = min(1.0, max(LEAST_RATIO, snv_density / TRAINED_SNV_DENSITY))
+    if trained_density is None:
+        return probabilities
+    ratio = min(1.0, max(LEAST_RATIO, snv_density / trained_density))
     weighed = probabilities.astype(np.float64) * (1.0, ratio, ratio)
     return np.asarray(weighed / weighed.sum(axis=1, keepdims=True), np.float32)

@@ -145,15 +145,31 @@ class SeenKind:
 
 @dataclass(frozen=True, slots=True)
 class SeenLibraries:
-    """What a model was trained on: samples by folder, and their kinds by platform."""
+    """What a model was trained on.
+
+    Attributes
+    ----------
+    folders
+        Samples by folder.
+    kinds
+        Kinds of samples by platform.
+    snv_density
+        SNVs per base of all samples, by their truth; None where it is not known.
+    """
 
     folders: Mapping[str, int] = field(default_factory=dict)
     kinds: Mapping[str, SeenKind] = field(default_factory=dict)
+    snv_density: float | None = None
 
     def to_mapping(self) -> dict[str, Any]:
         """Return it as a model's card has it."""
         kinds = {name: kind.to_mapping() for name, kind in self.kinds.items()}
-        return {"percentiles": PERCENTILES, "folders": dict(self.folders), "kinds": kinds}
+        return {
+            "percentiles": PERCENTILES,
+            "folders": dict(self.folders),
+            "kinds": kinds,
+            "snv_density": self.snv_density,
+        }
 
     @classmethod
     def of_model(cls, model: str) -> "SeenLibraries":
@@ -166,12 +182,14 @@ class SeenLibraries:
         """
         seen = read_training(model).get("seen") or {}
         try:
+            density = seen.get("snv_density")
             return cls(
                 {str(name): int(count) for name, count in seen.get("folders", {}).items()},
                 {
                     str(name): SeenKind.from_mapping(values)
                     for name, values in seen.get("kinds", {}).items()
                 },
+                None if density is None else float(density),
             )
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise ModelError(
@@ -219,6 +237,7 @@ def kind_of(profile: LibraryProfile) -> str:
 def summarise(
     samples: Mapping[str, Sequence[LibraryProfile]],
     depths: Callable[[float], Sequence[float]],
+    snv_density: float | None = None,
 ) -> SeenLibraries:
     """Sum up the samples of a training.
 
@@ -228,6 +247,8 @@ def summarise(
         Their profiles, by folder.
     depths
         Depths that are drawn of a sample, evenly, by its own.
+    snv_density
+        SNVs per base of all, where it is known.
     """
     by_kind: dict[str, list[LibraryProfile]] = {}
     for profiles in samples.values():
@@ -236,6 +257,7 @@ def summarise(
     return SeenLibraries(
         {name: len(profiles) for name, profiles in samples.items()},
         {name: _summary(by_kind[name], depths) for name in sorted(by_kind)},
+        snv_density,
     )
 
 

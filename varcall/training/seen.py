@@ -9,7 +9,7 @@ import numpy as np
 from varcall.reads.library_profile import LibraryProfile
 from varcall.reads.seen_libraries import summarise
 from varcall.training.examples import Sampling
-from varcall.training.spans import read_profile
+from varcall.training.spans import read_header
 
 # Depths that stand for those that are drawn of one sample.
 _DRAWN = 20
@@ -26,11 +26,14 @@ def seen_in(files: Iterable[Path], sampling: Sampling) -> dict[str, Any]:
         One of them is no file of examples.
     """
     samples: dict[str, dict[str, LibraryProfile]] = {}
+    n_snvs = n_bases = 0
     for path in dict.fromkeys(files):
-        profile = read_profile(path)
-        samples.setdefault(path.parent.name, {})[profile.to_json()] = profile
+        header = read_header(path)
+        samples.setdefault(path.parent.name, {})[header.profile.to_json()] = header.profile
+        n_snvs, n_bases = n_snvs + header.snvs(), n_bases + header.bases()
     by_folder = {folder: list(profiles.values()) for folder, profiles in samples.items()}
-    return summarise(by_folder, lambda depth: depths_drawn(depth, sampling)).to_mapping()
+    density = float(f"{n_snvs / n_bases:.4g}") if n_snvs else None
+    return summarise(by_folder, lambda own: depths_drawn(own, sampling), density).to_mapping()
 
 
 def depths_drawn(depth: float, sampling: Sampling) -> list[float]:

@@ -67,6 +67,28 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class SpanHeader:
+    """What a file of a span says of it before its arrays; see `Span`."""
+
+    profile: LibraryProfile
+    truth: tuple[TruthRecord, ...]
+    confident: tuple[tuple[int, int], ...]
+
+    def bases(self) -> int:
+        """How many bases candidates may start at."""
+        return sum(high - low for low, high in self.confident)
+
+    def snvs(self) -> int:
+        """How many SNVs truth has there, an allele of both haplotypes once."""
+        alleles = {allele for record in self.truth for allele in (*record.first, *record.second)}
+        return sum(
+            len(allele.ref) == len(allele.alt) == 1
+            and any(low <= allele.start < high for low, high in self.confident)
+            for allele in alleles
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class SampleFiles:
     """Alignments, their reference, and the truth VCF of one sample."""
 
@@ -159,19 +181,20 @@ def load_span(path: Path) -> Span:
     origins = Origins(*(arrays.pop(name) for name in Origins._fields))
     reads = ReadBatch(about["contig"], fetched_start, fetched_end, ReadArrays(**arrays))
     contaminant = about["contaminant"]
+    header = _header(about)
     return Span(
         window=WindowReads(about["start"], about["end"], reads, reference),
-        profile=LibraryProfile.from_mapping(about["profile"]),
-        truth=_truth_records(about["truth"]),
-        confident=tuple((low, high) for low, high in about["confident"]),
+        profile=header.profile,
+        truth=header.truth,
+        confident=header.confident,
         origins=origins,
         contaminant=None if contaminant is None else _truth_records(contaminant),
         contamination=about["contamination"],
     )
 
 
-def read_profile(path: Path) -> LibraryProfile:
-    """Read the profile alone of a file that `save_span` wrote, which takes its header only.
+def read_header(path: Path) -> SpanHeader:
+    """Read what a file that `save_span` wrote says without its arrays.
 
     Raises
     ------
@@ -179,8 +202,15 @@ def read_profile(path: Path) -> LibraryProfile:
         Where the file is none of ours.
     """
     with _reading(path), path.open("rb") as file:
-        about = _about(file.read(_header_length(file.read(8))), path)
-        return LibraryProfile.from_mapping(about["profile"])
+        return _header(_about(file.read(_header_length(file.read(8))), path))
+
+
+def _header(about: dict[str, Any]) -> SpanHeader:
+    return SpanHeader(
+        LibraryProfile.from_mapping(about["profile"]),
+        _truth_records(about["truth"]),
+        tuple((low, high) for low, high in about["confident"]),
+    )
 
 
 @contextmanager

@@ -8,11 +8,14 @@ from models.feature_model.triage import Triage, TriageSettings, log_of
 from models.quality_map import KNOTS, QualityMap
 from varcall.genotyping.answers import CallingModel
 from varcall.genotyping.genotype import call_genotypes
-from varcall.genotyping.prior import TRAINED_SNV_DENSITY, with_prior
+from varcall.genotyping.prior import LEAST_RATIO, with_prior
 from varcall.reads.library_profile import LibraryProfile
 
 MAP = QualityMap(KNOTS, (10.0, 13.0, 18.0, 32.0), (10.0, 20.0, 29.0, 32.0))
 SAID = np.array([[0.99, 0.008, 0.002], [0.02, 0.97, 0.01], [0.3, 0.6, 0.1]], np.float32)
+
+
+TRAINED = 0.002
 
 
 class Engine:
@@ -31,7 +34,7 @@ class Questions:
     likelihoods = np.zeros((3, 3), np.float32)
     is_haploid = np.zeros(3, np.bool_)
 
-    def __init__(self, snv_density: float = TRAINED_SNV_DENSITY) -> None:
+    def __init__(self, snv_density: float = TRAINED) -> None:
         self.profile = LibraryProfile(snv_density=snv_density)
 
     def __len__(self) -> int:
@@ -114,9 +117,9 @@ def test_plain_counts_make_gq_of_sixty_and_more(sure: float) -> None:
 
 
 def test_answers_have_the_prior_of_the_sample() -> None:
-    model = CallingModel(Engine(), None)
+    model = CallingModel(Engine(), None, snv_density=TRAINED)
     usual = model.answer(Questions()).probabilities
-    few = model.answer(Questions(0.3 * TRAINED_SNV_DENSITY)).probabilities
+    few = model.answer(Questions(0.3 * TRAINED)).probabilities
     odds, were = (p[:, 1:] / p[:, :1] for p in (few, usual))
     np.testing.assert_allclose(odds, 0.3 * were, rtol=1e-4)
     # What was a toss is no variant in a sample that has few.
@@ -125,7 +128,13 @@ def test_answers_have_the_prior_of_the_sample() -> None:
 
 
 def test_no_density_moves_answers_far() -> None:
-    np.testing.assert_array_equal(with_prior(SAID, 0.0), with_prior(SAID, TRAINED_SNV_DENSITY / 4))
+    none, few = (with_prior(SAID, density, TRAINED) for density in (0.0, LEAST_RATIO * TRAINED))
+    np.testing.assert_array_equal(none, few)
     # A sample full of variants is believed no more.
-    assert np.array_equal(with_prior(SAID, 5 * TRAINED_SNV_DENSITY), with_prior(SAID, 1.0))
-    np.testing.assert_allclose(with_prior(SAID, 1.0), SAID, rtol=1e-6)
+    np.testing.assert_allclose(with_prior(SAID, 5 * TRAINED, TRAINED), SAID, rtol=1e-6)
+
+
+def test_weights_that_do_not_say_their_density_have_no_prior() -> None:
+    assert np.array_equal(with_prior(SAID, 0.0, None), SAID)
+    none, many = (CallingModel(Engine(), None).answer(Questions(d)) for d in (0.0, TRAINED))
+    assert np.array_equal(none.probabilities, many.probabilities)

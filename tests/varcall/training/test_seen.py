@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pysam
 import pytest
 from safetensors.numpy import save
 
@@ -15,7 +16,7 @@ from varcall.reads.seen_libraries import PERCENTILES
 from varcall.simulate import SimulatedSample
 from varcall.training.examples import Sampling
 from varcall.training.seen import depths_drawn, seen_in
-from varcall.training.spans import load_span, read_profile, save_span
+from varcall.training.spans import load_span, read_header, save_span
 
 
 @pytest.fixture(scope="module")
@@ -23,22 +24,26 @@ def spans(small_sample: SimulatedSample, tmp_path_factory: pytest.TempPathFactor
     return cut_sample(small_sample, tmp_path_factory.mktemp("seen") / "first", span=5000)
 
 
-def test_the_header_alone_has_the_profile(spans: list[Path], small_sample: SimulatedSample) -> None:
+def test_the_header_alone_has_profile_and_truth(
+    spans: list[Path], small_sample: SimulatedSample
+) -> None:
     measured = measure_profile(open_inputs(small_sample.bam, small_sample.reference))
     for path in spans:
-        assert read_profile(path) == load_span(path).profile == measured
+        span, header = load_span(path), read_header(path)
+        assert header.profile == span.profile == measured
+        assert (header.truth, header.confident) == (span.truth, span.confident)
         content = path.read_bytes()
         end = 8 + int.from_bytes(content[:8], "little")
         cut = path.parent.parent / "cut.safetensors"
         cut.write_bytes(content[:end])
-        assert read_profile(cut) == measured
+        assert read_header(cut) == header
 
 
 @pytest.mark.parametrize("content", [b"", b"\1\0\0\0\0\0\0\0[", save({"a": np.zeros(1)})])
 def test_other_files_are_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.safetensors"
     path.write_bytes(content)
-    for read in (read_profile, load_span):
+    for read in (read_header, load_span):
         with pytest.raises(InputError, match=r"x\.safetensors is no file of varcall examples"):
             read(path)
 
@@ -63,6 +68,18 @@ def test_samples_are_counted_by_folder_and_told_apart_by_profile(spans: list[Pat
     lowest, *_, highest = ont["ranges"]["depth"]
     assert (lowest, highest) == (10.0, 40.0)
     assert ont["ranges"]["depth"][3] == 40.0
+
+
+def test_snvs_of_the_truth_are_counted_by_base(
+    spans: list[Path], small_sample: SimulatedSample
+) -> None:
+    with pysam.VariantFile(str(small_sample.truth)) as truth:
+        n_snvs = sum(len(record.ref) == len(alt) == 1 for record in truth for alt in record.alts)
+    n_bases = sum(read_header(path).bases() for path in spans)
+    assert n_snvs > 5
+    seen = seen_in(spans, Sampling())
+    # Every base of the sample is confident.
+    assert seen["snv_density"] == pytest.approx(n_snvs / n_bases, rel=1e-3)
 
 
 def test_depths_are_those_that_training_draws() -> None:
