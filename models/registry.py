@@ -31,13 +31,13 @@ SIZES = {
 }
 
 BUNDLED_SHA256: dict[str, str] = {
-    "tiny": "acd5fc037917363d0ead262f24c518d09e2a3cec7f1c8174ddd217af58e7c9b6",
+    "tiny": "e29384721066aebcc0a4f096a246908b7020b768e7a228b1ea0112c0c53ff612",
 }
 """Weights in `models/weights/NAME.safetensors`, and the SHA-256 of each file."""
 
 BUNDLED_GRAPHS_SHA256: dict[str, str] = {
-    "tiny.text.onnx": "34a84b13f33112c7140dccafb6b5ffda73fe654134ab168d17fcce0eeff9680f",
-    "tiny.question.onnx": "e235727bed0b0290f2d488b623c2521102b271d919feb6c85a1379dc5b15e72b",
+    "tiny.text.onnx": "4c38ee6605b8d5822e1a49d71acf7664ec7c12c8f5a90551a426c08524ff1442",
+    "tiny.question.onnx": "a4966ed20d3e11a95320624d49646c9d29a33d5aadf59d857a094479ffc59b32",
 }
 """The ONNX files beside them, as `models.weights.export` wrote them."""
 
