@@ -19,10 +19,14 @@ _AT_ONCE = 16 * _BLOCK_INPUT  # one by one, between windows, they find nothing i
 _HEADER = struct.Struct("<16sH")
 _HEADER_START = EOF_BLOCK[:16]
 _TRAILER = struct.Struct("<II")
+# Short matches between numbers are chance: single letters cost fewer bits, and no search.
+_STRATEGY = zlib.Z_FILTERED
 
 
 def _block(data: bytes, level: int) -> bytes:
-    compressor = zlib.compressobj(level, zlib.DEFLATED, -zlib.MAX_WBITS)
+    compressor = zlib.compressobj(
+        level, zlib.DEFLATED, -zlib.MAX_WBITS, zlib.DEF_MEM_LEVEL, _STRATEGY
+    )
     body = compressor.compress(data) + compressor.flush()
     size = _HEADER.size + len(body) + _TRAILER.size
     trailer = _TRAILER.pack(zlib.crc32(data), len(data))
