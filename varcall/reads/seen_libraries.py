@@ -183,6 +183,8 @@ class SeenLibraries:
         seen = read_training(model).get("seen") or {}
         try:
             density = seen.get("snv_density")
+            if density is not None and not float(density) > 0:
+                raise ValueError("no SNVs per base")
             return cls(
                 {str(name): int(count) for name, count in seen.get("folders", {}).items()},
                 {

@@ -131,7 +131,9 @@ def test_no_density_moves_answers_far() -> None:
     none, few = (with_prior(SAID, density, TRAINED) for density in (0.0, LEAST_RATIO * TRAINED))
     np.testing.assert_array_equal(none, few)
     # A sample full of variants is believed no more.
-    np.testing.assert_allclose(with_prior(SAID, 5 * TRAINED, TRAINED), SAID, rtol=1e-6)
+    full, fuller = (with_prior(SAID, density, TRAINED) for density in (5 * TRAINED, 1.0))
+    assert np.array_equal(full, fuller)
+    np.testing.assert_allclose(fuller, SAID, rtol=1e-6)
 
 
 def test_weights_that_do_not_say_their_density_have_no_prior() -> None:

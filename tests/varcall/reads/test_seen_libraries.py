@@ -190,7 +190,9 @@ def model(tmp_path: Path) -> Stating:
 
 
 def test_the_card_gives_back_what_it_was_told(model: Stating) -> None:
-    assert SeenLibraries.of_model(model({"seen": SEEN.to_mapping()})) == SEEN
+    told = replace(SEEN, snv_density=0.002)
+    for seen in (SEEN, told):
+        assert SeenLibraries.of_model(model({"seen": seen.to_mapping()})) == seen
 
 
 @pytest.mark.parametrize("training", [{}, {"seen": {}}, {"seen": {"platforms": ["illumina"]}}])
@@ -202,8 +204,12 @@ def test_a_card_that_says_nothing_is_no_reason_to_warn(
 
 
 @pytest.mark.parametrize(
-    "seen", [{"kinds": {"ont": {}}}, {"kinds": [1]}, {"folders": {"a": "many"}}, [1]]
-)
+    "seen",
+    [
+        {"kinds": {"ont": {}}}, {"kinds": [1]}, {"folders": {"a": "many"}}, [1],
+        {"snv_density": 0.0}, {"snv_density": "few"},
+    ],
+)  # fmt: skip
 def test_a_card_of_another_form_is_refused(model: Stating, seen: Any) -> None:
     with pytest.raises(ModelError, match="does not say in a known form"):
         SeenLibraries.of_model(model({"seen": seen}))
