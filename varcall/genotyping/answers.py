@@ -150,14 +150,14 @@ def calling_model(
     Raises
     ------
     ModelError
-        As `check_model`, `load_triage` and `SeenLibraries.of_model` do.
+        As `check_model`, `load_triage` and `SeenLibraries.of_training` do.
     """
     check_model(engine.card, model)
     return CallingModel(
         engine,
         load_triage(model),
         engine.card.quality_map,
-        SeenLibraries.of_model(model).snv_density,
+        SeenLibraries.of_training(engine.card.training, model).snv_density,
         every_picture,
         batch_size,
     )

@@ -180,7 +180,18 @@ class SeenLibraries:
         ModelError
             The weights cannot be read, or their card says it in another form.
         """
-        seen = read_training(model).get("seen") or {}
+        return cls.of_training(read_training(model), model)
+
+    @classmethod
+    def of_training(cls, training: Mapping[str, Any], model: str) -> "SeenLibraries":
+        """Return what `ModelCard.training` says of a model; nothing where it says nothing.
+
+        Raises
+        ------
+        ModelError
+            It says it in another form.
+        """
+        seen = training.get("seen") or {}
         try:
             density = seen.get("snv_density")
             if density is not None and not float(density) > 0:
