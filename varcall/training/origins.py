@@ -52,7 +52,9 @@ class Origins(NamedTuple):
 def read_origins(path: Path, reference: Path, batch: ReadBatch) -> Origins:
     """Read the tags of loaded reads, in their order.
 
-    The reader of alignments knows no tags, so the same stretch is read once more.
+    The reader of alignments knows no tags, so the same stretch is read once more. Reads around the
+    origin of a circular contig lie before its first base or behind its last one in a batch that
+    goes on there: of such a batch the whole contig is read.
 
     Raises
     ------
@@ -63,17 +65,23 @@ def read_origins(path: Path, reference: Path, batch: ReadBatch) -> Origins:
     unknown = UNKNOWN_MOLECULE, -1, 0
     try:
         with pysam.AlignmentFile(str(path), reference_filename=str(reference)) as file:
-            for read in file.fetch(batch.contig, batch.start, batch.end):
+            length = file.get_reference_length(batch.contig)
+            start, end, turns = batch.start, batch.end, [0]
+            if start < 0 or end > length:
+                start, end, turns = 0, length, [-length, 0, length]
+            for read in file.fetch(batch.contig, start, end):
                 if read.has_tag(MOLECULE_TAG):
                     name_hash = zlib.crc32((read.query_name or "").encode())
-                    key = name_hash, read.flag, read.reference_start
                     # A spiked read has a molecule, but no place of its own.
                     told = dict(read.get_tags())
                     molecule, true_start, artefact = (
                         int(told.get(tag, default))
                         for tag, default in zip(_TAGS, unknown, strict=True)
                     )
-                    tags[key] = molecule, true_start, artefact
+                    for turn in turns:
+                        key = name_hash, read.flag, read.reference_start + turn
+                        place = true_start + turn if true_start >= 0 else true_start
+                        tags[key] = molecule, place, artefact
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"cannot read the tags {', '.join(_TAGS)} of {path} near {batch.contig}:"
