@@ -27,13 +27,16 @@ def read_log(folder: Path) -> list[Event]:
     Raises
     ------
     SystemExit
-        Where there is none.
+        Where there is none, or it has no evaluation yet.
     """
     log = folder / "model" / LOG
     try:
-        return [json.loads(line) for line in log.read_text().splitlines()]
+        events = [json.loads(line) for line in log.read_text().splitlines()]
     except OSError as error:
         raise SystemExit(f"{log} cannot be read ({error}): name the OUT of make model") from None
+    if not any(event["event"] == "evaluate" for event in events):
+        raise SystemExit(f"{log} has no evaluation: the recipe's evaluate_seconds have not passed")
+    return events
 
 
 def curve_table(events: Sequence[Event]) -> Table:

@@ -54,3 +54,10 @@ def test_the_last_evaluation_is_told_by_task(folder: Path) -> None:
 def test_a_folder_without_a_training_is_named(tmp_path: Path) -> None:
     with pytest.raises(SystemExit, match=r"train\.jsonl cannot be read"):
         read_log(tmp_path)
+
+
+def test_a_training_without_an_evaluation_is_refused(folder: Path) -> None:
+    log = folder / "model" / LOG
+    log.write_text(log.read_text().splitlines(keepends=True)[0])
+    with pytest.raises(SystemExit, match="has no evaluation"):
+        read_log(folder)
