@@ -45,7 +45,7 @@ def test_samples_lie_in_the_part_that_no_training_sees(sample: Sample) -> None:
 
 def test_long_samples_are_those_with_presets() -> None:
     assert [s.name for s in SAMPLES if s.is_long] == [
-        "HiFi 10x", "HiFi 20x", "HiFi 35x", "ONT R10 20x", "ONT R10 40x",
+        "HiFi 10x", "HiFi 20x", "HiFi 35x", "ONT R10 20x", "ONT R10 50x",
     ]  # fmt: skip
     assert set(PRESETS) == {s.platform for s in SAMPLES if s.is_long}
 
