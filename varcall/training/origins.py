@@ -29,7 +29,8 @@ class Origins(NamedTuple):
         int32 [n], what `varcall.formats.simulated_origin.MOLECULE_TAG` says; UNKNOWN_MOLECULE of a
         real read.
     true_start
-        int32 [n], where the first aligned base comes from (0-based), -1 where it is not known.
+        int32 [n], where the first aligned base comes from (0-based), -1 where it is not known; what
+        lies before the origin of a circular contig is below 0, too, and counts as not known.
     artefact
         uint8 [n], the bits of ARTEFACT_TAG.
     """
@@ -66,31 +67,33 @@ def read_origins(path: Path, reference: Path, batch: ReadBatch) -> Origins:
     try:
         with pysam.AlignmentFile(str(path), reference_filename=str(reference)) as file:
             length = file.get_reference_length(batch.contig)
-            start, end, turns = batch.start, batch.end, [0]
-            if start < 0 or end > length:
-                start, end, turns = 0, length, [-length, 0, length]
-            for read in file.fetch(batch.contig, start, end):
+            is_inside = batch.start >= 0 and batch.end <= length
+            span = (batch.start, batch.end) if is_inside else ()
+            for read in file.fetch(batch.contig, *span):
                 if read.has_tag(MOLECULE_TAG):
                     name_hash = zlib.crc32((read.query_name or "").encode())
+                    key = name_hash, read.flag, read.reference_start
                     # A spiked read has a molecule, but no place of its own.
                     told = dict(read.get_tags())
                     molecule, true_start, artefact = (
                         int(told.get(tag, default))
                         for tag, default in zip(_TAGS, unknown, strict=True)
                     )
-                    for turn in turns:
-                        key = name_hash, read.flag, read.reference_start + turn
-                        place = true_start + turn if true_start >= 0 else true_start
-                        tags[key] = molecule, place, artefact
+                    tags[key] = molecule, true_start, artefact
     except (OSError, ValueError, KeyError) as error:
         raise InputError(
             f"cannot read the tags {', '.join(_TAGS)} of {path} near {batch.contig}:"
             f"{batch.start + 1} ({error}); make the sample again with varcall simulate"
         ) from None
-    columns = batch.arrays.name_hash, batch.arrays.flag, batch.arrays.read_start
+    arrays = batch.arrays
+    in_file = arrays.read_start % length
+    columns = arrays.name_hash, arrays.flag, in_file
     keys = zip(*(column.tolist() for column in columns), strict=True)
     found = np.array([tags.get(key, unknown) for key in keys], np.int32).reshape(-1, 3)
-    return Origins(found[:, 0].copy(), found[:, 1].copy(), found[:, 2].astype(np.uint8))
+    place = found[:, 1]
+    # As far around the circle as the read is.
+    place = np.where(place >= 0, place + arrays.read_start - in_file, place).astype(np.int32)
+    return Origins(found[:, 0].copy(), place, found[:, 2].astype(np.uint8))
 
 
 def places_before(before: ReadArrays, after: ReadArrays) -> NDArray[np.int64]:
