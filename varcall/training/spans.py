@@ -36,40 +36,12 @@ _ARRAYS = (*ReadArrays._fields, "reference", *Origins._fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """The reads, reference and truth of one stretch of a sample.
+class SpanHeader:
+    """What a file of a span says of it before its arrays.
 
     Candidates that start in one of `confident` (0-based half-open, inside the window) become
     examples.
-
-    Attributes
-    ----------
-    origins
-        Where each of the window's reads comes from, in their order.
-    contaminant
-        Truth of the person whose fragments contaminate the library; None where it is not known.
-    contamination
-        Share of that person's molecules; None where it is not known.
     """
-
-    window: WindowReads
-    profile: LibraryProfile
-    truth: tuple[TruthRecord, ...]
-    confident: tuple[tuple[int, int], ...]
-    origins: Origins
-    contaminant: tuple[TruthRecord, ...] | None = None
-    contamination: float | None = None
-
-    @property
-    def is_simulated(self) -> bool:
-        """Whether most of its reads say where they come from, as spiked real reads do not."""
-        known = self.origins.true_start >= 0
-        return 2 * int(known.sum()) > len(known)
-
-
-@dataclass(frozen=True, slots=True)
-class SpanHeader:
-    """What a file of a span says of it before its arrays; see `Span`."""
 
     profile: LibraryProfile
     truth: tuple[TruthRecord, ...]
@@ -87,6 +59,32 @@ class SpanHeader:
             and any(low <= allele.start < high for low, high in self.confident)
             for allele in alleles
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Span(SpanHeader):
+    """The reads, reference and truth of one stretch of a sample.
+
+    Attributes
+    ----------
+    origins
+        Where each of the window's reads comes from, in their order.
+    contaminant
+        Truth of the person whose fragments contaminate the library; None where it is not known.
+    contamination
+        Share of that person's molecules; None where it is not known.
+    """
+
+    window: WindowReads
+    origins: Origins
+    contaminant: tuple[TruthRecord, ...] | None = None
+    contamination: float | None = None
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether most of its reads say where they come from, as spiked real reads do not."""
+        known = self.origins.true_start >= 0
+        return 2 * int(known.sum()) > len(known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +180,9 @@ def load_span(path: Path) -> Span:
     origins = Origins(*(arrays.pop(name) for name in Origins._fields))
     reads = ReadBatch(about["contig"], fetched_start, fetched_end, ReadArrays(**arrays))
     contaminant = about["contaminant"]
-    header = _header(about)
     return Span(
+        **_header(about),
         window=WindowReads(about["start"], about["end"], reads, reference),
-        profile=header.profile,
-        truth=header.truth,
-        confident=header.confident,
         origins=origins,
         contaminant=None if contaminant is None else _truth_records(contaminant),
         contamination=about["contamination"],
@@ -203,15 +198,16 @@ def read_header(path: Path) -> SpanHeader:
         Where the file is none of ours.
     """
     with _reading(path), path.open("rb") as file:
-        return _header(_about(file.read(_header_length(file.read(8))), path))
+        return SpanHeader(**_header(_about(file.read(_header_length(file.read(8))), path)))
 
 
-def _header(about: dict[str, Any]) -> SpanHeader:
-    return SpanHeader(
-        LibraryProfile.from_mapping(about["profile"]),
-        _truth_records(about["truth"]),
-        tuple((low, high) for low, high in about["confident"]),
-    )
+def _header(about: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields of a `SpanHeader`."""
+    return {
+        "profile": LibraryProfile.from_mapping(about["profile"]),
+        "truth": _truth_records(about["truth"]),
+        "confident": tuple((low, high) for low, high in about["confident"]),
+    }
 
 
 @contextmanager
