@@ -185,6 +185,30 @@ def test_adapters_and_chimeras_are_marked(stretch: np.ndarray) -> None:
     assert not any(r.artefacts for r in reads_of(library_of("ont", 10.0), stretch))
 
 
+@pytest.mark.parametrize("platform", CHEMISTRIES)
+def test_targets_are_deep_and_fade_out(platform: str, stretch: np.ndarray) -> None:
+    shape = {"covered_share": 0.1, "target_size": 6000.0, "length": 4000.0, "short_share": 0.0}
+    spread = 300.0 if platform == "hifi" else 0.2
+    library = library_of(platform, 100.0, off_target=0.01, length_spread=spread, **shape)
+    depth = np.zeros(SIZE, np.int64)
+    for read in reads_of(library, stretch):
+        depth[read.position[read.position >= 0]] += 1
+    deep = depth > 60
+    assert 0.05 < deep.mean() < 0.3
+    # Beside a target reads end one after the other.
+    assert (depth < 10).mean() > 0.5
+    assert 0.03 < ((depth >= 10) & ~deep).mean() < 0.3
+
+
+def test_errors_that_no_quality_tells_of(stretch: np.ndarray) -> None:
+    plain = reads_of(library_of("hifi", 20.0), stretch)
+    floored = reads_of(library_of("hifi", 20.0, error_floor=3e-3), stretch)
+    more = mismatch_rate(floored, stretch) - mismatch_rate(plain, stretch)
+    assert more == pytest.approx(3e-3, rel=0.2)
+    pairs = zip(plain, floored, strict=True)
+    assert all(np.array_equal(one.qualities, other.qualities) for one, other in pairs)
+
+
 def test_libraries_vary() -> None:
     for platform, chemistries in CHEMISTRIES.items():
         drawn = [
@@ -194,7 +218,9 @@ def test_libraries_vary() -> None:
         assert {x.chemistry for x in drawn} == {*chemistries}
         assert 0 < sum(not x.stated_platform for x in drawn) < 30
         assert 0 < sum(not x.description for x in drawn) < 40
-        assert all(8 <= x.depth <= 60 for x in drawn)
+        assert all(8 <= x.depth <= 60 for x in drawn if x.covered_share == 1)
+        assert 5 < sum(x.covered_share < 1 for x in drawn) < 30
+        assert 8 < sum(x.error_floor > 0 for x in drawn) < 32
         for one in drawn:
             assert one.profile in LONG_PROFILES
             group = one.read_group()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
@@ -25,6 +25,8 @@ PRESETS: Mapping[str, str] = MappingProxyType({"hifi": "map-hifi", "ont": "map-o
 LONG_FLANKS: Mapping[str, int] = MappingProxyType({"hifi": 22_000, "ont": 40_000})
 #: Shortest read.
 MIN_LONG_READ = 200
+#: Of random libraries, the share whose reads were chosen for targets.
+TARGETED_SHARE = 0.25
 _MODELS = {
     "ont_r10": (
         "dna_r10.4.1_e8.2_400bps_sup@v4.3.0",
@@ -51,7 +53,7 @@ class LongLibrary:
     platform, chemistry, profile
         ``hifi`` or ``ont``; a name of ``CHEMISTRIES``; the noise profile behind it.
     depth
-        Mean depth.
+        Mean depth; of targets where there are some.
     length, length_spread
         Mean and standard deviation of HiFi reads, in bases; N50 of nanopore reads, and the standard
         deviation of the logarithm of their length.
@@ -67,8 +69,16 @@ class LongLibrary:
         Standard deviation of the logarithm of a place's factor, on each strand.
     quality_scheme, quality_shift
         ``as_is`` or ``revio``; points added to each quality.
+    error_floor
+        Wrong bases a base that no quality tells of: of PCR, damage, or a recalibration that
+        promises too much.
     coverage_sd, balance_sd
         Standard deviation of the local log coverage; of the log ratio of the two haplotypes.
+    covered_share, target_size
+        Share of the tile that reads were chosen for, by capture or while they were sequenced, and
+        mean bases of a target; 1 and 0 of whole genomes.
+    off_target
+        Depth between targets over the depth on them.
     chimera_rate, adapter_rate
         Share of reads that were joined from two; that keep an adapter at an end.
     contamination
@@ -96,8 +106,12 @@ class LongLibrary:
     site_indel_sd: float
     quality_scheme: str
     quality_shift: int
+    error_floor: float
     coverage_sd: float
     balance_sd: float
+    covered_share: float
+    target_size: float
+    off_target: float
     chimera_rate: float
     adapter_rate: float
     contamination: float
@@ -128,7 +142,7 @@ def draw_long_library(
     rng
         Source of all randomness.
     depth
-        Lowest and highest mean depth; uniform between.
+        Lowest and highest mean depth; uniform between. Targets have depths of their own.
     paralog_rate
         Probability of a hidden copy.
     """
@@ -136,14 +150,14 @@ def draw_long_library(
     # Newer chemistries are the commoner ones.
     chemistry = chemistries[int(rng.random() < (0.4 if platform == "hifi" else 0.2))]
     is_hifi = platform == "hifi"
-    rare = rng.random(4)
+    rare = rng.random(5)
     mismatch, indel, shift = _draw_errors(chemistry, rng)
-    return LongLibrary(
+    library = LongLibrary(
         platform=platform,
         chemistry=chemistry,
         profile=PROFILES[chemistry],
         depth=float(rng.uniform(*depth)),
-        length=rng.uniform(11_000, 19_000) if is_hifi else _log_uniform(rng, 10_000, 35_000),
+        length=rng.uniform(9_000, 20_000) if is_hifi else _log_uniform(rng, 10_000, 35_000),
         length_spread=rng.uniform(1000, 5000) if is_hifi else rng.uniform(0.5, 1.0),
         short_share=0.0 if is_hifi else rng.uniform(0.0, 0.2),
         mismatch_scale=mismatch,
@@ -154,8 +168,12 @@ def draw_long_library(
         site_indel_sd=rng.uniform(0.5, 1.2) if is_hifi else rng.uniform(1.0, 1.9),
         quality_scheme="revio" if chemistry == "sequel2" and rng.random() < 0.2 else "as_is",
         quality_shift=shift,
+        error_floor=_log_uniform(rng, 2e-4, 3e-3) if rare[4] < 0.3 else 0.0,
         coverage_sd=rng.uniform(0.02, 0.12),
         balance_sd=rng.uniform(0.0, 0.15),
+        covered_share=1.0,
+        target_size=0.0,
+        off_target=0.0,
         chimera_rate=_log_uniform(rng, 5e-4, 0.01) if is_hifi else _log_uniform(rng, 3e-3, 0.03),
         adapter_rate=_adapter_rate(is_hifi, rng),
         contamination=rng.uniform(0.002, 0.03) if rare[0] < 0.2 else 0.0,
@@ -163,6 +181,7 @@ def draw_long_library(
         extended_cigar=bool(is_hifi and rare[2] < 0.5),
         **_draw_header(chemistry, is_hifi, rng),
     )
+    return _targeted(library, rng) if rare[3] < TARGETED_SHARE else library
 
 
 def typical_long_library(platform: str, depth: float) -> LongLibrary:
@@ -185,8 +204,12 @@ def typical_long_library(platform: str, depth: float) -> LongLibrary:
         site_indel_sd=0.8 if is_hifi else 1.5,
         quality_scheme="as_is",
         quality_shift=0,
+        error_floor=0.0,
         coverage_sd=0.05,
         balance_sd=0.05,
+        covered_share=1.0,
+        target_size=0.0,
+        off_target=0.0,
         chimera_rate=1e-3 if is_hifi else 1e-2,
         adapter_rate=0.002 if is_hifi else 0.05,
         contamination=0.0,
@@ -194,6 +217,29 @@ def typical_long_library(platform: str, depth: float) -> LongLibrary:
         extended_cigar=is_hifi,
         stated_platform="PACBIO" if is_hifi else "ONT",
         description=_KITS["revio"] if is_hifi else f"basecall_model={_MODELS['ont_r10'][0]}",
+    )
+
+
+def _targeted(library: LongLibrary, rng: np.random.Generator) -> LongLibrary:
+    """Return a library whose reads were chosen: deep on targets, ever shallower beside them.
+
+    Most are captured, of fragments of some kilobases; the others were chosen by the sequencer.
+    """
+    length, spread, short_share = library.length, library.length_spread, library.short_share
+    if rng.random() < 0.7:
+        length, short_share = _log_uniform(rng, 2500, 9000), 0.0
+        spread = 0.15 * length if library.platform == "hifi" else rng.uniform(0.2, 0.5)
+    return replace(
+        library,
+        length=length,
+        length_spread=spread,
+        short_share=short_share,
+        depth=rng.uniform(30, 250),
+        covered_share=rng.uniform(0.1, 0.4),
+        target_size=_log_uniform(rng, 500, 10_000),
+        off_target=_log_uniform(rng, 0.003, 0.05),
+        coverage_sd=rng.uniform(0.1, 0.4),
+        paralogs=0,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pileup.codes import UNKNOWN_BASE
+from pileup.codes import N_BASES, UNKNOWN_BASE
 from varcall.formats.simulated_origin import (
     ADAPTER,
     CHIMERA,
@@ -44,6 +44,8 @@ _MAX_LENGTH = 150_000
 _COVERAGE_SCALE = 4000
 #: Where coverage is highest it is this many times the mean.
 _COVERAGE_CEILING = 1.5
+#: Bases of a target that a read which was chosen for it has.
+_ON_TARGET = 200
 #: Adapters at the beginning and at the end of a read: of the ligation kit of ONT, of SMRTbells.
 _ONT_ADAPTERS = (
     base_codes(b"CCTGTACTTCGTTCAGTTACGTATTGCT"),
@@ -111,6 +113,7 @@ class LongSequencer:
         self._offsets = np.concatenate([[0], np.cumsum([len(m.bases) for m in molecules])])
         self._profile = load_long_noise(library.profile)
         self._noise = _noise_table(self._profile, library, size, rng)
+        self._targets = _draw_targets(tile, library, rng) if library.target_size else None
 
     def reads(self) -> Iterator[LongRead]:
         """All reads."""
@@ -123,6 +126,7 @@ class LongSequencer:
         count = read_long(
             self._table, pieces, self._noise, seed, offset, bases, qualities, position
         )
+        bases = self._with_errors(bases[: offset[count]])
         qualities = self._stated(qualities[: offset[count]])
         first = np.flatnonzero(~pieces.follows)
         for i in range(count):
@@ -192,7 +196,16 @@ class LongSequencer:
             where = np.maximum.accumulate(molecule.position)
             first, last = np.searchsorted(where, self._tile).tolist()
             near &= (high > first - _MARGIN) & (low < last + _MARGIN)
+            if self._targets is not None:
+                near &= self._is_chosen(low, high, np.searchsorted(where, self._targets))
         return low[near] + self._offsets[index], high[near] + self._offsets[index]
+
+    def _is_chosen(self, low: np.ndarray, high: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Tell which reads are there: those on targets, int64 [t, 2], and a few of the others."""
+        is_chosen = self._rng.random(len(low)) < self._library.off_target
+        for first, last in targets.tolist():
+            is_chosen |= np.minimum(high, last) - np.maximum(low, first) >= _ON_TARGET
+        return is_chosen
 
     def _local_coverage(self, start: np.ndarray, size: int) -> np.ndarray:
         """Share of reads kept at each start: log-normal about 1 / ``_COVERAGE_CEILING``."""
@@ -219,6 +232,16 @@ class LongSequencer:
             length[short] = rng.lognormal(np.log(700), 0.8, size=int(short.sum()))
             longest = _MAX_LENGTH
         return length.clip(MIN_LONG_READ, min(longest, _MAX_LENGTH)).astype(np.int64)
+
+    def _with_errors(self, bases: np.ndarray) -> np.ndarray:
+        """Return bases, uint8 [n], some of them wrong without a sign of it in their quality."""
+        floor = self._library.error_floor
+        if not floor:
+            return bases
+        wrong = np.flatnonzero(self._rng.random(len(bases)) < floor)
+        wrong = wrong[bases[wrong] < UNKNOWN_BASE]
+        bases[wrong] = (bases[wrong] + self._rng.integers(1, N_BASES, size=len(wrong))) % N_BASES
+        return bases
 
     def _stated(self, qualities: np.ndarray) -> np.ndarray:
         library = self._library
@@ -263,6 +286,18 @@ class LongSequencer:
         wrong = rng.random(len(codes)) < (0.01 if self._library.platform == "hifi" else 0.12)
         other = (codes + rng.integers(1, 4, size=len(codes))) % 4
         return np.where(wrong, other, codes).astype(np.uint8)
+
+
+def _draw_targets(
+    tile: tuple[int, int], library: LongLibrary, rng: np.random.Generator
+) -> np.ndarray:
+    """Targets of a library in its tile, int64 [t, 2], 0-based half-open; some may overlap."""
+    start, end = tile
+    count = max(1, round(library.covered_share * (end - start) / library.target_size))
+    size = library.target_size * np.exp(rng.normal(0.0, 0.4, size=count))
+    size = size.clip(_ON_TARGET, end - start).astype(np.int64)
+    first = start + (rng.random(count) * (end - start - size)).astype(np.int64)
+    return np.stack([first, first + size], axis=1)
 
 
 def _molecule_bases(molecules: Sequence[Molecule]) -> MoleculeBases:
