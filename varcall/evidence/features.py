@@ -320,6 +320,7 @@ def _context_features(raw: _Measured, profile: LibraryProfile) -> dict[str, Valu
         "sample_low_fraction_share": ones
         * (_USUAL_LOW_FRACTION if isnan(low_fraction) else low_fraction),
         "sample_slippage_12_14_sqrt": ones * np.sqrt(profile.slippage[2]),
+        "sample_ref_at_hom_sqrt": ones * np.sqrt(profile.ref_at_hom),
     }
 
 
@@ -463,6 +464,7 @@ FEATURE_TABLE = (
     Feature("sample_error_rate_log10", "log10 of a rate / 5", -0.6, "mismatches of good bases"),
     Feature("sample_low_fraction_share", "share", 0.1, "candidates with under 25 % of reads"),
     Feature("sample_slippage_12_14_sqrt", "root of a share", 0.224, "of homopolymers of 12 to 14"),
+    Feature("sample_ref_at_hom_sqrt", "root of a share", 0.045, "REF bases at hom-alt SNVs"),
     Feature("haplotype_larger_share", _OF_HAPLOTYPE, 0.5, "that shows the allele more"),
     Feature("haplotype_smaller_share", _OF_HAPLOTYPE, 0.5, "that shows the allele less"),
     Feature("haplotype_tagged_share", _FRACTION, 0, "whose haplotype other SNVs tell"),
@@ -475,7 +477,7 @@ N_FEATURES = len(FEATURES)
 LIBRARY_FEATURES = (
     "depth_over_sample_depth", "expected_slippage_sqrt", "stutter_one_over_zero",
     "stutter_two_over_one", "sample_error_rate_log10", "sample_low_fraction_share",
-    "sample_slippage_12_14_sqrt",
+    "sample_slippage_12_14_sqrt", "sample_ref_at_hom_sqrt",
 )  # fmt: skip
 """What the library profile tells the features; the prompt tells it in words as well."""
 

@@ -79,6 +79,9 @@ class AskedAlleles:
         int64 [q], length of the repeat that an indel can be shifted along.
     slip
         float64 [q], `expected_slippage` there.
+    foreign
+        Share of the fragments, beyond errors, that lack an allele of both haplotypes:
+        `LibraryProfile.ref_at_hom`.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class AskedAlleles:
             self.unit > 0, sites.repeat_end[site] - sites.start[site] - 1, 0
         )
         self.slip = expected_slippage(profile, self.repeat_length, self.unit)
+        self.foreign = profile.ref_at_hom
 
 
 def weigh_witnesses(
@@ -188,7 +192,7 @@ def copy_likelihoods(weighed: Values, alleles: AskedAlleles) -> NDArray[np.float
     error = weighed[:, copies.ERROR] / np.maximum(weighed[:, copies.WEIGHT], 1e-9)
     is_indel = alleles.unit > 0
     spurious = np.where(is_indel, slipped + error, _SPURIOUS_SHARE * error)
-    lost = np.where(is_indel, alleles.slip + error, error)
+    lost = np.where(is_indel, alleles.slip + error, error) + alleles.foreign
     is_repeat = in_repeat(alleles.repeat_length, alleles.unit)
     mean, concentration = copy_parameters(spurious, lost, is_indel, is_repeat)
     likelihood = np.zeros((n, 3))

@@ -60,6 +60,13 @@ MIN_DENSITY_DEPTH, MIN_DENSITY_FRACTION = 10, 0.3
 # Of a human (HG002, GIAB v4.2.1: 3.37 million in 2.54 Gb); it counts as so many bases seen.
 USUAL_SNV_DENSITY = 0.0013
 PRIOR_DENSITY_BASES = 20_000
+# REF bases at homozygous SNVs: 0.001 to 0.004 in libraries of one person (median 0.003 of the
+# simulated ones of training, errors of all qualities included); it counts as so many bases seen.
+USUAL_REF_AT_HOM, PRIOR_HOM_BASES = 0.002, 200
+# Of the SNVs of a person, about (het to hom-alt 1.5 in Europeans: doi:10.1038/s41588-018-0107-y).
+_HOM_SHARE = 0.4
+# From a high share down: from a low one, sites of a library full of foreign reads all look het.
+_FIRST_REF_AT_HOM, _MIXTURE_ROUNDS = 0.15, 20
 
 # Bins of stated base qualities: absent, then from each of these on.
 QUALITY_STEPS = (0, 10, 20, 30, 40)
@@ -146,6 +153,9 @@ class LibraryProfile:
     snv_density
         SNVs per base, as far as counts of bases tell; with few bases it leans to
         `USUAL_SNV_DENSITY`.
+    ref_at_hom
+        Share of REF bases at SNVs that look homozygous: more than errors where reads are of another
+        person or another copy of the sequence. With few such bases it leans to `USUAL_REF_AT_HOM`.
     basecaller
         Name of the basecalling model as the header states it; empty where it states none.
     """
@@ -175,6 +185,7 @@ class LibraryProfile:
     # NaN is equal to nothing, not to itself.
     low_fraction_share: float = field(default=nan, compare=False)
     snv_density: float = USUAL_SNV_DENSITY
+    ref_at_hom: float = USUAL_REF_AT_HOM
     basecaller: str = ""
 
     def error_by_quality(self) -> NDArray[np.float64]:
@@ -309,6 +320,7 @@ class _Tally:
         self._mapqs = np.zeros(256, dtype=np.int64)
         self._candidates = self._low_fraction = 0
         self._snvs = self._searched = 0
+        self._snv_counts: list[NDArray[np.int64]] = []
         self._mismatches, self._clips = _PerRead(), _PerRead()
 
     def add(self, batch: ReadBatch, reference: Reference) -> None:
@@ -360,7 +372,11 @@ class _Tally:
         self._low_fraction += int(np.count_nonzero((fraction > 0) & (fraction < LOW_FRACTION)))
         is_deep = (counts.sum(axis=1) >= MIN_DENSITY_DEPTH) & (reference < UNKNOWN_BASE)
         self._searched += int(np.count_nonzero(is_deep))
-        self._snvs += int(np.count_nonzero(is_deep & (fraction >= MIN_DENSITY_FRACTION)))
+        snvs = np.flatnonzero(is_deep & (fraction >= MIN_DENSITY_FRACTION))
+        self._snvs += len(snvs)
+        of_ref = counts[snvs, reference[snvs]]
+        of_alt = np.rint(fraction[snvs] * counts[snvs].sum(axis=1))
+        self._snv_counts.append(np.stack([of_ref, of_alt], axis=1).astype(np.int64))
         per_read = np.zeros((len(reads.flag), 2), dtype=np.int64)
         tally_mismatches(
             reads, covering, compared, start, reference, plain, DEFAULT_MIN_BASE_QUALITY,
@@ -432,6 +448,7 @@ class _Tally:
                 round(self._low_fraction / self._candidates, 4) if is_known else nan
             ),
             snv_density=self._snv_density(),
+            ref_at_hom=self._ref_at_hom(),
             basecaller=basecaller,
         )
 
@@ -439,6 +456,18 @@ class _Tally:
         expected = PRIOR_DENSITY_BASES * USUAL_SNV_DENSITY
         density = (self._snvs + expected) / (self._searched + PRIOR_DENSITY_BASES)
         return float(round(density, 8))
+
+    def _ref_at_hom(self) -> float:
+        """REF's share where a mixture of two binomials, of hets and others, says hom-alt."""
+        of_ref, of_alt = np.concatenate(self._snv_counts).T
+        share = _FIRST_REF_AT_HOM
+        log_odds = np.log(_HOM_SHARE / (1 - _HOM_SHARE)) - (of_ref + of_alt) * np.log(0.5)
+        for _ in range(_MIXTURE_ROUNDS):
+            lead = log_odds + of_ref * np.log(share) + of_alt * np.log1p(-share)
+            is_hom = 1 / (1 + np.exp(-np.clip(lead, -50, 50)))
+            ref = float(is_hom @ of_ref) + PRIOR_HOM_BASES * USUAL_REF_AT_HOM
+            share = ref / (float(is_hom @ (of_ref + of_alt)) + PRIOR_HOM_BASES)
+        return round(share, 5)
 
     def _tell_absent_qualities(self) -> None:
         """Count MISSING_QUALITY as absent in a library that has no other."""

@@ -236,6 +236,7 @@ STORIES: dict[str, tuple[Story, Story]] = {
         het,
         lambda c: het(c).with_profile(slippage=(0.01, 0.03, 0.3, 0.4)),
     ),
+    "sample_ref_at_hom_sqrt": (het, lambda c: het(c).with_profile(ref_at_hom=0.05)),
     "haplotype_larger_share": (lambda c: few_on_both(c, 5), on_one_haplotype),
     "haplotype_smaller_share": (on_one_haplotype, lambda c: few_on_both(c, 5)),
     "haplotype_tagged_share": (het, on_one_haplotype),

@@ -124,6 +124,15 @@ def test_base_qualities_count_by_what_the_library_measured(tmp_path: Path) -> No
     assert rows[1].argmax() == 0
 
 
+@pytest.mark.parametrize(("ref_at_hom", "copies"), [(0.0, 1), (0.1, 2)])
+def test_ref_reads_count_by_how_many_are_foreign(
+    tmp_path: Path, ref_at_hom: float, copies: int
+) -> None:
+    """Ten REF fragments of sixty: a het, but where as many lie at every hom-alt site."""
+    profile = replace(PROFILE, ref_at_hom=ref_at_hom)
+    assert snv(tmp_path, 10, 50, profile).argmax() == copies
+
+
 def test_absent_qualities_are_as_good_as_measured(tmp_path: Path) -> None:
     unknown = replace(PROFILE, base_quality=0.0)
     locus = Locus(tmp_path, SEQUENCE)

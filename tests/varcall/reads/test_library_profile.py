@@ -28,8 +28,10 @@ from varcall.inputs.open import Inputs, open_inputs
 from varcall.reads.library_profile import (
     CELL,
     PRIOR_DENSITY_BASES,
+    PRIOR_HOM_BASES,
     PRIOR_SLIPPAGE,
     STATED_MISMATCHES,
+    USUAL_REF_AT_HOM,
     USUAL_SNV_DENSITY,
     LibraryProfile,
     _cells,
@@ -414,6 +416,38 @@ def test_how_dense_snvs_are(reference: Path, tmp_path: Path, apart: int, depth: 
     usual = USUAL_SNV_DENSITY * PRIOR_DENSITY_BASES
     expected = (found + usual) / (searched + PRIOR_DENSITY_BASES)
     assert measured(reads, tmp_path).snv_density == pytest.approx(expected, rel=0.02)
+
+
+@pytest.mark.parametrize("every", [0, 20, 6])
+def test_ref_bases_of_homozygous_snvs(reference: Path, tmp_path: Path, every: int) -> None:
+    """Of the SNVs every other is het; of all reads each so many-th is of someone without any."""
+    reads = ReadsBuilder(reference)
+    sequence = reads.sequences["chr1"]
+    variant = {at: wrong(sequence[at]) for at in range(4500, 29_000, 500)}
+    hom = set(list(variant)[::2])
+    seen = np.zeros(2)
+    for number, start in enumerate(range(4000, 29_800, 4)):
+        foreign = every and number % every == 3
+        inside = {at - start: base for at, base in variant.items() if start <= at < start + 100}
+        shown = {o: b for o, b in inside.items() if o + start in hom or number % 2}
+        seen += sum(o + start in hom for o in inside) * np.array([bool(foreign), True])
+        letters = substitute(sequence[start : start + 100], {} if foreign else shown)
+        reads.add(start=start, cigar="100M", seq=letters)
+    prior = np.array([USUAL_REF_AT_HOM, 1]) * PRIOR_HOM_BASES
+    share, whole = seen + prior
+    expected = pytest.approx(share / whole, rel=0.01, abs=2e-4)
+    assert measured(reads, tmp_path).ref_at_hom == expected
+
+
+def test_hets_alone_say_nothing_of_homozygous_snvs(reference: Path, tmp_path: Path) -> None:
+    reads = ReadsBuilder(reference)
+    sequence = reads.sequences["chr1"]
+    variant = {at: wrong(sequence[at]) for at in range(4500, 29_000, 500)}
+    for number, start in enumerate(range(4000, 29_800, 4)):
+        inside = {at - start: base for at, base in variant.items() if start <= at < start + 100}
+        letters = substitute(sequence[start : start + 100], {} if number % 2 else inside)
+        reads.add(start=start, cigar="100M", seq=letters)
+    assert measured(reads, tmp_path).ref_at_hom == pytest.approx(USUAL_REF_AT_HOM, abs=2e-4)
 
 
 @pytest.mark.parametrize(("errors", "expected"), [(2, "pacbio"), (20, "ont")])
