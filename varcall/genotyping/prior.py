@@ -7,9 +7,9 @@ training. Where a sample has fewer, more of what looks like one is not.
 import numpy as np
 from numpy.typing import NDArray
 
-LEAST_RATIO = 0.25
-"""Of the odds: what differs between samples beyond it is not known well enough from some reads, and
-a plain het of 5 in 15 reads must stay one (6 phred less at most)."""
+LEAST_RATIO = 0.1
+"""Of the odds (10 phred less at most): a plain het of 5 in 15 reads, whose counts say 12 phred and
+more, must stay one, and what differs between samples beyond it is not known from some reads."""
 
 
 def with_prior(
