@@ -31,13 +31,13 @@ SIZES = {
 }
 
 BUNDLED_SHA256: dict[str, str] = {
-    "tiny": "e29384721066aebcc0a4f096a246908b7020b768e7a228b1ea0112c0c53ff612",
+    "tiny": "4024e6805eb090f7a4763f9218651df945e37f94a88ad1924c318445920c67e8",
 }
 """Weights in `models/weights/NAME.safetensors`, and the SHA-256 of each file."""
 
 BUNDLED_GRAPHS_SHA256: dict[str, str] = {
-    "tiny.text.onnx": "4c38ee6605b8d5822e1a49d71acf7664ec7c12c8f5a90551a426c08524ff1442",
-    "tiny.question.onnx": "a4966ed20d3e11a95320624d49646c9d29a33d5aadf59d857a094479ffc59b32",
+    "tiny.text.onnx": "63d0f1d73b204abbaf31de9e14e24aba961eeb19bb5a49c95ca6146fc1b900f5",
+    "tiny.question.onnx": "80dda385e8ee58e914bfe841bbf908ef9477352ad04d1463f9082457993a94a3",
 }
 """The ONNX files beside them, as `models.weights.export` wrote them."""
 

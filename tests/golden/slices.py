@@ -181,9 +181,9 @@ class Slice:
     seed: int = 1
 
 
-PAIRED_ENDS = Slice("paired", "paired", "ILLUMINA", 120, 30, 70, seed=2)
+PAIRED_ENDS = Slice("paired", "paired", "ILLUMINA", 120, 30, 70, seed=4)
 SINGLE_ENDS = Slice("single", "single", "ILLUMINA", 100, 26, 60)
-LONG_READS = Slice("long", "long", "PACBIO", 4500, 24, 90, seed=2)
+LONG_READS = Slice("long", "long", "PACBIO", 4500, 24, 90, seed=3)
 SLICES = (PAIRED_ENDS, SINGLE_ENDS, LONG_READS)
 
 
