@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LEAST_RATIO = 0.1
-"""Of the odds (10 phred less at most): a plain het of 5 in 15 reads, whose counts say 12 phred and
-more, must stay one, and what differs between samples beyond it is not known from some reads."""
+"""Of the odds (10 phred less at most): with it the hets of plain grids stay hets, 5 in 15 long
+reads too, and what differs between samples beyond it is not known well enough from some reads."""
 
 
 def with_prior(
