@@ -80,8 +80,8 @@ class AskedAlleles:
     slip
         float64 [q], `expected_slippage` there.
     foreign
-        Share of the fragments, beyond errors, that lack an allele of both haplotypes:
-        `LibraryProfile.ref_at_hom`.
+        Share of the fragments that lack an allele of both haplotypes, `LibraryProfile.ref_at_hom`;
+        what a library without foreign reads has of it is its errors.
     """
 
     def __init__(

@@ -60,10 +60,10 @@ MIN_DENSITY_DEPTH, MIN_DENSITY_FRACTION = 10, 0.3
 # Of a human (HG002, GIAB v4.2.1: 3.37 million in 2.54 Gb); it counts as so many bases seen.
 USUAL_SNV_DENSITY = 0.0013
 PRIOR_DENSITY_BASES = 20_000
-# REF bases at homozygous SNVs: 0.001 to 0.004 in libraries of one person (median 0.003 of the
-# simulated ones of training, errors of all qualities included); it counts as so many bases seen.
+# REF bases at homozygous SNVs, errors among them: 0.0002 to 0.004 in slices of one person's reads
+# (Illumina, HiFi, ONT; 0.009 in mate pairs). It counts as so many bases seen.
 USUAL_REF_AT_HOM, PRIOR_HOM_BASES = 0.002, 200
-# Of the SNVs of a person, about (het to hom-alt 1.5 in Europeans: doi:10.1038/s41588-018-0107-y).
+# Of the SNVs of a person, about (0.37 of those of HG001 and HG002 on chromosome 20: GIAB truth).
 _HOM_SHARE = 0.4
 # From a high share down: from a low one, sites of a library full of foreign reads all look het.
 _FIRST_REF_AT_HOM, _MIXTURE_ROUNDS = 0.15, 20
@@ -319,7 +319,7 @@ class _Tally:
         self._by_quality = np.zeros((256, 2), dtype=np.int64)
         self._mapqs = np.zeros(256, dtype=np.int64)
         self._candidates = self._low_fraction = 0
-        self._snvs = self._searched = 0
+        self._searched = 0
         self._snv_counts: list[NDArray[np.int64]] = []
         self._mismatches, self._clips = _PerRead(), _PerRead()
 
@@ -370,13 +370,12 @@ class _Tally:
         self._compared += int(depth)
         self._candidates += int(np.count_nonzero(fraction))
         self._low_fraction += int(np.count_nonzero((fraction > 0) & (fraction < LOW_FRACTION)))
-        is_deep = (counts.sum(axis=1) >= MIN_DENSITY_DEPTH) & (reference < UNKNOWN_BASE)
+        bases = counts.sum(axis=1)
+        is_deep = (bases >= MIN_DENSITY_DEPTH) & (reference < UNKNOWN_BASE)
         self._searched += int(np.count_nonzero(is_deep))
         snvs = np.flatnonzero(is_deep & (fraction >= MIN_DENSITY_FRACTION))
-        self._snvs += len(snvs)
-        of_ref = counts[snvs, reference[snvs]]
-        of_alt = np.rint(fraction[snvs] * counts[snvs].sum(axis=1))
-        self._snv_counts.append(np.stack([of_ref, of_alt], axis=1).astype(np.int64))
+        of_alt = np.rint(fraction[snvs] * bases[snvs]).astype(np.int64)
+        self._snv_counts.append(np.stack([counts[snvs, reference[snvs]], of_alt], axis=1))
         per_read = np.zeros((len(reads.flag), 2), dtype=np.int64)
         tally_mismatches(
             reads, covering, compared, start, reference, plain, DEFAULT_MIN_BASE_QUALITY,
@@ -454,7 +453,8 @@ class _Tally:
 
     def _snv_density(self) -> float:
         expected = PRIOR_DENSITY_BASES * USUAL_SNV_DENSITY
-        density = (self._snvs + expected) / (self._searched + PRIOR_DENSITY_BASES)
+        snvs = sum(map(len, self._snv_counts))
+        density = (snvs + expected) / (self._searched + PRIOR_DENSITY_BASES)
         return float(round(density, 8))
 
     def _ref_at_hom(self) -> float:

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+from collections.abc import Callable, Mapping
 from math import isnan
 from pathlib import Path
 
@@ -382,18 +383,39 @@ def test_clips_and_sure_mapping_quality(reference: Path, tmp_path: Path) -> None
     assert profile.mapq == 42
 
 
+def variant_reads(
+    reference: Path,
+    show: Callable[[int, Mapping[int, str]], Mapping[int, str]],
+    *,
+    apart: int = 500,
+    step: int = 4,
+) -> tuple[ReadsBuilder, list[int]]:
+    """Tile reads of 100 bases over SNVs; return them and the positions of the SNVs.
+
+    `show` is given a read's number and the SNVs that lie in it (position: base), and returns those
+    that it shows.
+    """
+    reads = ReadsBuilder(reference)
+    sequence = reads.sequences["chr1"]
+    variant = {at: wrong(sequence[at]) for at in range(4500, 29_000, apart)}
+    for number, start in enumerate(range(4000, 29_800, step)):
+        inside = {at: base for at, base in variant.items() if start <= at < start + 100}
+        shown = {at - start: base for at, base in show(number, inside).items()}
+        letters = substitute(sequence[start : start + 100], shown)
+        reads.add(start=start, cigar="100M", seq=letters)
+    return reads, list(variant)
+
+
+def as_het(number: int, snvs: Mapping[int, str]) -> Mapping[int, str]:
+    return {} if number % 2 else snvs
+
+
 @pytest.mark.parametrize(("every", "expected"), [(2, 0.0), (6, 1.0)])
 def test_the_share_of_candidates_with_few_reads(
     reference: Path, tmp_path: Path, every: int, expected: float
 ) -> None:
     """Hets have half of the reads, noise that recurs a sixth."""
-    reads = ReadsBuilder(reference)
-    sequence = reads.sequences["chr1"]
-    variant = {at: wrong(sequence[at]) for at in range(4500, 29_000, 500)}
-    for number, start in enumerate(range(4000, 29_800, 4)):
-        inside = {at - start: base for at, base in variant.items() if start <= at < start + 100}
-        letters = substitute(sequence[start : start + 100], {} if number % every else inside)
-        reads.add(start=start, cigar="100M", seq=letters)
+    reads, _ = variant_reads(reference, lambda number, snvs: {} if number % every else snvs)
     profile = measured(reads, tmp_path)
     assert profile.low_fraction_share == expected
     again = LibraryProfile.from_json(profile.to_json())
@@ -404,13 +426,7 @@ def test_the_share_of_candidates_with_few_reads(
 @pytest.mark.parametrize(("apart", "depth"), [(500, 25), (2500, 25), (500, 8)])
 def test_how_dense_snvs_are(reference: Path, tmp_path: Path, apart: int, depth: int) -> None:
     """Hets of half of the reads count where 10 reads and more lie; few bases say little."""
-    reads = ReadsBuilder(reference)
-    sequence = reads.sequences["chr1"]
-    variant = {at: wrong(sequence[at]) for at in range(4500, 29_000, apart)}
-    for number, start in enumerate(range(4000, 29_800, 100 // depth)):
-        inside = {at - start: base for at, base in variant.items() if start <= at < start + 100}
-        letters = substitute(sequence[start : start + 100], {} if number % 2 else inside)
-        reads.add(start=start, cigar="100M", seq=letters)
+    reads, variant = variant_reads(reference, as_het, apart=apart, step=100 // depth)
     searched = 25_800 if depth >= 10 else 0
     found = len(variant) if searched else 0
     usual = USUAL_SNV_DENSITY * PRIOR_DENSITY_BASES
@@ -421,18 +437,15 @@ def test_how_dense_snvs_are(reference: Path, tmp_path: Path, apart: int, depth: 
 @pytest.mark.parametrize("every", [0, 20, 6])
 def test_ref_bases_of_homozygous_snvs(reference: Path, tmp_path: Path, every: int) -> None:
     """Of the SNVs every other is het; of all reads each so many-th is of someone without any."""
-    reads = ReadsBuilder(reference)
-    sequence = reads.sequences["chr1"]
-    variant = {at: wrong(sequence[at]) for at in range(4500, 29_000, 500)}
-    hom = set(list(variant)[::2])
     seen = np.zeros(2)
-    for number, start in enumerate(range(4000, 29_800, 4)):
-        foreign = every and number % every == 3
-        inside = {at - start: base for at, base in variant.items() if start <= at < start + 100}
-        shown = {o: b for o, b in inside.items() if o + start in hom or number % 2}
-        seen += sum(o + start in hom for o in inside) * np.array([bool(foreign), True])
-        letters = substitute(sequence[start : start + 100], {} if foreign else shown)
-        reads.add(start=start, cigar="100M", seq=letters)
+
+    def of_two_people(number: int, snvs: Mapping[int, str]) -> Mapping[int, str]:
+        hom = {at: base for at, base in snvs.items() if at % 1000 == 500}
+        foreign = bool(every) and number % every == 3
+        seen[:] += len(hom) * np.array([foreign, True])
+        return {} if foreign else {**hom, **(snvs if number % 2 else {})}
+
+    reads, _ = variant_reads(reference, of_two_people)
     prior = np.array([USUAL_REF_AT_HOM, 1]) * PRIOR_HOM_BASES
     share, whole = seen + prior
     expected = pytest.approx(share / whole, rel=0.01, abs=2e-4)
@@ -440,13 +453,7 @@ def test_ref_bases_of_homozygous_snvs(reference: Path, tmp_path: Path, every: in
 
 
 def test_hets_alone_say_nothing_of_homozygous_snvs(reference: Path, tmp_path: Path) -> None:
-    reads = ReadsBuilder(reference)
-    sequence = reads.sequences["chr1"]
-    variant = {at: wrong(sequence[at]) for at in range(4500, 29_000, 500)}
-    for number, start in enumerate(range(4000, 29_800, 4)):
-        inside = {at - start: base for at, base in variant.items() if start <= at < start + 100}
-        letters = substitute(sequence[start : start + 100], {} if number % 2 else inside)
-        reads.add(start=start, cigar="100M", seq=letters)
+    reads, _ = variant_reads(reference, as_het)
     assert measured(reads, tmp_path).ref_at_hom == pytest.approx(USUAL_REF_AT_HOM, abs=2e-4)
 
 
