@@ -33,19 +33,33 @@ class Fragment:
     """What a fragment shows at some sites, how likely each of it is wrong, and its strand.
 
     `strand` is 0 for forward and 1 for reverse, of the read that is the witness at the last site.
+    `are_indels` tells which sites are of insertions and deletions.
     """
 
     shown: Signature
     errors: tuple[float, ...]
     strand: int
+    are_indels: tuple[bool, ...]
 
     def likelihood(self, haplotype: Signature) -> float:
-        """Return P(what the fragment shows | haplotype), up to a constant."""
-        result = 1.0
-        for seen, there, error in zip(self.shown, haplotype, self.errors, strict=True):
-            if seen != UNINFORMATIVE:
-                result *= 1.0 - error if seen == there else error
-        return result
+        """Return P(what the fragment shows | haplotype), up to a constant.
+
+        A read that slipped has its bases beside it aligned otherwise: where it shows a wrong
+        insertion or deletion, a base that is no allele of its site is no second error.
+        """
+        result, displaced, has_slipped = 1.0, 1.0, False
+        sites = zip(self.shown, haplotype, self.errors, self.are_indels, strict=True)
+        for seen, there, error, is_indel in sites:
+            if seen == UNINFORMATIVE:
+                continue
+            if seen == there:
+                result *= 1.0 - error
+            elif seen == OTHER and not is_indel:
+                displaced *= error
+            else:
+                result *= error
+                has_slipped |= is_indel
+        return result if has_slipped else result * displaced
 
 
 class HaplotypePair(NamedTuple):
@@ -59,7 +73,8 @@ class HaplotypePair(NamedTuple):
 def fragments_at(evidence: Evidence, sites: Sequence[int]) -> dict[int, Fragment]:
     """Return what each fragment shows at the given sites, by its number."""
     shown, reads = evidence.observations, evidence.reads
-    least = [_INDEL_ERROR if evidence.sites.kind[site] == INDEL else _BASE_ERROR for site in sites]
+    are_indels = tuple([bool(evidence.sites.kind[site] == INDEL) for site in sites])
+    least = [_INDEL_ERROR if is_indel else _BASE_ERROR for is_indel in are_indels]
     alleles: dict[int, list[int]] = {}
     errors: dict[int, list[float]] = {}
     strands: dict[int, int] = {}
@@ -76,7 +91,7 @@ def fragments_at(evidence: Evidence, sites: Sequence[int]) -> dict[int, Fragment
                 error[column] = min(max(least[column], stated), _MOST_ERROR)
             strands[fragment] = int(bool(reads.flag[read] & FREVERSE))
     return {
-        number: Fragment(tuple(alleles[number]), tuple(errors[number]), strands[number])
+        number: Fragment(tuple(alleles[number]), tuple(errors[number]), strands[number], are_indels)
         for number in sorted(alleles)
     }
 

@@ -1,7 +1,7 @@
 """Overlapping sites where few fragments tell them all: the sites' own calls, and what beats them.
 
-The places are of simulated reads at 15x of HG001's chromosome 20: what the model answered there,
-and what the fragments show. The genotypes are those of its truth set.
+The places are of simulated reads of HG001's chromosome 20, at 15x where nothing else is said: what
+the model answered there, and what the fragments show. The genotypes are those of its truth set.
 """
 
 from collections.abc import Mapping, Sequence
@@ -170,6 +170,26 @@ PLACES: dict[str, tuple[Sequence[Site], Fragments, list[tuple[int, ...]]]] = {
         [indel(100, 120, 0, 0.001, 0.2, 0.799), indel(110, 130, 0, 0.001, 0.998, 0.001)],
         {(ELSE, 1): 8, (1, ELSE): 8},
         [(0, 1), (0, 1)],
+    ),
+    # ONT reads, 20:51013889: three that slipped in the repeat have its last bases, and the SNV
+    # behind it, aligned otherwise: the SNV was called 1/0, on the other haplotype than they.
+    "a_base_that_slipped_reads_displace": (
+        [
+            Site(
+                888, 913, [0, 0], [(0.087, 0.08, 0.833), (0.887, 0.07, 0.043), (0.013, 0.01, 0.977)]
+            ),
+            snv(913, 0, 0.001, 0.999),
+        ],
+        {
+            (1, 1): 10,
+            (2, ELSE): 3,
+            (ELSE, 1): 3,
+            (2, 1): 1,
+            (0, 1): 2,
+            (1, ELSE): 1,
+            (ELSE, ELSE): 1,
+        },
+        [(1, 1), (1, 1)],
     ),
 }
 
