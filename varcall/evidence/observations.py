@@ -15,6 +15,7 @@ from pileup.arrays import (
 )
 from pileup.codes import OTHER, REF
 from pileup.kernels.candidates.observe import count_overlaps, observe_sites
+from pileup.kernels.candidates.primers import leave_out_primers
 from pileup.sam import FREVERSE
 
 
@@ -25,7 +26,10 @@ def observe(
     sites: SiteArrays,
     min_base_quality: int,
 ) -> ShownArrays:
-    """Look up every site in every read that touches it."""
+    """Look up every site in every read that touches it.
+
+    Fragments of amplicons that show a site by their primers do not count, where others show it.
+    """
     per_site = np.zeros(len(sites.start), np.int64)
     count_overlaps(reads, sites, per_site)
     offset = np.zeros(len(sites.start) + 1, np.int64)
@@ -41,6 +45,7 @@ def observe(
         haplotype=np.zeros(total, np.uint8),
     )
     observe_sites(reads, events, reference, sites, min_base_quality, shown)
+    leave_out_primers(reads, sites, shown)
     return shown
 
 

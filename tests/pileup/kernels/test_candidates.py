@@ -16,11 +16,13 @@ from pileup.kernels.candidates import tally as tally_kernels
 from pileup.kernels.candidates.adjacent import count_adjacent
 from pileup.kernels.candidates.count import count_alleles
 from pileup.kernels.candidates.observe import count_overlaps
+from pileup.kernels.candidates.primers import leave_out_primers
 from pileup.kernels.candidates.scan import hash_sequence, shift_deletion, shift_insertion
 from pileup.twins import (
     adjacent,
     copies,
     lengths,
+    primers,
     repeats,
     scan,
     surroundings,
@@ -50,6 +52,25 @@ def test_observe(seed: int, count: int) -> None:
         columns = (fast.read, fast.allele, fast.quality, fast.delta, fast.counts)
         rows = list(zip(*(column[at].tolist() for column in columns), strict=True))
         assert rows == [(o.read, o.allele, o.quality, o.delta, o.counts) for o in shown]
+
+
+@given(seeds, counts, st.integers(2, 40))
+@repeatable
+def test_primers(seed: int, count: int, most_ends: int) -> None:
+    window, random = random_window(seed, count), np.random.default_rng(seed)
+    starts, ends = random.integers(0, 300, (2, most_ends))
+    reads = window.reads._replace(
+        read_start=random.choice(starts, len(window.reads.flag)),
+        read_end=random.choice(ends, len(window.reads.flag)),
+    )
+    fast = window.observations._replace(counts=window.observations.counts.copy())
+    leave_out_primers(reads, window.sites, fast)
+    plain = unpack_reads(reads)
+    sites = unpack_sites(window.sites)
+    for site, (one, shown) in enumerate(zip(sites, twin_observations(window), strict=True)):
+        at = slice(fast.offset[site], fast.offset[site + 1])
+        slow = primers.without_primers(one, shown, plain)
+        assert fast.counts[at].tolist() == [o.counts for o in slow]
 
 
 @given(seeds, counts)

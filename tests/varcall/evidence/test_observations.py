@@ -166,3 +166,49 @@ def test_reads_that_cover_the_first_base_are_counted(tmp_path: Path) -> None:
     touching = np.diff(evidence.observations.offset)[site]
     covering = count_covering(evidence.reads, evidence.sites, evidence.observations)
     assert (touching, covering[site]) == (26, 16)
+
+
+def amplicons(folder: Path, first: int, second: int) -> Locus:
+    """Reads from 170 that show an SNV at 240, and reads from 225, whose primer shows REF there."""
+    locus = Locus(folder, PLAIN).show(first, 170, "80M", {240: other(PLAIN[240])}, flag=0)
+    return locus.show(second, 225, "80M", flag=0)
+
+
+def counted(locus: Locus) -> list[int]:
+    """Return the alleles of the fragments that count at the only site, in the order of reads."""
+    shown = locus.evidence().observations
+    return shown.allele[shown.counts].tolist()
+
+
+def test_primers_of_an_amplicon_do_not_count(tmp_path: Path) -> None:
+    assert counted(amplicons(tmp_path, 40, 40)) == [1] * 40
+
+
+def test_a_base_behind_the_primer_counts(tmp_path: Path) -> None:
+    locus = Locus(tmp_path, PLAIN).show(40, 170, "80M", {240: other(PLAIN[240])}, flag=0)
+    assert counted(locus.show(40, 210, "80M", flag=0)) == [1] * 40 + [0] * 40
+
+
+def test_a_primer_at_the_end_of_its_pair_does_not_count(tmp_path: Path) -> None:
+    """The forward reads of the pairs reach into the primers that their mates begin with."""
+    locus = Locus(tmp_path, PLAIN).show(40, 230, "80M", {270: other(PLAIN[270])}, flag=0)
+    for number in range(40):
+        pair = {"cigar": "70M", "name": f"pair{number}"}
+        locus.show(1, 205, flag=99, **pair).show(1, 210, flag=147, **pair)
+    assert counted(locus) == [1] * 40
+
+
+@pytest.mark.parametrize(("first", "second"), [(9, 40), (40, 9)])
+def test_primers_count_where_little_else_shows_the_site(
+    tmp_path: Path, first: int, second: int
+) -> None:
+    """And few reads that begin at one base are no stack."""
+    expected = [1] * first + [0] * (second if first < 10 else 0)
+    assert counted(amplicons(tmp_path, first, second)) == expected
+
+
+def test_reads_that_begin_anywhere_count_whatever_their_place(tmp_path: Path) -> None:
+    locus = Locus(tmp_path, PLAIN)
+    for start in range(170, 240):
+        locus.show(1, start, "80M", {240: other(PLAIN[240])} if start % 2 else {}, flag=0)
+    assert sorted(counted(locus)) == [0] * 35 + [1] * 35
