@@ -47,6 +47,7 @@ from varcall.output.summary import CallSummary, peak_memory
 from varcall.output.vcf import HeaderContig, HeaderShard, Phasing, VcfHeader
 from varcall.reads.batch import TILE, ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
+from varcall.reads.library_warnings import library_warnings
 from varcall.reads.seen_libraries import compared_with_training
 from varcall.workers.call_outputs import CallOutputs, gvcf_format
 from varcall.workers.executor import opened_executor
@@ -251,6 +252,8 @@ def plan_worker(
     """
     if ploidies is None:
         ploidies = decide_ploidies(options, inputs)
+    for warning in library_warnings(profile, inputs):
+        _log.warning("%s", warning)
     profile = compared_with_training(profile, options.model, inputs)
     return WorkerPlan(
         inputs=inputs,

@@ -24,7 +24,16 @@ from pileup.kernels.reads.library import (
     tally_bases,
     tally_mismatches,
 )
-from pileup.sam import CSOFT_CLIP, FDUP, FPAIRED, FPROPER_PAIR, UNKNOWN_MAPQ, UNKNOWN_QUALITY
+from pileup.sam import (
+    CHARD_CLIP,
+    CSOFT_CLIP,
+    FDUP,
+    FPAIRED,
+    FPROPER_PAIR,
+    FREVERSE,
+    UNKNOWN_MAPQ,
+    UNKNOWN_QUALITY,
+)
 from varcall.inputs.open import Inputs, occupied_spans_of
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
@@ -67,6 +76,11 @@ USUAL_REF_AT_HOM, PRIOR_HOM_BASES = 0.002, 200
 _HOM_SHARE = 0.4
 # From a high share down: from a low one, sites of a library full of foreign reads all look het.
 _FIRST_REF_AT_HOM, _MIXTURE_ROUNDS = 0.15, 20
+
+# Reads that begin at one base: so many, and so large a share of the depth, are of amplicons.
+MIN_STACK, MIN_STACK_SHARE = 10, 0.05
+# Of a read's first bases mappers seldom clip so many; primers are longer.
+MIN_PRIMER = 10
 
 # Bins of stated base qualities: absent, then from each of these on.
 QUALITY_STEPS = (0, 10, 20, 30, 40)
@@ -156,6 +170,9 @@ class LibraryProfile:
     ref_at_hom
         Share of REF bases at SNVs that look homozygous: more than errors where reads are of another
         person or another copy of the sequence. With few such bases it leans to `USUAL_REF_AT_HOM`.
+    stack_share
+        Share of the reads, duplicates left out, that begin at one base as those of amplicons do,
+        with no primer clipped.
     basecaller
         Name of the basecalling model as the header states it; empty where it states none.
     """
@@ -186,6 +203,7 @@ class LibraryProfile:
     low_fraction_share: float = field(default=nan, compare=False)
     snv_density: float = USUAL_SNV_DENSITY
     ref_at_hom: float = USUAL_REF_AT_HOM
+    stack_share: float = 0.0
     basecaller: str = ""
 
     def error_by_quality(self) -> NDArray[np.float64]:
@@ -319,7 +337,7 @@ class _Tally:
         self._by_quality = np.zeros((256, 2), dtype=np.int64)
         self._mapqs = np.zeros(256, dtype=np.int64)
         self._candidates = self._low_fraction = 0
-        self._searched = 0
+        self._searched = self._stacked = 0
         self._snv_counts: list[NDArray[np.int64]] = []
         self._mismatches, self._clips = _PerRead(), _PerRead()
 
@@ -358,6 +376,7 @@ class _Tally:
         good = np.count_nonzero(reads.qualities >= MIN_ERROR_QUALITY)
         min_quality = MIN_ERROR_QUALITY if 2 * good >= len(reads.qualities) else 0
         tally_bases(reads, covering, compared, start, min_quality, counts, coverage)
+        self._add_stacks(reads, unique & (reads.read_start >= start), coverage, start)
         covered = int(np.count_nonzero(coverage))
         if covered:
             self._depths.append((float(coverage.sum()) / covered, int(coverage.sum())))
@@ -382,6 +401,22 @@ class _Tally:
             per_read, self._by_quality,
         )  # fmt: skip
         self._mismatches.add(per_read[:, 0], per_read[:, 1])
+
+    def _add_stacks(
+        self, reads: ReadArrays, own: NDArray[np.bool_], coverage: NDArray[np.int32], start: int
+    ) -> None:
+        """Count reads that begin in stacks, unless their first bases were clipped."""
+        is_reverse = reads.flag & FREVERSE > 0
+        begin = np.where(is_reverse, reads.read_end - 1, reads.read_start)[own].astype(np.int64)
+        first_op = np.where(is_reverse, reads.cigar_offset[1:] - 1, reads.cigar_offset[:-1])[own]
+        is_clip = np.isin(reads.cigar_op[first_op], (CSOFT_CLIP, CHARD_CLIP))
+        is_clipped = is_clip & (reads.cigar_length[first_op] >= MIN_PRIMER)
+        _, which, count = np.unique(
+            2 * begin + is_reverse[own], return_inverse=True, return_counts=True
+        )
+        depth = coverage[np.minimum(begin - start, len(coverage) - 1)]
+        is_stacked = count[which] >= np.maximum(MIN_STACK, MIN_STACK_SHARE * depth)
+        self._stacked += int(np.count_nonzero(is_stacked & ~is_clipped))
 
     def _add_runs(self, reads: ReadArrays, codes: NDArray[np.uint8], origin: int) -> None:
         """Run lengths that reads show; `codes` reaches one base beyond the cell on both sides.
@@ -448,6 +483,7 @@ class _Tally:
             ),
             snv_density=self._snv_density(),
             ref_at_hom=self._ref_at_hom(),
+            stack_share=round(self._stacked / max(1, self.reads - self._duplicates), 5),
             basecaller=basecaller,
         )
 

@@ -18,6 +18,7 @@ from varcall.errors import InputError
 from varcall.inputs.checks import Checks
 from varcall.inputs.open import Inputs
 from varcall.reads.library_profile import UNKNOWN_PLATFORM, LibraryProfile, measure_profile
+from varcall.reads.library_warnings import library_warnings
 
 _log = logging.getLogger(__name__)
 
@@ -384,6 +385,8 @@ def compared_with_training(profile: LibraryProfile, model: str, inputs: Inputs) 
 def check_library(model: str, inputs: Inputs, checks: Checks) -> None:
     """Measure a library, and compare it with those that a model was trained on."""
     measured = checks.run("library", lambda: _measured(inputs))
+    for warning in library_warnings(measured, inputs) if measured is not None else ():
+        checks.warn("library", warning)
     seen = checks.run("model", lambda: _seen(model))
     if measured is not None and seen is not None and (unusual := seen.unusual(measured)):
         checks.warn("library", _warning(inputs, unusual))

@@ -17,6 +17,7 @@ from tests.builders import (
     DUPLICATE,
     PAIRED,
     PROPER,
+    REVERSE,
     ReadGroup,
     ReadsBuilder,
     parse_cigar,
@@ -529,3 +530,28 @@ def test_command_writes_json(
         )
         == expected
     )
+
+
+@pytest.mark.parametrize(
+    ("apart", "cigar", "flag", "expected"),
+    [
+        (300, "100M", 0, 1.0),
+        (300, "100M", REVERSE, 1.0),
+        (300, "5S95M", 0, 1.0),
+        (300, "20S80M", 0, 0.0),
+        (300, "20H80M", 0, 0.0),
+        (300, "80M20S", REVERSE, 0.0),
+        (300, "80M20S", 0, 1.0),
+        (300, "100M", DUPLICATE, 0.0),
+        (3, "100M", 0, 0.0),
+    ],
+)
+def test_reads_that_begin_in_stacks(
+    reference: Path, tmp_path: Path, apart: int, cigar: str, flag: int, expected: float
+) -> None:
+    """Of amplicons, unless their primers were clipped; where reads begin all over, none are."""
+    reads = ReadsBuilder(reference)
+    for start in range(0, 18_000, apart):
+        for _ in range(12):
+            reads.add(start=start, cigar=cigar, flag=flag)
+    assert measured(reads, tmp_path).stack_share == pytest.approx(expected, abs=0.02)
