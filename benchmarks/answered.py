@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -77,9 +78,15 @@ def answer_span(
 
 
 def answer_folder(folder: Path, model: CallingModel, shares: Sequence[float]) -> Answered:
-    """Answer the examples of a folder of `varcall examples`, at each of some shares of depth."""
+    """Answer the examples of a folder of `varcall examples`.
+
+    Each file is seen at one of some shares of its depth, in turn, so that no site is asked about
+    twice: answers to the same site at two depths are often wrong together.
+    """
     spans = map(load_span, sorted(folder.glob("*.safetensors")))
-    return joined([answer_span(span, model, share) for span in spans for share in shares])
+    return joined(
+        [answer_span(span, model, share) for span, share in zip(spans, cycle(shares), strict=False)]
+    )
 
 
 def joined(parts: Iterable[Answered]) -> Answered:

@@ -1,10 +1,13 @@
-"""Is a GQ of q wrong about 10^(-q/10) of the time? Held-out examples and real slices.
+"""Is a GQ of q wrong about 10^(-q/10) of the time? Simulated libraries and real slices.
 
-Usage: python -m benchmarks.calibration --held-out EXAMPLES ... [-m MODEL] [--plot FILE.svg]
+Usage: python -m varcall.make_model --examples-only --recipe benchmarks/calibration.toml --data DATA
+           --out WORK
+       python -m benchmarks.calibration --examples WORK/examples/* [-m MODEL] [--plot FILE.svg]
            [--history DIR] [--no-record]
 
-EXAMPLES are folders of `varcall examples`, one for each platform: simulated libraries that training
-never saw, each seen at its depth and at lower ones. The real slices are those of
+Each folder of examples is of one platform. They are of libraries and places that neither training
+nor the fit of temperatures and of the map of GQ saw; a library is seen at its depth or at a lower
+one. The real slices are those of
 `benchmarks.slices` with certified truth, cut to examples here. Every question is answered as
 `varcall call` answers it; its GQ is phred(1 - P of the answer). Where a hidden copy looks like a
 het in every respect, or another person does in a library full of them, no reads can tell, and
@@ -187,7 +190,7 @@ def write_json(model: str, found: Mapping[str, Sequence[Bin]]) -> Path:
 def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--held-out", type=Path, nargs="+", required=True, metavar="EXAMPLES")
+    parser.add_argument("--examples", type=Path, nargs="+", required=True, metavar="FOLDER")
     parser.add_argument("-m", "--model", default=DEFAULT_MODEL)
     parser.add_argument("--plot", type=Path, help="SVG or PNG to draw")
     add_options(parser)
@@ -195,7 +198,7 @@ def main() -> None:
     model = load_calling_model(arguments.model)
     found = {
         folder.name: bins(answer_folder(folder, model, CALIBRATION_SHARES))
-        for folder in arguments.held_out
+        for folder in arguments.examples
     }
     with tempfile.TemporaryDirectory(prefix="varcall-calibration-") as temporary:
         folder = Path(temporary)
