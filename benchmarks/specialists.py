@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from benchmarks import hidden
 from benchmarks.history import Table
@@ -28,7 +29,7 @@ from benchmarks.machine import ROOT
 from benchmarks.network import Network
 from benchmarks.results import add_options, report
 from benchmarks.sources import Source, batches_of, held_out_sources
-from benchmarks.tasks import PLAIN, Answers, Assay, by_task, joined, percent
+from benchmarks.tasks import PLAIN, SHEET, Answers, Assay, by_task, in_rows, joined, percent
 from models.tasks import TASK_NAMES
 from models.training.checkpoint import COUNTS
 from models.training.train import WEIGHTS
@@ -88,7 +89,7 @@ Trained = tuple[Plan, Network]
 
 def ask_all(source: Source, generalist: Network, others: Sequence[Trained]) -> Assay:
     """Ask the generalist all that is labelled of a source, and the others what is theirs."""
-    answers: dict[str, list[Answers]] = {task: [] for task in TASK_NAMES}
+    answers: dict[str, list[Answers]] = {task: [] for task in SHEET}
     for path in source.files:
         examples = make_examples(load_span(path), 1.0, 0, tasks=TASK_NAMES)
         for task in examples.tasks:
@@ -98,8 +99,10 @@ def ask_all(source: Source, generalist: Network, others: Sequence[Trained]) -> A
                     if plan.is_asked(source.name, task):
                         given |= network.answer(batch, {plan.name: hidden.nothing})
                 picture = examples.tasks[task].question[rows]
-                answers[task].append(Answers(batch.labels, picture, given))
-    tasks = {task: joined(parts) for task, parts in answers.items() if parts}
+                asked = Answers(batch.labels, picture, given)
+                for name, part in in_rows(examples, task, asked).items():
+                    answers[name].append(part)
+    tasks = {task: joined(parts) for task, parts in answers.items() if any(map(len, parts))}
     nothing = np.zeros(0, np.bool_)
     return Assay(tasks, nothing, nothing)
 
@@ -173,6 +176,20 @@ def comparison_table(
     return Table(name, titles, rows, list(notes))
 
 
+def totals_table(name: str, assays: Mapping[str, Assay], plans: Sequence[Plan]) -> Table:
+    """Return how often only one of two models is right, over all assays, task by task."""
+    counts: dict[str, NDArray[np.int64]] = {}
+    for task, _, answers in by_task(assays):
+        for plan in plans:
+            if plan.name in answers.given:
+                ours, theirs = answers.right, answers.is_right(plan.name)
+                each = np.array([len(ours), (ours & ~theirs).sum(), (theirs & ~ours).sum()])
+                counts[task] = counts.get(task, 0) + each
+    rows = [[task, *map(str, numbers.tolist())] for task, numbers in counts.items()]
+    titles = ["task", "questions", "only the generalist right", "only the other right"]
+    return Table(name, titles, rows)
+
+
 def main() -> None:
     """Train what is not there yet, and compare."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -196,8 +213,10 @@ def main() -> None:
         f"Simulated reads. The generalist saw {plans[0].steps * batch:,} examples, a specialist "
         f"as many of its task, a model without an assay {plans[-1].steps * batch:,} of the others."
     )
+    specialists = [plan for plan in plans if plan.task]
     tables = [
-        comparison_table("by-task", assays, [plan for plan in plans if plan.task], [note]),
+        totals_table("totals", assays, specialists),
+        comparison_table("by-task", assays, specialists, [note]),
         comparison_table("zero-shot", assays, [plan for plan in plans if plan.assay], [note]),
     ]
     report(arguments, "specialists", "One model of all tasks beside others", tables)

@@ -190,15 +190,10 @@ def answer_source(
             asked = ask(examples, task, network, rng)
             if asked is None:
                 continue
-            asked = replace(asked, picture=asked.picture + n_pictures)
-            found = {task: asked}
             if task == COPIES.name:  # of which every question has a label
                 refused.append(is_refused(examples, asked, triage, trained_density))
-                masks = examples.questions.evidence.questions.alleles
-                is_pair = (masks & (masks - 1)) != 0
-                found = {task: asked.about(~is_pair), PAIRS: asked.about(is_pair)}
-            for name, part in found.items():
-                answers[name].append(part)
+            for name, part in in_rows(examples, task, asked).items():
+                answers[name].append(replace(part, picture=part.picture + n_pictures))
         fraction = examples.questions.features[:, FEATURES.index("putative_fraction")]
         is_plain.append(fraction >= MIN_CAUSE_VAF)
         n_pictures += len(examples)
@@ -218,6 +213,15 @@ def ask(
         given = network.answer(batch, prompt_ways(examples, task, rows, rng))
         parts.append(Answers(batch.labels, examples.tasks[task].question[rows], given))
     return joined(parts) if parts else None
+
+
+def in_rows(examples: Examples, task: str, asked: Answers) -> dict[str, Answers]:
+    """Return the answers to a task about a span by the rows of the score sheet."""
+    if task != COPIES.name:
+        return {task: asked}
+    masks = examples.questions.evidence.questions.alleles[asked.picture]
+    is_pair = (masks & (masks - 1)) != 0
+    return {task: asked.about(~is_pair), PAIRS: asked.about(is_pair)}
 
 
 def joined(parts: Sequence[Answers]) -> Answers:

@@ -15,9 +15,9 @@ from benchmarks.specialists import (
     comparison_table,
     plans_of,
     recipe_text,
+    totals_table,
 )
-from benchmarks.tasks import PLAIN, Answers, Assay
-from models.tasks import TASK_NAMES
+from benchmarks.tasks import PLAIN, SHEET, Answers, Assay
 from models.training.recipe import Recipe
 from varcall.training.examples import Sampling
 from varcall.training.run import example_files, recipe_table
@@ -79,6 +79,8 @@ def test_answers_are_compared_one_by_one() -> None:
     table = comparison_table("t", {"short": Assay({"copies": answers}, none, none)}, [plan])
     expected = ["copies", "short", "other", "4", "75.0", "75.0", "1", "1", "0.828", "0.828"]
     assert table.rows == [expected]
+    two = {name: Assay({"copies": answers}, none, none) for name in ("short", "ont")}
+    assert totals_table("t", two, [plan]).rows == [["copies", "8", "2", "2"]]
 
 
 def test_all_are_asked_what_is_labelled(example_folder: Path, weights: Path) -> None:
@@ -86,7 +88,7 @@ def test_all_are_asked_what_is_labelled(example_folder: Path, weights: Path) -> 
     others = [(PLANS[name], network) for name in ("cause alone", "without ont")]
     source = Source("ont_held_out", example_files(example_folder))
     found = ask_all(source, network, others)
-    assert set(found.tasks) == set(TASK_NAMES)
+    assert set(found.tasks) == set(SHEET)
     for task, answers in found.tasks.items():
         assert ("cause alone" in answers.given) == (task == "cause")
         np.testing.assert_allclose(answers.given["without ont"], answers.given[PLAIN], atol=1e-6)
