@@ -139,7 +139,8 @@ def test_slips_and_what_follows_a_run(tmp_path: Path) -> None:
 
 def test_candidates_with_and_without_truth(tmp_path: Path) -> None:
     locus = Locus(tmp_path, SEQUENCE)
-    locus.show(12, 100, "60M").show(12, 100, "60M", other(130))
+    # Reads of one strand: the ends of others would be primers of an amplicon at the second SNV.
+    locus.show(12, 100, "60M", flag=0).show(12, 100, "60M", other(130), flag=0)
     locus.show(5, 100, "60M", other(140), flag=0, qual=15)
     chunk = chunk_of(locus)
     for with_truth, expected in ((False, nan), (True, 1e6 / 1200)):
