@@ -10,7 +10,7 @@ PRIMER = 30
 """Bases at the ends of an amplicon that may be of its primers; few primers are longer."""
 
 MIN_STACK, MIN_STACK_PERCENT = 10, 5
-"""Fragments of a site that begin, or end, at one base: so many, and so many of 100, are a stack."""
+"""So many fragments of a site, and so many of 100, that begin or end at one base are a stack."""
 
 AMPLICON_PERCENT = 80
 """Where so many of 100 fragments of a site are of stacks, they are of amplicons."""
