@@ -6,6 +6,7 @@ from pileup.accelerate import kernel, part
 from pileup.codes import INDEL, NOT_SPANNING, OTHER, REF, UNINFORMATIVE, UNKNOWN_BASE
 from pileup.kernels.reads.walk import (
     DELETED,
+    count_fragments,
     first_base_from,
     first_overlapping,
     longest_span,
@@ -146,10 +147,7 @@ def observe_sites(reads, events, reference, sites, min_base_quality, shown):
     informative and better one is counted (samtools mpileup does likewise).
     """
     longest = longest_span(reads)
-    fragments = 0
-    for read in range(len(reads.fragment)):
-        fragments = max(fragments, reads.fragment[read] + 1)
-    seen = np.full(fragments, -1, np.int64)
+    seen = np.full(count_fragments(reads), -1, np.int64)
     for site in range(len(sites.start)):
         start = sites.start[site]
         at = shown.offset[site]

@@ -4,6 +4,7 @@ import numpy as np
 
 from pileup.accelerate import kernel
 from pileup.codes import UNINFORMATIVE
+from pileup.kernels.reads.walk import count_fragments
 from pileup.sam import FREVERSE
 
 PRIMER = 30
@@ -28,10 +29,7 @@ def leave_out_primers(reads, sites, shown):
     A fragment's ends are where its reads begin: the start of a forward read, the end of a reverse
     one. `shown.counts` becomes false.
     """
-    fragments = 0
-    for read in range(len(reads.fragment)):
-        fragments = max(fragments, reads.fragment[read] + 1)
-    ends = np.full((2, fragments), NOWHERE, np.int64)
+    ends = np.full((2, count_fragments(reads)), NOWHERE, np.int64)
     for read in range(len(reads.fragment)):
         is_reverse = reads.flag[read] & FREVERSE > 0
         end = reads.read_end[read] if is_reverse else reads.read_start[read]

@@ -3,6 +3,7 @@
 import numpy as np
 
 from pileup.accelerate import kernel, view_part
+from pileup.kernels.reads.walk import count_fragments
 from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CREF_SKIP, CSOFT_CLIP, FREVERSE
 
 
@@ -45,11 +46,8 @@ def cover_reads(reads, events, unlike, start, weight_by_mapq, weight_by_quality,
         CoverArrays of n positions, zeroed.
     """
     length = cover.fragments.shape[1]
-    fragments = 0
-    for read in range(len(reads.fragment)):
-        fragments = max(fragments, reads.fragment[read] + 1)
     # Where each fragment is counted up to.
-    counted = np.full(fragments, start, np.int64)
+    counted = np.full(count_fragments(reads), start, np.int64)
     for read in range(len(reads.read_start)):
         low = counted[reads.fragment[read]]
         weight = weight_by_mapq[reads.mapq[read]]

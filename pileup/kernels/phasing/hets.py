@@ -4,6 +4,7 @@ import numpy as np
 
 from pileup.accelerate import kernel, part
 from pileup.codes import N_BASES, UNKNOWN_BASE
+from pileup.kernels.reads.walk import count_fragments
 from pileup.sam import CDEL, CDIFF, CEQUAL, CINS, CMATCH, CREF_SKIP, CSOFT_CLIP, FREVERSE
 
 # A base next to so many that equal those one, two or three before them is in or at a repeat: a run
@@ -165,10 +166,7 @@ def settle_votes(reads, rules, offset, filled, voters, alleles, confirmed):
 
     Of two mates that show different bases neither votes, of two that agree the first.
     """
-    fragments = 0
-    for read in range(len(reads.fragment)):
-        fragments = max(fragments, reads.fragment[read] + 1)
-    seen = np.full(fragments, -1, np.int64)
+    seen = np.full(count_fragments(reads), -1, np.int64)
     for het in range(len(filled)):
         last = offset[het] + filled[het]
         for index in range(offset[het], last):

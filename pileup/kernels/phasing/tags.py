@@ -6,6 +6,7 @@ from pileup.accelerate import kernel, part
 from pileup.codes import PUTATIVE, UNKNOWN_LEVEL
 from pileup.kernels.image.draw import support_level
 from pileup.kernels.phasing.hets import first_from
+from pileup.kernels.reads.walk import count_fragments
 
 # Hets nearer to the site's own alleles may come of the same misalignment as they.
 APART = 10
@@ -137,9 +138,7 @@ def tag_reads(reads, sites, hets, reach, shown):
     out, one that is not linked begins a block. Haplotype 1 has the smaller allele at the block's
     first het. Of several blocks the one that tags most fragments counts.
     """
-    fragments = 1
-    for read in range(len(reads.fragment)):
-        fragments = max(fragments, reads.fragment[read] + 1)
+    fragments = max(1, count_fragments(reads))
     masks = np.zeros((fragments, 2), np.uint32)
     touched = np.empty(fragments, np.int32)
     score = np.zeros(fragments, np.int32)

@@ -51,6 +51,15 @@ def first_base_from(read, position, reads):
 
 
 @kernel
+def count_fragments(reads):
+    """Return how many fragments the reads are of: 1 and the highest of their numbers."""
+    fragments = 0
+    for read in range(len(reads.fragment)):
+        fragments = max(fragments, reads.fragment[read] + 1)
+    return fragments
+
+
+@kernel
 def longest_span(reads):
     """Return the longest reference span of the reads."""
     longest = 0
