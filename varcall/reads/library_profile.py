@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from pileup.arrays import ReadArrays
 from pileup.codes import N_BASES, UNKNOWN_BASE
+from pileup.kernels.candidates.primers import MIN_STACK, MIN_STACK_PERCENT
 from pileup.kernels.reads.library import (
     find_plain,
     shown_lengths,
@@ -77,8 +78,6 @@ _HOM_SHARE = 0.4
 # From a high share down: from a low one, sites of a library full of foreign reads all look het.
 _FIRST_REF_AT_HOM, _MIXTURE_ROUNDS = 0.15, 20
 
-# Reads that begin at one base: so many, and so large a share of the depth, are of amplicons.
-MIN_STACK, MIN_STACK_SHARE = 10, 0.05
 # Of a read's first bases mappers seldom clip so many; primers are longer.
 MIN_PRIMER = 10
 
@@ -415,7 +414,7 @@ class _Tally:
             2 * begin + is_reverse[own], return_inverse=True, return_counts=True
         )
         depth = coverage[np.minimum(begin - start, len(coverage) - 1)]
-        is_stacked = count[which] >= np.maximum(MIN_STACK, MIN_STACK_SHARE * depth)
+        is_stacked = count[which] >= np.maximum(MIN_STACK, MIN_STACK_PERCENT / 100 * depth)
         self._stacked += int(np.count_nonzero(is_stacked & ~is_clipped))
 
     def _add_runs(self, reads: ReadArrays, codes: NDArray[np.uint8], origin: int) -> None:
