@@ -157,6 +157,15 @@ def trained(plan: Plan, recipe: Mapping[str, Any], examples: Path, work: Path) -
     return Network.load(str(weights))
 
 
+def rivalry(answers: Answers, plan: Plan) -> NDArray[np.int64]:
+    """Count answers, those that only the generalist has right, and those that only the other has.
+
+    int64 [3].
+    """
+    ours, theirs = answers.right, answers.is_right(plan.name)
+    return np.array([len(ours), (ours & ~theirs).sum(), (theirs & ~ours).sum()])
+
+
 def comparison_table(
     name: str, assays: Mapping[str, Assay], plans: Sequence[Plan], notes: Sequence[str] = ()
 ) -> Table:
@@ -166,11 +175,11 @@ def comparison_table(
         for plan in plans:
             if plan.name not in answers.given:
                 continue
-            ours, theirs = answers.right, answers.is_right(plan.name)
-            shares = percent(float(ours.mean())), percent(float(theirs.mean()))
-            only = int((ours & ~theirs).sum()), int((theirs & ~ours).sum())
+            right = (answers.is_right(way) for way in (PLAIN, plan.name))
+            shares = (percent(float(which.mean())) for which in right)
             losses = (f"{answers.loss(way):.3f}" for way in (PLAIN, plan.name))
-            rows.append([task, assay, plan.name, str(len(ours)), *shares, *map(str, only), *losses])
+            n, *only = map(str, rivalry(answers, plan))
+            rows.append([task, assay, plan.name, n, *shares, *only, *losses])
     titles = ["task", "assay", "the other", "questions", "generalist, %", "the other, %"]
     titles += ["only the generalist right", "only the other right", "log loss", "the other's"]
     return Table(name, titles, rows, list(notes))
@@ -182,9 +191,7 @@ def totals_table(name: str, assays: Mapping[str, Assay], plans: Sequence[Plan]) 
     for task, _, answers in by_task(assays):
         for plan in plans:
             if plan.name in answers.given:
-                ours, theirs = answers.right, answers.is_right(plan.name)
-                each = np.array([len(ours), (ours & ~theirs).sum(), (theirs & ~ours).sum()])
-                counts[task] = counts.get(task, 0) + each
+                counts[task] = counts.get(task, 0) + rivalry(answers, plan)
     rows = [[task, *map(str, numbers.tolist())] for task, numbers in counts.items()]
     titles = ["task", "questions", "only the generalist right", "only the other right"]
     return Table(name, titles, rows)
