@@ -52,8 +52,9 @@ from varcall.reads.seen_libraries import compared_with_training
 from varcall.workers.call_outputs import CallOutputs, gvcf_format
 from varcall.workers.executor import opened_executor
 from varcall.workers.finished_windows import FILES, Compute, FinishedWindows, fingerprint
+from varcall.workers.plan import WorkerPlan
 from varcall.workers.timings import Timings
-from varcall.workers.window_worker import WindowResult, WorkerPlan
+from varcall.workers.window_worker import WindowResult
 
 _log = logging.getLogger(__name__)
 

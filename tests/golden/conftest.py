@@ -7,7 +7,7 @@ import pytest
 
 from tests.golden.calling import SliceWorkers
 from tests.golden.slices import SLICES, MadeSlice, make_slice
-from varcall.workers import window_worker
+from varcall.workers import plan
 
 
 @pytest.fixture(scope="package")
@@ -21,7 +21,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, MadeSlice]:
 def one_engine() -> Iterator[None]:
     """Load the engine of the workers once; it takes longer than the slices themselves."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(window_worker, "load_engine", cache(window_worker.load_engine))
+        patch.setattr(plan, "load_engine", cache(plan.load_engine))
         yield
 
 

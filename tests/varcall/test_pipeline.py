@@ -98,7 +98,7 @@ def test_the_engine_waits_for_a_picture_unless_something_was_chosen(
     def refuse(*_: object, **__: object) -> None:
         raise ModelError("it is loaded")
 
-    monkeypatch.setattr("varcall.workers.window_worker.load_engine", refuse)
+    monkeypatch.setattr("varcall.workers.plan.load_engine", refuse)
     with pysam.FastaFile(str(small_sample.reference)) as reference:
         quiet = (f"{reference.references[0]}:1-100",)
     output = tmp_path / "out.vcf"

@@ -28,7 +28,8 @@ from varcall.show.ask import AskOptions, Reply, ask_at, check_distance
 from varcall.show.locus import questions_at, search_window, single_position
 from varcall.show.pictures import annotated_png
 from varcall.show.viewer import Asked, Viewer
-from varcall.workers.window_worker import Worker, load_model
+from varcall.workers.plan import load_model
+from varcall.workers.window_worker import Worker
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -18,7 +18,7 @@ from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.pipeline import plan_worker
 from varcall.reads.library_profile import LibraryProfile, measure_profile
-from varcall.workers.window_worker import WorkerPlan, model_of
+from varcall.workers.plan import WorkerPlan, model_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,10 @@ from varcall.inputs.regions import Region
 from varcall.version import __version__
 from varcall.workers.cluster_task import call_bundle, forget, trouble, unchanged
 from varcall.workers.finished_windows import Compute
+from varcall.workers.plan import WorkerPlan
 from varcall.workers.pool import interrupts_held
 from varcall.workers.schedule import bundle_windows
-from varcall.workers.window_worker import WindowResult, WorkerPlan
+from varcall.workers.window_worker import WindowResult
 from varcall.workers.worker_check import Requirements
 
 _log = logging.getLogger(__name__)

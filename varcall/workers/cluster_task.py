@@ -12,7 +12,8 @@ from varcall.errors import VarcallError, WorkerError
 from varcall.inputs.regions import Region
 
 if TYPE_CHECKING:
-    from varcall.workers.window_worker import WindowResult, Worker, WorkerPlan
+    from varcall.workers.plan import WorkerPlan
+    from varcall.workers.window_worker import WindowResult, Worker
     from varcall.workers.worker_check import Requirements
 
     Work = tuple[WorkerPlan, Requirements]

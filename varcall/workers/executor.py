@@ -7,8 +7,8 @@ from functools import partial
 from varcall.errors import UsageError
 from varcall.options import CallOptions
 from varcall.workers.finished_windows import Compute
+from varcall.workers.plan import WorkerPlan
 from varcall.workers.schedule import call_windows
-from varcall.workers.window_worker import WorkerPlan
 
 
 @contextmanager

@@ -8,9 +8,10 @@ from functools import partial
 from models.inference.engine import load_cuda_engine, may_use_cuda
 from varcall.inputs.open import Inputs, occupied_spans_of
 from varcall.inputs.regions import Region
+from varcall.workers.plan import WorkerPlan
 from varcall.workers.pool import run_in_order
 from varcall.workers.shared_engine import EngineProcess
-from varcall.workers.window_worker import WindowResult, Worker, WorkerPlan
+from varcall.workers.window_worker import WindowResult, Worker
 
 # Windows with reads that go together at most. A process that goes on where it has been reads no
 # block twice; an index only tells where each 16 kb begin, so elsewhere it begins a window early.

@@ -10,23 +10,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from models.inference.deferred import DeferredEngine
-from models.inference.engine import Engine, load_engine
 from models.network.memory import keep_freed_memory
-from models.registry import BUNDLED_SHA256, weights_path
 from models.tasks import CAUSE
 from pileup.codes import INDEL
-from pileup.kernels.candidates.count import count_alleles
 from pileup.kernels.hom_ref.runs import N_COLUMNS
 from varcall.evidence.candidates import alleles_of, spell_alts
-from varcall.evidence.observations import count_covering, count_others
 from varcall.evidence.reference_model import HomRefEvidence, ReferenceModel
-from varcall.evidence.window import KNOWN_BEYOND, Evidence, EvidenceOptions, EvidenceReader
-from varcall.genotyping.answers import CallingModel, calling_model
+from varcall.evidence.window import KNOWN_BEYOND, Evidence, EvidenceReader
+from varcall.evidence.witnesses import Witnesses, count_shown
+from varcall.genotyping.answers import CallingModel
 from varcall.genotyping.blocks import Span, beyond, reference_blocks
 from varcall.genotyping.genotype import (
     GenotypeCall,
-    GenotypeOptions,
     SiteEvidence,
     call_all_genotypes,
     haploid_answers,
@@ -38,23 +33,19 @@ from varcall.genotyping.phase_votes import PhaseVotes, Vote
 from varcall.genotyping.questions import Questions, questions_about
 from varcall.genotyping.reference_sites import reference_lines
 from varcall.genotyping.unseen import with_unseen
-from varcall.inputs.given_sites import GivenSites
-from varcall.inputs.open import Inputs
-from varcall.inputs.ploidy import PloidyMap
 from varcall.inputs.regions import Region
-from varcall.options import MAX_JOIN_DISTANCE, CallOptions
+from varcall.options import MAX_JOIN_DISTANCE
 from varcall.output.gvcf import Blocks, GvcfFormat
 from varcall.output.summary import RecordCounts
-from varcall.output.vcf import PASS, Phasing, VariantRecord, format_record
+from varcall.output.vcf import PASS, VariantRecord, format_record
 from varcall.reads.batch import ReadBatch
-from varcall.reads.library_profile import LibraryProfile
 from varcall.workers.given_window import (
     AnchoredRecord,
     GenotypedSite,
     GivenWindow,
     GivenWindows,
 )
-from varcall.workers.shared_engine import EngineAddress
+from varcall.workers.plan import WorkerPlan, model_of
 
 STAGES = (
     "read", "realign", "candidates", "haplotypes", "features", "triage", "prompts", "images",
@@ -65,53 +56,6 @@ STAGES = (
 MIN_CAUSE_VAF = 0.15
 """Where at least this share of the reads shows ALT a refused variant is plain in a viewer, and so
 worth a picture: the model is asked why it was refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class WorkerPlan:
-    """All that a worker needs to know; sent to it once.
-
-    Attributes
-    ----------
-    inputs
-        Checked reads and reference.
-    evidence
-        What counts as evidence.
-    triage
-        Whether the feature model may answer alone.
-    ploidy
-        Of each base.
-    phasing
-        How records are phased once they are all there; None if only those that overlap are.
-    gvcf
-        How a gVCF is spelled; None makes none.
-    all_sites
-        Whether bases as in the reference have lines, too.
-    given
-        Sites that have a record whatever the reads show; None where none are given.
-    discovers
-        Whether what calling finds is written.
-    engine_address
-        Where to ask an engine that all workers share; None gives each its own.
-    """
-
-    inputs: Inputs
-    evidence: EvidenceOptions
-    profile: LibraryProfile
-    model: str
-    engine: str
-    device: str
-    precision: str
-    batch_size: int
-    ploidy: PloidyMap
-    genotype: GenotypeOptions
-    triage: bool = True
-    phasing: Phasing | None = None
-    gvcf: GvcfFormat | None = None
-    all_sites: bool = False
-    given: GivenSites | None = None
-    discovers: bool = True
-    engine_address: EngineAddress | None = None
 
 
 @dataclass(slots=True)
@@ -276,7 +220,7 @@ class Worker:
                 [*(one.record for one in anchored), *(found[n] for n in apart)],
                 [*(one.sites for one in anchored), *((answered.sites[n],) for n in apart)],
                 self._plan.gvcf.allele,
-                _count_shown(reads, evidence),
+                count_shown(reads, evidence),
                 evidence,
             )
         return _Records([*forced, *(found[n] for n in numbers)], extended)
@@ -350,7 +294,7 @@ class Worker:
     ) -> list[VariantRecord]:
         """Add the allele that stands for all others to records, each of some sites.
 
-        `counts` are `_count_shown` of the evidence.
+        `counts` are `count_shown` of the evidence.
         """
         if not records:
             return []
@@ -492,7 +436,7 @@ class Worker:
         if batch.contig not in reference.circular:
             high = min(high, reference.length(batch.contig))
         letters = reference.fetch_string(batch.contig, low, high)
-        witnesses = _count_witnesses(batch, evidence)
+        witnesses = Witnesses.of(batch, evidence)
         phasing = self._plan.phasing
         voters = None if phasing is None else PhaseVotes(batch.arrays, evidence)
         for site, call in zip(answered.sites, answered.calls, strict=True):
@@ -586,54 +530,6 @@ def _commonest_alt(answered: _Answered, number: int) -> int:
     return int(evidence.sites.alt_count[first:last].argmax())
 
 
-ModelChoice = WorkerPlan | CallOptions
-"""What says which model answers, and what runs it."""
-
-
-def model_of(plan: WorkerPlan) -> CallingModel:
-    """Load the model of a plan.
-
-    Raises
-    ------
-    ModelError
-        As `load_engine` and `calling_model` do.
-    """
-    return _with_engine(_engine_of(plan), plan)
-
-
-def load_model(choice: ModelChoice) -> CallingModel:
-    """Load a model into this process, network and all.
-
-    Raises
-    ------
-    ModelError
-        As `load_engine` and `calling_model` do.
-    """
-    return _with_engine(_own_engine(choice), choice)
-
-
-def _with_engine(engine: Engine, choice: ModelChoice) -> CallingModel:
-    return calling_model(
-        engine, choice.model, every_picture=not choice.triage, batch_size=choice.batch_size
-    )
-
-
-def _own_engine(choice: ModelChoice) -> Engine:
-    return load_engine(
-        choice.model, choice.device, choice.precision, threads=1, engine=choice.engine
-    )
-
-
-def _engine_of(plan: WorkerPlan) -> Engine:
-    if plan.engine_address is not None:
-        return plan.engine_address.engine()
-    # Only what the user chose can be wrong, which is said before any work.
-    chosen = {plan.device, plan.precision, plan.engine} != {"auto"}
-    if chosen or plan.model not in BUNDLED_SHA256:
-        return _own_engine(plan)
-    return DeferredEngine(*weights_path(plan.model), partial(_own_engine, plan))
-
-
 def _bases_after(record: VariantRecord, join_distance: int, letters: str, first: int) -> str | None:
     """Return the reference after an SNV that may be joined with the next one, else None.
 
@@ -644,40 +540,3 @@ def _bases_after(record: VariantRecord, join_distance: int, letters: str, first:
         return None
     after = record.start + 1 - first
     return letters[after : after + join_distance] or None
-
-
-@dataclass(frozen=True, slots=True)
-class _Witnesses:
-    """Reads that show the alleles of the sites of a window.
-
-    `forward`, `reverse` and `both` hold REF and ALTs of each site, one site after another, as in
-    `count_alleles`; `covering` is of `count_covering`.
-    """
-
-    both: tuple[int, ...]
-    forward: tuple[int, ...]
-    reverse: tuple[int, ...]
-    covering: tuple[int, ...]
-
-
-def _count_shown(batch: ReadBatch, evidence: Evidence) -> NDArray[np.int64]:
-    """Count the fragments that show any allele of each site, int64 [2, m], as witnesses are."""
-    sites, seen = evidence.sites, evidence.observations
-    factor = np.array([batch.depth_factor(start) for start in sites.start.tolist()])
-    alleles = count_alleles(evidence.reads, sites, seen)
-    # Each count is rounded as the records' are.
-    alleles = np.rint(np.repeat(factor, np.diff(sites.alt_offset) + 1) * alleles).astype(np.int64)
-    firsts = sites.alt_offset[:-1] + np.arange(len(sites.start))
-    others = np.rint(factor * count_others(evidence.reads, sites, seen)).astype(np.int64)
-    return np.asarray(np.add.reduceat(alleles, firsts, axis=1) + others)
-
-
-def _count_witnesses(batch: ReadBatch, evidence: Evidence) -> _Witnesses:
-    """Count the reads of each allele; they stand for those that the depth cap left out, too."""
-    sites, seen = evidence.sites, evidence.observations
-    factor = np.array([batch.depth_factor(start) for start in sites.start.tolist()])
-    counts = count_alleles(evidence.reads, sites, seen)
-    counts = np.rint(np.repeat(factor, np.diff(sites.alt_offset) + 1) * counts).astype(np.int64)
-    covering = np.rint(factor * count_covering(evidence.reads, sites, seen))
-    columns = (counts.sum(axis=0), *counts, covering.astype(np.int64))
-    return _Witnesses(*(tuple(column.tolist()) for column in columns))

@@ -65,7 +65,7 @@ def test_the_model_is_loaded_once_and_files_are_opened_once(
 
     for name in ("load_model", "open_sample", "measure_profile"):
         counting(name)
-    monkeypatch.setattr("varcall.workers.window_worker.load_engine", refuse_twice())
+    monkeypatch.setattr("varcall.workers.plan.load_engine", refuse_twice())
     with varcall.Caller(small_sample.reference) as caller:
         for start in (1, 3001, 6001):
             caller.call(small_sample.bam, f"sim:{start}-{start + 999}")
@@ -73,7 +73,7 @@ def test_the_model_is_loaded_once_and_files_are_opened_once(
 
 
 def refuse_twice() -> object:
-    from varcall.workers.window_worker import load_engine
+    from varcall.workers.plan import load_engine
 
     loaded: list[object] = []
 
