@@ -37,7 +37,7 @@ from models.feature_model.triage import Triage, anchored, softmax
 from models.tasks import COPIES
 from models.weights.weights_file import load_triage
 from varcall.options import DEFAULT_MODEL
-from varcall.output.vcf import vcf_pos
+from varcall.output.record import vcf_pos
 from varcall.training.examples import Examples, make_examples
 from varcall.training.spans import load_span
 

@@ -38,7 +38,8 @@ from varcall.genotyping.answers import CallingModel, load_calling_model
 from varcall.inputs.open import open_inputs
 from varcall.inputs.regions import windows
 from varcall.options import DEFAULT_MODEL, CallOptions
-from varcall.output.vcf import HeaderContig, VcfHeader, open_vcf
+from varcall.output.header import HeaderContig, VcfHeader
+from varcall.output.vcf_writer import open_vcf
 from varcall.pipeline import plan_worker
 from varcall.reads.library_profile import PRIOR_SLIPPAGE, LibraryProfile, measure_profile
 from varcall.training.spans import load_span

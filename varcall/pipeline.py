@@ -42,9 +42,9 @@ from varcall.output.checks import (
     vcf_inputs,
     vcf_outputs,
 )
+from varcall.output.header import HeaderContig, HeaderShard, Phasing, VcfHeader
 from varcall.output.provenance import ModelIdentity, header_lines, normalised_command
 from varcall.output.summary import CallSummary, peak_memory
-from varcall.output.vcf import HeaderContig, HeaderShard, Phasing, VcfHeader
 from varcall.reads.batch import TILE, ReadFilter
 from varcall.reads.library_profile import LibraryProfile, measure_profile
 from varcall.reads.library_warnings import library_warnings

@@ -7,7 +7,7 @@ import pytest
 
 from tests.docs.pages import blocks
 from varcall.output.gvcf import GqBands, GvcfFormat
-from varcall.output.vcf import HeaderContig, VcfHeader
+from varcall.output.header import HeaderContig, VcfHeader
 
 yaml = pytest.importorskip("yaml", reason="needs PyYAML: pip install pyyaml")
 

@@ -13,7 +13,7 @@ from tests.varcall.output.test_vcf import record, write
 from varcall.cli import run
 from varcall.formats.text import as_utf8
 from varcall.inputs.contig_sequences import ContigSequences
-from varcall.output.vcf import escape_control
+from varcall.output.header import escape_control
 from varcall.simulate import SimulatedSample
 
 E, U = os.fsdecode(b"\xe9"), os.fsdecode(b"\xff")

@@ -15,7 +15,8 @@ import pytest
 from tests.varcall.output.test_vcf import HEADER, record, write
 from varcall.errors import OutputError
 from varcall.output.atomic import AtomicOutput, check_writable
-from varcall.output.vcf import OutputType, format_record, open_vcf
+from varcall.output.record import format_record
+from varcall.output.vcf_writer import OutputType, open_vcf
 
 KINDS = {"v": "out.vcf", "z": "out.vcf.gz", "b": "out.bcf"}
 MANY = [record(start=start) for start in range(1800)]
@@ -124,7 +125,7 @@ def test_a_failing_index_leaves_nothing(tmp_path, monkeypatch):
     def fail(*args: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("varcall.output.vcf.build_index", fail)
+    monkeypatch.setattr("varcall.output.vcf_writer.build_index", fail)
     with pytest.raises(OutputError):
         write(tmp_path / "out.vcf.gz")
     assert names(tmp_path) == []
@@ -175,7 +176,8 @@ WRITE_SLOWLY = textwrap.dedent(
     """
     import signal, sys, time
     from tests.varcall.output.test_vcf import HEADER, record
-    from varcall.output.vcf import format_record, open_vcf
+    from varcall.output.record import (format_record)
+    from varcall.output.vcf_writer import (open_vcf)
 
     def stop(*_):
         raise SystemExit(143)
@@ -259,7 +261,8 @@ def test_a_closed_pipe_is_a_broken_pipe_error(root, kind):
         f"""
         import os, sys
         from tests.varcall.output.test_vcf import HEADER, record
-        from varcall.output.vcf import OutputType, format_record, open_vcf
+        from varcall.output.record import (format_record)
+        from varcall.output.vcf_writer import (OutputType, open_vcf)
         try:
             with open_vcf("-", HEADER.text(), OutputType({kind!r}, None)) as writer:
                 sys.stdin.readline()

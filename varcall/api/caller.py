@@ -21,7 +21,7 @@ from varcall.genotyping.answers import CallingModel
 from varcall.inputs.open import Inputs
 from varcall.inputs.regions import Region, select_regions, windows
 from varcall.options import DEFAULT_MODEL, CallOptions
-from varcall.output.vcf import line_key, vcf_pos
+from varcall.output.record import line_key, vcf_pos
 from varcall.pipeline import open_sample, plan_worker
 from varcall.reads.library_profile import measure_profile
 from varcall.show.ask import AskOptions, Reply, ask_at, check_distance

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from varcall.errors import InputError, OutputError
+from varcall.output.record import PASS, start_of_pos, vcf_pos
 from varcall.output.summary import allele_kind
-from varcall.output.vcf import PASS, start_of_pos, vcf_pos
 
 if TYPE_CHECKING:
     from pandas import DataFrame

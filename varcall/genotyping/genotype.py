@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from models.inference.rounding import SMALLEST
 from varcall.evidence.alleles import trim
 from varcall.options import DEFAULT_MIN_QUAL
-from varcall.output.vcf import LOW_QUAL, NO_CALL, PASS, REF_CALL, VariantRecord
+from varcall.output.record import LOW_QUAL, NO_CALL, PASS, REF_CALL, VariantRecord
 
 _UNITS = 1000  # an answer is kept in units of 1/1000 of log10
 SPANNED = "*"  # the allele of a haplotype that has POS deleted (VCF 4.3, 1.6.1.5)

@@ -26,7 +26,7 @@ from varcall.genotyping.genotype import (
 )
 from varcall.genotyping.phase_votes import Vote
 from varcall.inputs.given_sites import GivenRecord
-from varcall.output.vcf import NO_CALL, VariantRecord
+from varcall.output.record import NO_CALL, VariantRecord
 
 Numbers = tuple[int | None, ...]
 """Alleles by their number in the record; None for one that it does not name."""

@@ -10,7 +10,7 @@ from pileup.codes import INDEL, OTHER, UNINFORMATIVE
 from varcall.evidence.window import Evidence
 from varcall.genotyping.genotype import SPANNED
 from varcall.output.phase_votes import RecordVotes
-from varcall.output.vcf import PASS, VariantRecord
+from varcall.output.record import PASS, VariantRecord
 
 # Phred of a vote at most: an SNV that is miscalled with a good base, an indel that slipped or was
 # aligned otherwise.

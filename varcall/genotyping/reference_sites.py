@@ -10,7 +10,7 @@ from varcall.evidence.reference_model import HomRefEvidence
 from varcall.genotyping.blocks import Span, covered
 from varcall.inputs.regions import Region
 from varcall.output.all_sites import NO_ALT
-from varcall.output.vcf import vcf_pos
+from varcall.output.record import vcf_pos
 
 _GENOTYPES = {1: (".", "0"), 2: ("./.", "0/0")}
 """Uncalled and called, by ploidy."""

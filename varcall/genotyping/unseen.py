@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from varcall.evidence.reference_model import ReferenceModel
 from varcall.genotyping.genotype import MAX_PL
-from varcall.output.vcf import VariantRecord
+from varcall.output.record import VariantRecord
 
 
 def with_unseen(

@@ -41,7 +41,7 @@ from varcall.inputs.reference_match import (
     divergence_warning,
 )
 from varcall.inputs.regions import Region
-from varcall.output.vcf import TBI_MAX_CONTIG
+from varcall.output.vcf_writer import TBI_MAX_CONTIG
 
 T = TypeVar("T")
 

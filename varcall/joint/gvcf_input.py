@@ -12,7 +12,7 @@ from varcall.errors import InputError
 from varcall.formats.bgzf import GZIP_MAGIC, BgzfFile, is_bgzf
 from varcall.formats.htslib import silent_htslib
 from varcall.output.gvcf import UNSEEN
-from varcall.output.vcf import vcf_pos
+from varcall.output.record import vcf_pos
 
 _UNSEEN = frozenset(UNSEEN.values())
 

@@ -9,16 +9,8 @@ from varcall.genotyping.genotype import MAX_QUAL
 from varcall.joint.inheritance import is_de_novo
 from varcall.joint.pedigree import Family
 from varcall.joint.sites import SampleCall, Site
-from varcall.output.vcf import (
-    COLUMNS,
-    LOW_QUAL,
-    PASS,
-    REF_CALL,
-    HeaderContig,
-    described,
-    escape_control,
-    vcf_pos,
-)
+from varcall.output.header import COLUMNS, HeaderContig, described, escape_control
+from varcall.output.record import LOW_QUAL, PASS, REF_CALL, vcf_pos
 from varcall.version import __version__
 
 _OWN_FIELDS = ("PASS", "RefCall", "LowQual", "GT", "GQ", "DP", "AD", "ADF", "ADR", "VAF", "PL")

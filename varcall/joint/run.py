@@ -25,7 +25,7 @@ from varcall.options import DEFAULT_DE_NOVO_PRIOR, STDOUT
 from varcall.output.atomic import check_writable
 from varcall.output.checks import check_outputs, file_inputs, vcf_inputs, vcf_outputs
 from varcall.output.provenance import normalised_command
-from varcall.output.vcf import OutputType, open_vcf
+from varcall.output.vcf_writer import OutputType, open_vcf
 
 _Keyed = tuple[int, int, int, GvcfRecord]  # start; number of the sample, of the record; the record
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from varcall.errors import InputError
 from varcall.genotyping.genotype import SPANNED, genotypes
 from varcall.joint.gvcf_input import GvcfRecord
-from varcall.output.vcf import vcf_pos
+from varcall.output.record import vcf_pos
 
 Records = Sequence[GvcfRecord]
 

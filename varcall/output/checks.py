@@ -20,7 +20,7 @@ from models.errors import ModelError
 from varcall.errors import OutputError
 from varcall.options import STDOUT
 from varcall.output.atomic import is_special
-from varcall.output.vcf import INDEX_SUFFIXES
+from varcall.output.vcf_writer import INDEX_SUFFIXES
 
 _READS_INDEXES = (".bai", ".csi", ".crai")
 _FASTA_INDEXES = (".fai", ".gzi")

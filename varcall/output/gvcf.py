@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from pileup.kernels.hom_ref.rows import LONGEST_NUMBER, N_NUMBERS, write_rows
 from pileup.kernels.hom_ref.runs import END, MAX_GQ, N_COLUMNS, START, join_blocks
 from varcall.errors import InputError
-from varcall.output.vcf import LineKey, OutputType, VcfWriter, line_key, start_of_pos, vcf_pos
+from varcall.output.record import LineKey, line_key, start_of_pos, vcf_pos
+from varcall.output.vcf_writer import OutputType, VcfWriter
 
 Blocks = NDArray[np.int32]
 """Rows of `pileup.kernels.hom_ref.runs`, int32 [n, N_COLUMNS]."""

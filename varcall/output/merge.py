@@ -25,16 +25,10 @@ from varcall.options import STDOUT
 from varcall.output.atomic import check_writable
 from varcall.output.checks import check_outputs, vcf_inputs, vcf_outputs
 from varcall.output.gvcf import GvcfFormat, joined_lines, with_level
+from varcall.output.header import PHASING_HEADER, Phasing, header_contigs
 from varcall.output.phase_votes import VOTES_HEADER
-from varcall.output.vcf import (
-    PHASING_HEADER,
-    LineKey,
-    OutputType,
-    Phasing,
-    header_contigs,
-    line_key,
-    open_vcf,
-)
+from varcall.output.record import LineKey, line_key
+from varcall.output.vcf_writer import OutputType, open_vcf
 
 _SHARD = re.compile(r"##varcall_shard=<index=(\d+),count=(\d+)>\n")
 _COMMAND = "##varcall_command="

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from varcall.output.vcf import escape_control
+from varcall.output.header import escape_control
 from varcall.version import __version__
 
 # Options that say how to run or where to write; none may change a record of the VCF. What a gVCF

@@ -4,7 +4,7 @@ import resource
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 
-from varcall.output.vcf import PASS, VariantRecord
+from varcall.output.record import PASS, VariantRecord
 
 # getrusage(2): Linux gives kilobytes.
 _RUSAGE_UNIT = 1024

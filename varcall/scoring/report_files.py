@@ -9,7 +9,7 @@ from typing import IO
 
 from varcall.formats.text import write_text
 from varcall.output.atomic import AtomicOutput, output_errors
-from varcall.output.vcf import OutputType, StagedVcf, build_index, staged_vcf
+from varcall.output.vcf_writer import OutputType, StagedVcf, build_index, staged_vcf
 from varcall.scoring.files import INTERVALS
 from varcall.scoring.ga4gh_vcf import SPLIT_FILES, annotated_header, split_header
 from varcall.scoring.happy.rows import Row

@@ -11,7 +11,7 @@ from models.tasks import TASKS, Task, find_task
 from varcall.errors import InputError, UsageError
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
-from varcall.output.vcf import vcf_pos
+from varcall.output.record import vcf_pos
 from varcall.pipeline import open_sample
 from varcall.show.locus import questions_at, search_window, single_position
 from varcall.show.viewer import Asked, Viewer, open_viewer

@@ -9,7 +9,8 @@ from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.output.atomic import check_writable
 from varcall.output.gvcf import HEAD, GqBands, GvcfFormat, GvcfWriter, with_level
-from varcall.output.vcf import OutputType, Phasing, VcfHeader, VcfWriter, open_vcf, write_vcf
+from varcall.output.header import Phasing, VcfHeader
+from varcall.output.vcf_writer import OutputType, VcfWriter, open_vcf, write_vcf
 from varcall.workers.window_worker import WindowResult
 
 WriteWindow = Callable[[Region, WindowResult], None]

@@ -23,7 +23,7 @@ from varcall.inputs.given_sites import GivenRecord, GivenSites, GivenSitesReader
 from varcall.inputs.ploidy import PloidyMap
 from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region
-from varcall.output.vcf import VariantRecord
+from varcall.output.record import VariantRecord
 
 NAMED_WITHIN = 500
 """How far from its POS a given record says what calling finds: indels may not be left-aligned."""

@@ -14,7 +14,7 @@ from varcall.inputs.open import Inputs
 from varcall.inputs.ploidy import PloidyMap
 from varcall.options import CallOptions
 from varcall.output.gvcf import GvcfFormat
-from varcall.output.vcf import Phasing
+from varcall.output.header import Phasing
 from varcall.reads.library_profile import LibraryProfile
 from varcall.workers.shared_engine import EngineAddress
 

@@ -36,8 +36,8 @@ from varcall.genotyping.unseen import with_unseen
 from varcall.inputs.regions import Region
 from varcall.options import MAX_JOIN_DISTANCE
 from varcall.output.gvcf import Blocks, GvcfFormat
+from varcall.output.record import PASS, VariantRecord, format_record
 from varcall.output.summary import RecordCounts
-from varcall.output.vcf import PASS, VariantRecord, format_record
 from varcall.reads.batch import ReadBatch
 from varcall.workers.given_window import (
     AnchoredRecord,

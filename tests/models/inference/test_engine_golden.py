@@ -10,7 +10,7 @@ from tests.models import small
 from tests.models.back_ends import EXPORTED
 from varcall.evidence.features import N_FEATURES
 from varcall.genotyping.genotype import SiteEvidence, call_genotypes, site_record
-from varcall.output.vcf import VariantRecord
+from varcall.output.record import VariantRecord
 
 N = 60
 

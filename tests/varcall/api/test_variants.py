@@ -10,7 +10,7 @@ import pytest
 
 from varcall.api.variants import FIELDS, Variant, Variants, as_array, read_variants
 from varcall.errors import InputError, OutputError
-from varcall.output.vcf import NO_CALL, PASS, REF_CALL, VariantRecord, format_record
+from varcall.output.record import NO_CALL, PASS, REF_CALL, VariantRecord, format_record
 
 HET = VariantRecord(
     "chr1", 99, "AT", ("A", "GT"), 31.5, PASS, (1, 2), 28, 30,

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from tests.varcall.output.test_vcf import CONTIGS, HEADER, record, write
 from varcall.cli.merge import merge as merge_command
 from varcall.errors import InputError, OutputError, UsageError
+from varcall.output.header import HeaderShard
 from varcall.output.merge import MergeOptions, merge_shards
-from varcall.output.vcf import HeaderShard
 
 RECORDS = [
     record(contig=contig.name, start=start, alts=alts, qual=start / 10)

@@ -7,9 +7,10 @@ import pytest
 
 from tests.varcall.output.test_vcf import HEADER, record, write
 from varcall.errors import InputError
+from varcall.output.header import HeaderShard, Phasing
 from varcall.output.phase_votes import RecordVotes, without_votes
 from varcall.output.phasing import Phaser
-from varcall.output.vcf import HeaderShard, Phasing, VariantRecord, format_record
+from varcall.output.record import VariantRecord, format_record
 
 STEP = 50  # bases between sites
 SPAN = 4  # sites that a fragment covers

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from varcall.options import CallOptions
+from varcall.output.record import LOW_QUAL, PASS, VariantRecord
 from varcall.output.summary import CallSummary, RecordCounts, allele_kind
-from varcall.output.vcf import LOW_QUAL, PASS, VariantRecord
 from varcall.pipeline import call_variants
 from varcall.simulate import SimulatedSample
 

@@ -11,19 +11,10 @@ from hypothesis import strategies as st
 
 from tests.builders import random_sequence, write_reference
 from varcall.errors import InputError, UsageError
+from varcall.output.header import HeaderContig, HeaderShard, VcfHeader
 from varcall.output.provenance import ModelIdentity, header_lines
-from varcall.output.vcf import (
-    HeaderContig,
-    HeaderShard,
-    OutputType,
-    VariantRecord,
-    VcfHeader,
-    format_record,
-    line_key,
-    open_vcf,
-    start_of_pos,
-    vcf_pos,
-)
+from varcall.output.record import VariantRecord, format_record, line_key, start_of_pos, vcf_pos
+from varcall.output.vcf_writer import OutputType, open_vcf
 
 CONTIGS = (
     HeaderContig("chr2", 2000, "0123456789abcdef0123456789abcdef"),
