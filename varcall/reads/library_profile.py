@@ -43,7 +43,17 @@ from varcall.reads.batch import MISSING_QUALITY, TILE, ReadBatch, ReadFilter
 from varcall.reads.loader import RecordReads
 from varcall.reads.open import open_reads
 
-PLATFORMS = ("illumina", "pacbio", "ont")
+SHORT_PLATFORM = "illumina"
+LONG_PLATFORMS = ("pacbio", "ont")
+# Those of `@RG PL` (SAM specification 1.3) whose reads are short ones of other chemistries.
+OTHER_PLATFORMS = (
+    "dnbseq", "element", "helicos", "iontorrent", "ls454", "singular", "solid", "ultima",
+)  # fmt: skip
+# As some files have it.
+_PLATFORM_ALIASES = {
+    "nanopore": "ont", "oxford_nanopore": "ont", "bgi": "dnbseq", "mgi": "dnbseq",
+    "ion_torrent": "iontorrent", "454": "ls454",
+}  # fmt: skip
 UNKNOWN_PLATFORM = "unknown"
 SHORT_READ = 500  # bases; longer reads of no stated platform may be of any
 
@@ -118,7 +128,8 @@ class LibraryProfile:
     Attributes
     ----------
     platform
-        "illumina", "pacbio", "ont" or "unknown".
+        As stated: "illumina", "pacbio", "ont" or one of `OTHER_PLATFORMS`. Where none of these is
+        stated it is "illumina" for short reads, else "unknown".
     paired
         Most reads are of pairs.
     read_length
@@ -595,16 +606,15 @@ def _weighted_median(depths: Sequence[tuple[float, int]]) -> float:
 
 
 def _platform(stated: str, read_length: int) -> str:
-    if stated in PLATFORMS:
+    stated = _PLATFORM_ALIASES.get(stated, stated)
+    if stated in (SHORT_PLATFORM, *LONG_PLATFORMS, *OTHER_PLATFORMS):
         return stated
-    if stated in ("nanopore", "oxford_nanopore"):
-        return "ont"
-    return "illumina" if 0 < read_length <= SHORT_READ else UNKNOWN_PLATFORM
+    return SHORT_PLATFORM if 0 < read_length <= SHORT_READ else UNKNOWN_PLATFORM
 
 
 def _looks_like(read_length: int, mismatch_rate: float) -> str:
     if read_length == 0:
         return UNKNOWN_PLATFORM
     if read_length <= SHORT_READ:
-        return "illumina"
+        return SHORT_PLATFORM
     return "pacbio" if mismatch_rate < _HIFI_MISMATCHES else "ont"

@@ -7,7 +7,8 @@ _MOST_STACKED = 0.5
 """Amplicons have 0.9 and more, all other libraries looked at 0.03 and less."""
 
 _MOST_REF_AT_HOM = 0.02
-"""Of one person's reads 0.009 and less; another person's share is about twice what they add."""
+"""Beyond the library's own mismatches: of one person's reads 0.009 and less. The share of another
+person's reads is about twice what they add."""
 
 
 def library_warnings(profile: LibraryProfile, inputs: Inputs) -> list[str]:
@@ -20,7 +21,7 @@ def library_warnings(profile: LibraryProfile, inputs: Inputs) -> list[str]:
             "missed where no other amplicon covers it; unless primers were cut off before "
             "mapping, clip them with samtools ampliconclip"
         )
-    if profile.ref_at_hom > _MOST_REF_AT_HOM:
+    if profile.ref_at_hom > profile.mismatch_rate + _MOST_REF_AT_HOM:
         found.append(
             f"{inputs.reads} shows REF in {profile.ref_at_hom:.1%} of the bases at homozygous SNVs "
             "(one person's reads in less than 1%): some reads are of another person or wrongly "

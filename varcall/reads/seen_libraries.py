@@ -17,7 +17,13 @@ from models.weights.weights_file import read_training
 from varcall.errors import InputError
 from varcall.inputs.checks import Checks
 from varcall.inputs.open import Inputs
-from varcall.reads.library_profile import UNKNOWN_PLATFORM, LibraryProfile, measure_profile
+from varcall.reads.library_profile import (
+    LONG_PLATFORMS,
+    OTHER_PLATFORMS,
+    SHORT_PLATFORM,
+    LibraryProfile,
+    measure_profile,
+)
 from varcall.reads.library_warnings import library_warnings
 
 _log = logging.getLogger(__name__)
@@ -31,14 +37,19 @@ _MARGIN = 1.25
 # NovaSeq states 4 qualities, HiSeq X 8, Revio 7; unbinned ones are some 40 and more.
 _MOST_BINS = 10
 
-_PLATFORMS = {"illumina": "Illumina", "pacbio": "PacBio HiFi", "ont": "ONT"}
+_PLATFORMS = {
+    "illumina": "Illumina", "pacbio": "PacBio HiFi", "ont": "ONT", "dnbseq": "DNBSEQ",
+    "element": "Element", "helicos": "Helicos", "iontorrent": "Ion Torrent", "ls454": "454",
+    "singular": "Singular", "solid": "SOLiD", "ultima": "Ultima",
+}  # fmt: skip
+# They measure how long a homopolymer is by how bright it is, and err there.
+_FLOW_PLATFORMS = ("iontorrent", "ls454", "ultima")
 _PAIRINGS = {"paired": "reads in pairs", "single": "single reads"}
 _QUALITIES = {
     "absent": "no base qualities",
     "binned": "binned base qualities",
     "many levels": "base qualities of many levels",
 }
-_SHORT = "illumina"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,22 +231,37 @@ class SeenLibraries:
             return ""
         name = kind_of(profile)
         kind = self.kinds.get(name)
-        found = _contradiction(profile, kind)
+        stated = profile.platform
+        seen = _list(_PLATFORMS.get(other, other) for other in self.kinds)
+        found = []
+        if self._is_foreign(stated):
+            cost = "indels of homopolymers" if stated in _FLOW_PLATFORMS else "indels, and GQ,"
+            found.append(f"{_PLATFORMS[stated]} reads (it saw {seen}: {cost} may be wrong)")
+        else:
+            found += _contradiction(profile, kind)
         if kind is None:
-            seen = _list(_PLATFORMS.get(other, other) for other in self.kinds)
             found.append(f"{_PLATFORMS[name]} reads (it saw {seen}: indels may be wrong)")
         else:
             found += _out_of_range(profile, kind) + _other_kind(profile, kind)
         return "; ".join(found)
 
     def told(self, profile: LibraryProfile) -> LibraryProfile:
-        """Return what a prompt may say: no basecalling model whose word meant nothing in training.
+        """Return what a prompt may say: no word of platform or basecaller without a meaning.
 
-        Such a word stood only in prompts that were made wrong on purpose.
+        Words that were in no sample of training stood only in prompts that were made wrong on
+        purpose. Reads of a platform that was not seen pass for what they look like.
         """
         word = _basecaller(profile)
-        known = any(word in kind.basecallers for kind in self.kinds.values())
-        return profile if known else replace(profile, basecaller="")
+        if not any(word in kind.basecallers for kind in self.kinds.values()):
+            profile = replace(profile, basecaller="")
+        if self._is_foreign(profile.platform):
+            profile = replace(profile, platform=profile.looks_like)
+        return profile
+
+    def _is_foreign(self, platform: str) -> bool:
+        """Tell whether a platform is one of those that few models have seen, and this one not."""
+        seen = any(platform in kind.stated for kind in self.kinds.values())
+        return platform in OTHER_PLATFORMS and not seen
 
 
 def kind_of(profile: LibraryProfile) -> str:
@@ -243,8 +269,8 @@ def kind_of(profile: LibraryProfile) -> str:
 
     Of long reads it is what the file states, for the errors of the two platforms overlap.
     """
-    is_long = profile.looks_like != _SHORT
-    is_stated = profile.platform not in (_SHORT, UNKNOWN_PLATFORM)
+    is_long = profile.looks_like != SHORT_PLATFORM
+    is_stated = profile.platform in LONG_PLATFORMS
     return profile.platform if is_long and is_stated else profile.looks_like
 
 
@@ -317,7 +343,7 @@ def _basecaller(profile: LibraryProfile) -> str:
 def _contradiction(profile: LibraryProfile, kind: SeenKind | None) -> list[str]:
     """Say that the file states another platform than the reads look like, but for kinds seen so."""
     stated, looks = profile.platform, profile.looks_like
-    if UNKNOWN_PLATFORM in (stated, looks) or stated == looks:
+    if stated not in _PLATFORMS or looks not in _PLATFORMS or stated == looks:
         return []
     if kind is not None and stated in kind.stated and looks in kind.looks_like:
         return []

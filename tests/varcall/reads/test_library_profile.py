@@ -168,7 +168,10 @@ def test_a_heterozygous_run_is_no_slippage(reference: Path, tmp_path: Path) -> N
         ("ONT", 2000, "ont"),
         ("", 100, "illumina"),
         ("", 2000, "unknown"),
-        ("DNBSEQ", 100, "illumina"),
+        ("DNBSEQ", 100, "dnbseq"),
+        ("MGI", 100, "dnbseq"),
+        ("NANOPORE", 2000, "ont"),
+        ("CAPILLARY", 100, "illumina"),
     ],
 )
 def test_platform(

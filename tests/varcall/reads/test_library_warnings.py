@@ -35,6 +35,11 @@ def test_reads_of_another_person(amplicons: tuple[Path, Path]) -> None:
     assert message.startswith(f"{inputs.reads} shows REF in 3.4% of the bases at homozygous SNVs")
 
 
+def test_errors_of_the_reads_are_nobody_elses(amplicons: tuple[Path, Path]) -> None:
+    noisy = replace(LibraryProfile(platform="ont"), ref_at_hom=0.034, mismatch_rate=0.03)
+    assert library_warnings(noisy, open_inputs(*amplicons)) == []
+
+
 def test_a_run_tells_of_primers_once(
     amplicons: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -148,6 +148,23 @@ def test_a_platform_that_was_not_seen() -> None:
     assert text.endswith("; ONT reads (it saw Illumina: indels may be wrong)")
 
 
+def test_a_short_read_platform_that_was_not_seen_passes_for_what_it_looks_like() -> None:
+    ion = replace(SHORT, platform="iontorrent")
+    assert SEEN.unusual(ion) == (
+        "Ion Torrent reads (it saw Illumina, ONT and PacBio HiFi: "
+        "indels of homopolymers may be wrong)"
+    )
+    assert "Element reads" in SEEN.unusual(replace(SHORT, platform="element"))
+    assert SEEN.told(ion).platform == "illumina"
+
+
+def test_a_model_that_has_seen_a_platform_is_told_it() -> None:
+    ion = replace(SHORT, platform="iontorrent")
+    seen = summarise({"ion": [ion]}, lambda depth: [depth])
+    assert seen.unusual(ion) == ""
+    assert seen.told(ion) == ion
+
+
 def test_kinds_are_told_apart_by_platform() -> None:
     assert list(SEEN.kinds) == ["illumina", "ont", "pacbio"]
     assert SEEN.folders == {"short": 2, "hifi": 2, "ont": 2}
