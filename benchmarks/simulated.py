@@ -22,7 +22,6 @@ from benchmarks.slices import DATA, Slice, StagedSlice
 REFERENCE = DATA / "reference" / "hs37_chr20.fa.gz"
 TRUTH = DATA / "truth" / "HG001_v3.3.2_b37_chr20.vcf.gz"
 # ART: HiSeq X TruSeq, 2x150, fragments of 400 +- 60 bases.
-# The haplotypes end at the region's borders, and depth with them.
 BORDER = 1000
 REGION = "20:50000001-55000000"
 ART = "art_illumina -ss HSXt -l 150 -m 400 -s 60 -na -q"
@@ -31,26 +30,28 @@ ALWAYS = ("ref.fa", "ref.fa.fai", "truth.vcf.gz", "truth.vcf.gz.tbi")
 TO_SIMULATE = ("ref.fa.bwt", "ref.fa.sa", "haplotype1.fa", "haplotype2.fa")
 
 
-def _shell(line: str, directory: Path) -> None:
-    subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {line}"],
-        cwd=directory,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
+def shell(line: str, directory: Path) -> None:
+    """Run a line of bash in a folder; it ends with the first command that fails.
+
+    Raises
+    ------
+    subprocess.CalledProcessError
+        One does, in a pipe too.
+    """
+    command = ["bash", "-c", f"set -eo pipefail; {line}"]
+    subprocess.run(command, cwd=directory, check=True, capture_output=True)
 
 
 def prepare(region: str, directory: Path) -> None:
     """Write the indexed reference, the truth and the two haplotypes of the region."""
-    _shell(f"samtools faidx '{REFERENCE}' 20 > ref.fa; samtools faidx ref.fa", directory)
-    _shell("bwa index ref.fa", directory)
-    _shell(
+    shell(f"samtools faidx '{REFERENCE}' 20 > ref.fa; samtools faidx ref.fa", directory)
+    shell("bwa index ref.fa", directory)
+    shell(
         f"bcftools view -r {region} -Oz -o truth.vcf.gz '{TRUTH}'; bcftools index -t truth.vcf.gz",
         directory,
     )
     for haplotype in (1, 2):
-        _shell(
+        shell(
             f"samtools faidx ref.fa {region} | bcftools consensus -H {haplotype} truth.vcf.gz "
             f"> haplotype{haplotype}.fa",
             directory,
@@ -60,13 +61,13 @@ def prepare(region: str, directory: Path) -> None:
 def simulate(region: str, depth: int, directory: Path) -> StagedSlice:
     """Simulate the reads of one depth, map them, and stage them with their truth."""
     for haplotype in (1, 2):
-        _shell(
+        shell(
             f"{ART} -f {depth / 2} -rs {100 * depth + haplotype} -d h{haplotype}_ "
             f"-i haplotype{haplotype}.fa -p -o h{haplotype}_",
             directory,
         )
     reads = directory / f"{depth}x.bam"
-    _shell(
+    shell(
         r"bwa mem -t 2 -R '@RG\tID:art\tSM:HG001\tPL:ILLUMINA' ref.fa "
         "<(cat h1_1.fq h2_1.fq) <(cat h1_2.fq h2_2.fq) "
         f"| samtools sort -o {reads.name} - ; samtools index {reads.name}; rm -f h?_?.fq",
@@ -78,14 +79,23 @@ def simulate(region: str, depth: int, directory: Path) -> StagedSlice:
 def staged(region: str, depth: int, directory: Path) -> StagedSlice:
     """Stage the reads of one depth that `simulate` left in a folder."""
     reads = directory / f"{depth}x.bam"
-    item = Slice(f"ART {depth}x", reads.name, REFERENCE.name, region, TRUTH.name, None)
+    reference, truth = directory / "ref.fa", directory / "truth.vcf.gz"
+    item = Slice(f"ART {depth}x", reads.name, reference.name, region, truth.name, None)
+    return inside_borders(item, reads, reference, truth, BORDER)
+
+
+def inside_borders(
+    item: Slice, reads: Path, reference: Path, truth: Path, border: int
+) -> StagedSlice:
+    """Stage reads of haplotypes that end, and depth with them, at the borders of the region.
+
+    They are scored from `border` bases inside on; the BED that says so is written beside them.
+    """
     start, end = item.span
-    confident = ((start + BORDER, end - BORDER),)
-    bed = directory / "confident.bed"
+    confident = ((start + border, end - border),)
+    bed = reads.with_suffix(".bed")
     bed.write_text(f"{item.contig}\t{confident[0][0]}\t{confident[0][1]}\n")
-    return StagedSlice(
-        item, reads, directory / "ref.fa", directory / "truth.vcf.gz", confident, bed
-    )
+    return StagedSlice(item, reads, reference, truth, confident, bed)
 
 
 def prepared(region: str, depth: int, directory: Path) -> StagedSlice:

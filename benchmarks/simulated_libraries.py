@@ -13,7 +13,7 @@ genome, start-up aside. `benchmarks.results` says where the table is written.
 import argparse
 import subprocess
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -277,9 +277,9 @@ def library_table(scored: Iterable[Scored], notes: Iterable[str]) -> Table:
     return Table("libraries", titles, rows, list(notes))
 
 
-def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    names = [sample.name for sample in SAMPLES]
+def arguments_of(documentation: str, names: Sequence[str]) -> argparse.Namespace:
+    """Read the command line of a benchmark that makes named kinds of reads."""
+    parser = argparse.ArgumentParser(description=documentation.partition("\n")[0])
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="NAME")
     parser.add_argument("-m", "--model", help="varcall's model: a name or a .safetensors path")
     parser.add_argument("--differences", type=Path, help="write every discrepancy to this TSV")
@@ -290,7 +290,7 @@ def _arguments() -> argparse.Namespace:
 
 def main() -> None:
     """Run the benchmark."""
-    arguments = _arguments()
+    arguments = arguments_of(__doc__, [sample.name for sample in SAMPLES])
     require_data("the reference lies")
     scored: list[Scored] = []
     notes = []

@@ -5,7 +5,6 @@ it, and variants that neither parent has. ART makes the reads, bwa maps them to 
 chromosome 20 alone.
 """
 
-import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 
+from benchmarks.simulated import shell
 from benchmarks.slices import DATA
 
 REFERENCE = DATA / "reference" / "hs37_chr20.fa.gz"
@@ -64,7 +64,7 @@ def simulate_trio(
         sequence = fasta.fetch(CONTIG, start, end).upper()
     reference = directory / "ref.fa"
     reference.write_text(f">{CONTIG}\n{sequence}\n")
-    _shell("samtools faidx ref.fa; bwa index ref.fa", directory)
+    shell("samtools faidx ref.fa; bwa index ref.fa", directory)
     haplotypes = {name: _haplotypes(DATA / "truth" / file, span) for name, file in PARENTS.items()}
     middle = (end - start) // 2
     inherited = tuple(
@@ -137,25 +137,15 @@ def _reads(
     for side, haplotype in enumerate(pair):
         fasta = folder / f"{name}.{side}.fa"
         fasta.write_text(f">{name}\n{_spelled(sequence, haplotype)}\n")
-        _shell(
+        shell(
             f"{ART} -f {depth / 2} -rs {10 * seed + side} -d {name}.{side}_ -i {fasta.name} -p "
             f"-o {name}.{side}_",
             folder,
         )
     ones, twos = (f"{name}.0_{mate}.fq {name}.1_{mate}.fq" for mate in (1, 2))
-    _shell(
+    shell(
         rf"bwa mem -R '@RG\tID:art\tSM:{name}\tPL:ILLUMINA' ref.fa <(cat {ones}) <(cat {twos}) "
         f"| samtools sort -o {name}.bam - ; samtools index {name}.bam; rm -f {ones} {twos}",
         folder,
     )
     return folder / f"{name}.bam"
-
-
-def _shell(line: str, directory: Path) -> None:
-    subprocess.run(
-        ["bash", "-c", f"set -eo pipefail; {line}"],
-        cwd=directory,
-        check=True,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )

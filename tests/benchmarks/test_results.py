@@ -63,7 +63,7 @@ after
 """
 
 BENCHMARKS = (
-    "simulated_libraries",
+    "simulated_libraries", "other_simulators",
     "ablation", "accuracy", "calibration", "ceiling", "cluster", "compare_callers", "eval_scale",
     "given_sites", "gvcf", "indel_strata", "joint", "learning_curve", "libraries", "loaded_caller",
     "microbenchmarks", "modalities", "peers", "phasing", "profile_effect", "scaling",

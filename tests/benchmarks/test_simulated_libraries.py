@@ -25,6 +25,7 @@ from benchmarks.simulated_libraries import (
     prepare,
     simulated,
 )
+from tests.benchmarks.one_variant import write_one_variant
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 from varcall.simulate.library import LIBRARIES
 from varcall.simulate.long_reads.library import LONG_FLANKS
@@ -59,17 +60,7 @@ def by_name(name: str) -> Sample:
 def inputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """Return a reference of random bases, and a truth of one variant, of the benchmark's contig."""
     monkeypatch.setattr("benchmarks.simulated_libraries.START", 2000)
-    sequence = random_sequence(2000 + SIZE + 2000)
-    reference = write_reference(tmp_path / "ref.fa", {"20": sequence})
-    alt = "A" if sequence[5000] != "A" else "C"
-    truth = tmp_path / "truth.vcf"
-    truth.write_text(
-        "##fileformat=VCFv4.2\n##contig=<ID=20,length=10000>\n"
-        '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">\n'
-        "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tHG001\n"
-        f"20\t5001\t.\t{sequence[5000]}\t{alt}\t.\tPASS\t.\tGT\t0|1\n"
-    )
-    return reference, Path(pysam.tabix_index(str(truth), preset="vcf"))
+    return write_one_variant(tmp_path, 2000 + SIZE + 2000, 5000)
 
 
 def stage_small(sample: Sample, inputs: tuple[Path, Path], folder: Path) -> tuple[Path, str]:
