@@ -18,7 +18,8 @@ from varcall.genotyping.questions import Questions, questions_about
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region, windows
 from varcall.options import DEFAULT_WINDOW
-from varcall.reads.library_profile import LibraryProfile, measure_profile
+from varcall.reads.library_profile import LibraryProfile
+from varcall.reads.measure_library import measure_profile
 from varcall.simulate import simulate_demo
 
 Count = Callable[[str, Callable[[], int]], None]

@@ -41,7 +41,8 @@ from varcall.options import DEFAULT_MODEL, CallOptions
 from varcall.output.header import HeaderContig, VcfHeader
 from varcall.output.vcf_writer import open_vcf
 from varcall.pipeline import plan_worker
-from varcall.reads.library_profile import PRIOR_SLIPPAGE, LibraryProfile, measure_profile
+from varcall.reads.library_profile import PRIOR_SLIPPAGE, LibraryProfile
+from varcall.reads.measure_library import measure_profile
 from varcall.training.spans import load_span
 from varcall.workers.window_worker import Worker
 

@@ -46,8 +46,9 @@ from varcall.output.header import HeaderContig, HeaderShard, Phasing, VcfHeader
 from varcall.output.provenance import ModelIdentity, header_lines, normalised_command
 from varcall.output.summary import CallSummary, peak_memory
 from varcall.reads.batch import TILE, ReadFilter
-from varcall.reads.library_profile import LibraryProfile, measure_profile
+from varcall.reads.library_profile import LibraryProfile
 from varcall.reads.library_warnings import library_warnings
+from varcall.reads.measure_library import measure_profile
 from varcall.reads.seen_libraries import compared_with_training
 from varcall.workers.call_outputs import CallOutputs, gvcf_format
 from varcall.workers.executor import opened_executor

@@ -12,7 +12,7 @@ from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants
-from varcall.reads.library_profile import measure_profile
+from varcall.reads.measure_library import measure_profile
 
 LENGTH = 3000
 SEQ = random_sequence(100, 7)

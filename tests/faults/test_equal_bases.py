@@ -13,7 +13,7 @@ from tests.varcall.reads.loading import reads_of
 from varcall.cli import run
 from varcall.inputs.open import check_inputs, open_inputs
 from varcall.reads.batch import ReadFilter
-from varcall.reads.library_profile import measure_profile
+from varcall.reads.measure_library import measure_profile
 from varcall.simulate import SimulatedSample
 from varcall.simulate.learning import learn_noise
 

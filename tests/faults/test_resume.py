@@ -15,7 +15,8 @@ from varcall.inputs.open import Inputs
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants
-from varcall.reads.library_profile import LibraryProfile, measure_profile
+from varcall.reads.library_profile import LibraryProfile
+from varcall.reads.measure_library import measure_profile
 from varcall.simulate import SimulatedSample
 from varcall.workers.window_worker import WindowResult, Worker
 

@@ -9,7 +9,7 @@ from varcall.inputs.open import open_inputs
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants, plan_worker
-from varcall.reads.library_profile import measure_profile
+from varcall.reads.measure_library import measure_profile
 from varcall.workers.window_worker import Worker
 
 FOLDER = Path(__file__).parent

@@ -23,7 +23,7 @@ from varcall.inputs.regions import Region, select_regions, windows
 from varcall.options import DEFAULT_MODEL, CallOptions
 from varcall.output.record import line_key, vcf_pos
 from varcall.pipeline import open_sample, plan_worker
-from varcall.reads.library_profile import measure_profile
+from varcall.reads.measure_library import measure_profile
 from varcall.show.ask import AskOptions, Reply, ask_at, check_distance
 from varcall.show.locus import questions_at, search_window, single_position
 from varcall.show.pictures import annotated_png

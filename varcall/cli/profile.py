@@ -23,7 +23,7 @@ def profile(
     from varcall.log import configure_logging
     from varcall.output.atomic import AtomicOutput, check_writable
     from varcall.output.checks import check_outputs, file_outputs, reads_inputs, reference_inputs
-    from varcall.reads.library_profile import measure_profile
+    from varcall.reads.measure_library import measure_profile
 
     configure_logging()
     check_outputs(

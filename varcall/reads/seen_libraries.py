@@ -22,9 +22,9 @@ from varcall.reads.library_profile import (
     OTHER_PLATFORMS,
     SHORT_PLATFORM,
     LibraryProfile,
-    measure_profile,
 )
 from varcall.reads.library_warnings import library_warnings
+from varcall.reads.measure_library import measure_profile
 
 _log = logging.getLogger(__name__)
 

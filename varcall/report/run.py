@@ -21,7 +21,8 @@ from varcall.output.checks import (
 )
 from varcall.output.html import render_template, report_packages
 from varcall.pipeline import open_sample, sample_inputs
-from varcall.reads.library_profile import LibraryProfile, measure_profile
+from varcall.reads.library_profile import LibraryProfile
+from varcall.reads.measure_library import measure_profile
 from varcall.reads.seen_libraries import SeenLibraries
 from varcall.reads.sex import measure_sex
 from varcall.report.charts import Chart

@@ -17,7 +17,8 @@ from varcall.inputs.open import Inputs
 from varcall.inputs.regions import Region
 from varcall.options import CallOptions
 from varcall.pipeline import plan_worker
-from varcall.reads.library_profile import LibraryProfile, measure_profile
+from varcall.reads.library_profile import LibraryProfile
+from varcall.reads.measure_library import measure_profile
 from varcall.workers.plan import WorkerPlan, model_of
 
 

@@ -20,7 +20,7 @@ from varcall.output.checks import (
     reference_inputs,
     vcf_inputs,
 )
-from varcall.reads.library_profile import measure_profile
+from varcall.reads.measure_library import measure_profile
 from varcall.training.spans import SPAN_SUFFIX, SampleFiles, cut_span, save_span, span_name
 from varcall.workers.pool import run_in_order
 

@@ -8,7 +8,7 @@ from models.context import basecaller_word
 from tests.builders import ReadGroup, ReadsBuilder, random_sequence, write_reference
 from varcall.formats.basecaller import described_basecaller, programs_basecaller
 from varcall.inputs.open import open_inputs
-from varcall.reads.library_profile import measure_profile
+from varcall.reads.measure_library import measure_profile
 from varcall.simulate.long_reads.library import draw_long_library
 
 SUP = "dna_r10.4.1_e8.2_400bps_sup@v4.3.0"

@@ -28,14 +28,16 @@ from tests.builders import (
 from varcall.cli.profile import profile as profile_command
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.reads.library_profile import (
-    CELL,
-    PRIOR_DENSITY_BASES,
-    PRIOR_HOM_BASES,
     PRIOR_SLIPPAGE,
     STATED_MISMATCHES,
     USUAL_REF_AT_HOM,
     USUAL_SNV_DENSITY,
     LibraryProfile,
+)
+from varcall.reads.measure_library import (
+    CELL,
+    PRIOR_DENSITY_BASES,
+    PRIOR_HOM_BASES,
     _cells,
     measure_profile,
 )

@@ -18,7 +18,8 @@ from varcall.cli import run
 from varcall.inputs.open import open_inputs
 from varcall.options import CallOptions
 from varcall.pipeline import plan_worker
-from varcall.reads.library_profile import LibraryProfile, measure_profile
+from varcall.reads.library_profile import LibraryProfile
+from varcall.reads.measure_library import measure_profile
 from varcall.reads.seen_libraries import SeenLibraries, kind_of, summarise
 
 SUP = "dna_r10.4.1_e8.2_400bps_sup@v4.3.0"

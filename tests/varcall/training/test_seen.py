@@ -11,7 +11,8 @@ from safetensors.numpy import save
 from tests.varcall.training.cutting import cut_sample
 from varcall.errors import InputError
 from varcall.inputs.open import open_inputs
-from varcall.reads.library_profile import LibraryProfile, measure_profile
+from varcall.reads.library_profile import LibraryProfile
+from varcall.reads.measure_library import measure_profile
 from varcall.reads.seen_libraries import PERCENTILES
 from varcall.simulate import SimulatedSample
 from varcall.training.examples import Sampling

@@ -17,8 +17,9 @@ from varcall.inputs.reference import Reference
 from varcall.inputs.regions import Region, read_bed
 from varcall.options import DEFAULT_EXCLUDE_FLAGS
 from varcall.reads.batch import ReadBatch, ReadFilter
-from varcall.reads.library_profile import SHORT_READ, LibraryProfile, measure_profile
+from varcall.reads.library_profile import SHORT_READ, LibraryProfile
 from varcall.reads.loader import RecordReads
+from varcall.reads.measure_library import measure_profile
 from varcall.reads.open import open_reads
 from varcall.simulate.report.base_errors import ErrorTally
 from varcall.simulate.report.candidates import CandidateTally
