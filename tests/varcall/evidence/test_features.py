@@ -333,6 +333,12 @@ def test_only_pairs_of_a_library_of_proper_pairs_can_be_improper(
         assert case.value(f"{who}_improper_pair_excess") == pytest.approx(expected, abs=HALF_STEP)
 
 
+def test_unpaired_reads_among_pairs_are_no_improper_pairs(tmp_path: Path) -> None:
+    case = Case(Locus(tmp_path, SEQUENCE)).ref(10, flag=3).alt(5, flag=3).alt(5, flag=0)
+    case = case.with_profile(proper_share=0.97)
+    assert case.value("putative_improper_pair_excess") == pytest.approx(-0.03, abs=HALF_STEP)
+
+
 def test_expected_slippage() -> None:
     sure = replace(PROFILE, slippage_reads=(10**9,) * 4)
     length = np.array([0, 5, 6, 8, 9, 12, 15, 17, 27, 200, 12, 24])
