@@ -27,9 +27,9 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional
 
-from benchmarks import hidden
-from benchmarks.history import Table
 from benchmarks.results import add_options, report
+from benchmarks.runs import hidden
+from benchmarks.runs.history import Table
 from models.feature_model.triage import Triage
 from models.tasks import COPIES
 from models.training.batch import Batch

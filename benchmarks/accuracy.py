@@ -14,12 +14,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.callers import PEERS, VARCALL, Caller, Job
-from benchmarks.exact_match import Copies, Counts, Score, atomic_copies, compare
-from benchmarks.haplotype_match import haplotype_counts
-from benchmarks.history import Table
+from benchmarks.inputs.slices import SLICES, StagedSlice, require_data, stage
 from benchmarks.results import add_options, report
-from benchmarks.slices import SLICES, StagedSlice, require_data, stage
+from benchmarks.runs.callers import PEERS, VARCALL, Caller, Job
+from benchmarks.runs.history import Table
+from benchmarks.scores.exact_match import Copies, Counts, Score, atomic_copies, compare
+from benchmarks.scores.haplotype_match import haplotype_counts
 
 POOLED = "five HG002 slices"
 EMPTY = (Counts(), Counts())

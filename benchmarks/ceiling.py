@@ -18,12 +18,12 @@ from pathlib import Path
 
 from benchmarks.accuracy import EMPTY, POOLED
 from benchmarks.calibration import cut_examples
-from benchmarks.callers import VARCALL
-from benchmarks.exact_match import Counts
-from benchmarks.haplotype_match import haplotype_counts
-from benchmarks.history import Table
+from benchmarks.inputs.slices import SLICES, StagedSlice, require_data, stage
 from benchmarks.results import add_options, report
-from benchmarks.slices import SLICES, StagedSlice, require_data, stage
+from benchmarks.runs.callers import VARCALL
+from benchmarks.runs.history import Table
+from benchmarks.scores.exact_match import Counts
+from benchmarks.scores.haplotype_match import haplotype_counts
 from pileup.arrays import asked_alts
 from varcall.evidence.candidates import spell_alleles
 from varcall.evidence.window import DEFAULT_EVIDENCE, EvidenceOptions

@@ -22,12 +22,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.callers import VARCALL, Job, varcall_with
-from benchmarks.costs import START_UP, Cost, around_middle, time_jobs
-from benchmarks.history import Table
+from benchmarks.inputs.slices import require_data
 from benchmarks.results import add_options, report
+from benchmarks.runs.callers import VARCALL, Job, varcall_with
+from benchmarks.runs.costs import START_UP, Cost, around_middle, time_jobs
+from benchmarks.runs.history import Table
 from benchmarks.simulated import REGION, prepared
-from benchmarks.slices import require_data
 from tests.dask_cluster import RunningCluster, n_tasks, pids, running_cluster
 from tests.processes import wait_for
 

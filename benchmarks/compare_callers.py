@@ -5,8 +5,9 @@ Usage: python -m benchmarks.compare_callers [--real] [--simulated [20:50000001-5
 
 Without --real or --simulated it does both. Each is timed (CPU seconds, wall, peak memory, start-up
 apart, varcall by stage), extrapolated to a genome beside the budget, and its calls are compared
-between three ways of running varcall (`benchmarks.agreement`). The real slice is short, so it is
-timed once more many times over (`benchmarks.repeated`): that is what tells the cost of calling.
+between three ways of running varcall (`benchmarks.scores.agreement`). The real slice is short, so
+it is timed once more many times over (`benchmarks.inputs.repeated`): that is what tells the cost of
+calling.
 --work DIR keeps the simulated files, or holds them already: ref.fa, truth.vcf.gz, 30x.bam.
 `benchmarks.results` says where the tables are written.
 """
@@ -18,16 +19,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.accuracy import slice_table
-from benchmarks.agreement import REFERENCE_VARIANT, agreement_of, agreement_tables, verdict
-from benchmarks.callers import PEERS, VARCALL, Job, timings_path
-from benchmarks.costs import Cost, parts, time_jobs
-from benchmarks.cram import as_cram
-from benchmarks.history import Table, slug
-from benchmarks.repeated import repeat
+from benchmarks.inputs.cram import as_cram
+from benchmarks.inputs.repeated import repeat
+from benchmarks.inputs.slices import SLICES, StagedSlice, require_data, stage
 from benchmarks.results import add_options, report
+from benchmarks.runs.callers import PEERS, VARCALL, Job, timings_path
+from benchmarks.runs.costs import Cost, parts, time_jobs
+from benchmarks.runs.history import Table, slug
+from benchmarks.runs.stages import Stages, genome_table, stage_table
+from benchmarks.scores.agreement import REFERENCE_VARIANT, agreement_of, agreement_tables, verdict
 from benchmarks.simulated import REGION, prepared
-from benchmarks.slices import SLICES, StagedSlice, require_data, stage
-from benchmarks.stages import Stages, genome_table, stage_table
 
 DEPTH = 30
 TIMED = "HG002 30x 10.0M"

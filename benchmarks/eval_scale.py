@@ -22,10 +22,10 @@ from pathlib import Path
 
 import pysam
 
-from benchmarks.callers import Usage
-from benchmarks.costs import measure_apart
-from benchmarks.history import Table
 from benchmarks.results import add_options, report
+from benchmarks.runs.callers import Usage
+from benchmarks.runs.costs import measure_apart
+from benchmarks.runs.history import Table
 from varcall.output.bgzf_writer import BgzfWriter
 
 RTG_SECONDS = 8.3

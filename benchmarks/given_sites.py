@@ -16,10 +16,10 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from benchmarks.callers import Job, varcall_with
-from benchmarks.history import Table
+from benchmarks.inputs.slices import DATA, SLICES, StagedSlice, require_data, stage
 from benchmarks.results import add_options, report
-from benchmarks.slices import DATA, SLICES, StagedSlice, require_data, stage
+from benchmarks.runs.callers import Job, varcall_with
+from benchmarks.runs.history import Table
 from tests.mpileup import pileup
 
 ALL_SITES_BASES = 10_000

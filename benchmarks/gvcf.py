@@ -16,15 +16,15 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.accuracy import POOLED
-from benchmarks.callers import VARCALL, Caller, Job
-from benchmarks.costs import Cost, time_jobs
-from benchmarks.exact_match import atomic_copies
-from benchmarks.history import Table
+from benchmarks.inputs.repeated import repeat
+from benchmarks.inputs.slices import SLICES, StagedSlice, require_data, stage
 from benchmarks.libraries import LONG
-from benchmarks.repeated import repeat
 from benchmarks.results import add_options, report
+from benchmarks.runs.callers import VARCALL, Caller, Job
+from benchmarks.runs.costs import Cost, time_jobs
+from benchmarks.runs.history import Table
+from benchmarks.scores.exact_match import atomic_copies
 from benchmarks.simulated import REGION, prepared
-from benchmarks.slices import SLICES, StagedSlice, require_data, stage
 from tests.gvcfs import GvcfLine, check_gvcf, gvcf_lines, recovered
 from varcall.inputs.regions import Region
 

@@ -25,12 +25,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.accuracy import POOLED
-from benchmarks.callers import PEERS, VARCALL, Caller, Job
-from benchmarks.haplotype_match import match_haplotypes
-from benchmarks.history import Table
+from benchmarks.inputs.slices import SLICES, StagedSlice, stage
 from benchmarks.results import add_options, report
+from benchmarks.runs.callers import PEERS, VARCALL, Caller, Job
+from benchmarks.runs.history import Table
+from benchmarks.scores.haplotype_match import match_haplotypes
 from benchmarks.simulated import REGION, prepared
-from benchmarks.slices import SLICES, StagedSlice, stage
 from varcall.evidence.alleles import trim
 from varcall.inputs.reference import Reference
 from varcall.scoring.comparator import TypeCounts

@@ -2,8 +2,8 @@
 
 Usage: python -m benchmarks.joint [--length BASES] [--work DIR] [--history DIR] [--no-record]
 
-`--length` is of the simulated trio, which `benchmarks.simulated_trio` makes. `benchmarks.results`
-says where the tables are written.
+`--length` is of the simulated trio, which `benchmarks.inputs.simulated_trio` makes.
+`benchmarks.results` says where the tables are written.
 """
 
 import argparse
@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pysam
 
-from benchmarks.exact_match import atomic_copies, compare
-from benchmarks.history import Table
+from benchmarks.inputs.simulated_trio import BORDER, CHILD, FATHER, MOTHER, Trio, simulate_trio
+from benchmarks.inputs.slices import DATA, require_data
 from benchmarks.results import add_options, report
-from benchmarks.simulated_trio import BORDER, CHILD, FATHER, MOTHER, Trio, simulate_trio
-from benchmarks.slices import DATA, require_data
+from benchmarks.runs.history import Table
+from benchmarks.scores.exact_match import atomic_copies, compare
 
 VARCALL = (sys.executable, "-m", "varcall")
 REFERENCE = DATA / "reference" / "hs37_chr20.fa.gz"

@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.history import Table
 from benchmarks.results import add_options, report
+from benchmarks.runs.history import Table
 from models.tasks import COPIES, TASK_NAMES
 from models.training.train import LOG
 

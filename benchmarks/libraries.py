@@ -18,12 +18,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.accuracy import Row, score_slice, total, write_differences
-from benchmarks.callers import PEERS, VARCALL, Caller, Job
-from benchmarks.exact_match import Copies, Counts, atomic_copies
-from benchmarks.history import Table
-from benchmarks.merged_pairs import PAIRING, is_pair, merge, pairs
+from benchmarks.inputs.merged_pairs import PAIRING, is_pair, merge, pairs
+from benchmarks.inputs.slices import SLICES, Slice, StagedSlice, require_data, stage
 from benchmarks.results import add_options, report
-from benchmarks.slices import SLICES, Slice, StagedSlice, require_data, stage
+from benchmarks.runs.callers import PEERS, VARCALL, Caller, Job
+from benchmarks.runs.history import Table
+from benchmarks.scores.exact_match import Copies, Counts, atomic_copies
 from pileup.sam import FPROPER_PAIR, FREAD2, FSECONDARY, FSUPPLEMENTARY, FUNMAP
 
 Lines = list[list[str]]

@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from resource import RUSAGE_CHILDREN, getrusage
 
-from benchmarks.history import Table
-from benchmarks.machine import ROOT
 from benchmarks.results import add_options, report
+from benchmarks.runs.history import Table
+from benchmarks.runs.machine import ROOT
 from varcall import Caller
 from varcall.options import DEFAULT_MODEL
 from varcall.simulate import SimulatedSample, simulate_demo

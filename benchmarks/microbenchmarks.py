@@ -1,4 +1,4 @@
-"""Run the microbenchmarks (`benchmark_*.py`, with pytest-benchmark) and write down their rates.
+"""Run the microbenchmarks (`micro/`, with pytest-benchmark) and write down their rates.
 
 Usage: python -m benchmarks.microbenchmarks [--history DIR] [--no-record] [-- PYTEST ARGUMENTS]
 
@@ -15,9 +15,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.history import Table
-from benchmarks.machine import ROOT
 from benchmarks.results import add_options, report
+from benchmarks.runs.history import Table
+from benchmarks.runs.machine import ROOT
 
 TITLES = ["benchmark", "items", "least ms", "median ms", "items per core-second"]
 # One thread in every library, whatever it would choose.
@@ -26,7 +26,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THRE
 
 def run(output: Path, more: Sequence[str]) -> None:
     """Run all microbenchmarks; pytest-benchmark's JSON goes to `output`."""
-    files = sorted(str(path) for path in (ROOT / "benchmarks").glob("benchmark_*.py"))
+    files = sorted(str(path) for path in (ROOT / "benchmarks" / "micro").glob("benchmark_*.py"))
     command = [sys.executable, "-m", "pytest", *files, "-q", "-p", "no:doctest"]
     command += ["-o", "addopts=--import-mode=importlib -rs", "-o", "python_files=benchmark_*.py"]
     command += ["-o", "python_functions=benchmark_*", f"--benchmark-json={output}"]

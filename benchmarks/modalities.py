@@ -25,14 +25,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import hidden
 from benchmarks.accuracy import EMPTY, score_slice
-from benchmarks.agreement import ALL_PICTURES
-from benchmarks.callers import VARCALL
-from benchmarks.history import Table
-from benchmarks.network import Network, log_loss
+from benchmarks.inputs.sources import Source, all_sources, batches_of
 from benchmarks.results import add_options, report
-from benchmarks.sources import Source, all_sources, batches_of
+from benchmarks.runs import hidden
+from benchmarks.runs.callers import VARCALL
+from benchmarks.runs.history import Table
+from benchmarks.runs.network import Network, log_loss
+from benchmarks.scores.agreement import ALL_PICTURES
 from models.feature_model.triage import Triage, anchored, softmax
 from models.tasks import COPIES
 from models.weights.weights_file import load_triage

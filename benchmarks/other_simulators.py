@@ -17,12 +17,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.accuracy import Row, score_slice, write_differences
-from benchmarks.history import Table
+from benchmarks.inputs.slices import Slice, StagedSlice, require_data
 from benchmarks.libraries import callers_for
 from benchmarks.results import report
-from benchmarks.simulated import inside_borders, shell
+from benchmarks.runs.history import Table
+from benchmarks.runs.shell import shell
+from benchmarks.simulated import inside_borders
 from benchmarks.simulated_libraries import CONTIG, HIFI, PRESETS, START, arguments_of, prepare
-from benchmarks.slices import Slice, StagedSlice, require_data
 
 SIZE = 1_000_000
 REGION = f"{CONTIG}:{START + 1}-{START + SIZE}"

@@ -22,8 +22,8 @@ from pathlib import Path
 import pysam
 import pysam.utils
 
-from benchmarks.history import Table
 from benchmarks.results import add_options, report
+from benchmarks.runs.history import Table
 from varcall.cli import run
 
 CALLED, REFUSED, CRASHED, BAD_VCF = "called", "refused", "crashed", "bcftools refuses"

@@ -20,10 +20,10 @@ from pathlib import Path
 
 import pysam
 
-from benchmarks.history import Table
+from benchmarks.inputs.slices import DATA
 from benchmarks.results import add_options, report
+from benchmarks.runs.history import Table
 from benchmarks.simulated_libraries import HIFI, ONT, Sample, prepare, simulated
-from benchmarks.slices import DATA
 
 SIMULATED = (
     Sample("pairs 30x", 2_000_000, 30.0),

@@ -27,13 +27,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from benchmarks.accuracy import EMPTY, POOLED
-from benchmarks.answered import Answered, ProfileChange, answer_span, as_measured, joined
-from benchmarks.callers import VARCALL
-from benchmarks.exact_match import Counts
-from benchmarks.haplotype_match import haplotype_counts
-from benchmarks.history import Table
+from benchmarks.inputs.slices import DATA, SLICES, StagedSlice, stage
 from benchmarks.results import add_options, report
-from benchmarks.slices import DATA, SLICES, StagedSlice, stage
+from benchmarks.runs.answered import Answered, ProfileChange, answer_span, as_measured, joined
+from benchmarks.runs.callers import VARCALL
+from benchmarks.runs.history import Table
+from benchmarks.scores.exact_match import Counts
+from benchmarks.scores.haplotype_match import haplotype_counts
 from varcall.genotyping.answers import CallingModel, load_calling_model
 from varcall.inputs.open import open_inputs
 from varcall.inputs.regions import windows

@@ -19,8 +19,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.history import HISTORY, Measurement, Table, newest_tables
-from benchmarks.machine import ROOT
+from benchmarks.runs.history import HISTORY, Measurement, Table, newest_tables
+from benchmarks.runs.machine import ROOT
 
 PAGES = (ROOT / "README.md", ROOT / "benchmarks" / "RESULTS.md")
 ENVIRONMENT = "BENCHMARK_HISTORY"

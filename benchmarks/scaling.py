@@ -6,8 +6,8 @@ Usage: python -m benchmarks.scaling [--region 20:50000001-55000000] [--work DIR]
 
 Reads are those of `benchmarks.simulated`; --work and --depth-work keep them (30x.bam and so on), or
 hold them already. Workers are timed once more, and lengths in megabases taken, on the region many
-times over (`benchmarks.repeated`), where start-up is small. `benchmarks.results` says where the
-tables are written.
+times over (`benchmarks.inputs.repeated`), where start-up is small. `benchmarks.results` says where
+the tables are written.
 """
 
 import argparse
@@ -17,13 +17,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.callers import VARCALL, Job
-from benchmarks.costs import Cost, parts, time_jobs
-from benchmarks.history import Table, slug
-from benchmarks.repeated import repeat
+from benchmarks.inputs.repeated import repeat
+from benchmarks.inputs.slices import StagedSlice
 from benchmarks.results import add_options, report
+from benchmarks.runs.callers import VARCALL, Job
+from benchmarks.runs.costs import Cost, parts, time_jobs
+from benchmarks.runs.history import Table, slug
 from benchmarks.simulated import REGION, prepared
-from benchmarks.slices import StagedSlice
 
 DEPTH = 30
 WORKERS = (1, 2)

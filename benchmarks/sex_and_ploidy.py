@@ -26,12 +26,12 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from benchmarks.callers import Caller, Job, varcall_with
-from benchmarks.haplotype_match import haplotype_counts
-from benchmarks.history import Table
+from benchmarks.inputs.sexed_reads import Sexed, write_reads, write_reference
+from benchmarks.inputs.slices import DATA, Slice, StagedSlice, require_data
 from benchmarks.results import add_options, report
-from benchmarks.sexed_reads import Sexed, write_reads, write_reference
-from benchmarks.slices import DATA, Slice, StagedSlice, require_data
+from benchmarks.runs.callers import Caller, Job, varcall_with
+from benchmarks.runs.history import Table
+from benchmarks.scores.haplotype_match import haplotype_counts
 from varcall.inputs.open import open_inputs
 from varcall.inputs.sex_chromosomes import find_x, find_y
 from varcall.reads.sex import FEMALE, MALE, UNKNOWN, measure_sex

@@ -15,9 +15,10 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.accuracy import Row, score_slice, slice_table, write_differences
-from benchmarks.callers import PEERS, VARCALL
+from benchmarks.inputs.slices import DATA, Slice, StagedSlice
 from benchmarks.results import add_options, report
-from benchmarks.slices import DATA, Slice, StagedSlice
+from benchmarks.runs.callers import PEERS, VARCALL
+from benchmarks.runs.shell import shell
 
 REFERENCE = DATA / "reference" / "hs37_chr20.fa.gz"
 TRUTH = DATA / "truth" / "HG001_v3.3.2_b37_chr20.vcf.gz"
@@ -28,18 +29,6 @@ ART = "art_illumina -ss HSXt -l 150 -m 400 -s 60 -na -q"
 # Files of a prepared folder that calling needs, and that simulating more reads needs besides.
 ALWAYS = ("ref.fa", "ref.fa.fai", "truth.vcf.gz", "truth.vcf.gz.tbi")
 TO_SIMULATE = ("ref.fa.bwt", "ref.fa.sa", "haplotype1.fa", "haplotype2.fa")
-
-
-def shell(line: str, directory: Path) -> None:
-    """Run a line of bash in a folder; it ends with the first command that fails.
-
-    Raises
-    ------
-    subprocess.CalledProcessError
-        One does, in a pipe too.
-    """
-    command = ["bash", "-c", f"set -eo pipefail; {line}"]
-    subprocess.run(command, cwd=directory, check=True, capture_output=True)
 
 
 def prepare(region: str, directory: Path) -> None:

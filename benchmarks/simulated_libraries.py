@@ -21,13 +21,13 @@ from typing import Any
 import pysam
 
 from benchmarks.accuracy import Row, score_slice, write_differences
-from benchmarks.callers import Job
-from benchmarks.costs import START_UP, around_middle
-from benchmarks.history import Table
+from benchmarks.inputs.slices import DATA, Slice, StagedSlice, require_data
 from benchmarks.libraries import callers_for
 from benchmarks.results import add_options, report
-from benchmarks.slices import DATA, Slice, StagedSlice, require_data
-from benchmarks.stages import minutes_of_genome
+from benchmarks.runs.callers import Job
+from benchmarks.runs.costs import START_UP, around_middle
+from benchmarks.runs.history import Table
+from benchmarks.runs.stages import minutes_of_genome
 from pileup.sam import FSECONDARY, FSUPPLEMENTARY
 from varcall.formats.simulated_origin import ADAPTER, ARTEFACT_TAG, DUPLICATE
 from varcall.simulate import SimulatedSample, SimulateOptions, run_simulate

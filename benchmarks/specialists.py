@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import hidden
-from benchmarks.history import Table
-from benchmarks.machine import ROOT
-from benchmarks.network import Network
+from benchmarks.inputs.sources import Source, batches_of, held_out_sources
 from benchmarks.results import add_options, report
-from benchmarks.sources import Source, batches_of, held_out_sources
+from benchmarks.runs import hidden
+from benchmarks.runs.history import Table
+from benchmarks.runs.machine import ROOT
+from benchmarks.runs.network import Network
 from benchmarks.tasks import PLAIN, SHEET, Answers, Assay, by_task, in_rows, joined, percent
 from models.tasks import TASK_NAMES
 from models.training.checkpoint import COUNTS

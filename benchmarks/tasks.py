@@ -21,12 +21,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks import hidden
-from benchmarks.history import Table
+from benchmarks.inputs.sources import Source, all_sources, batches_of
 from benchmarks.modalities import trees_of
-from benchmarks.network import Network, log_loss
 from benchmarks.results import add_options, report
-from benchmarks.sources import Source, all_sources, batches_of
+from benchmarks.runs import hidden
+from benchmarks.runs.history import Table
+from benchmarks.runs.network import Network, log_loss
 from models.context import PLATFORMS
 from models.feature_model.triage import Triage
 from models.prompt import CONTEXT_COLUMNS, encode

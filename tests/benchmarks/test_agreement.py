@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.accuracy import Row
-from benchmarks.agreement import (
+from benchmarks.runs.callers import Job
+from benchmarks.scores.agreement import (
     REFERENCE_VARIANT,
     VARIANTS,
     Agreement,
@@ -16,8 +17,7 @@ from benchmarks.agreement import (
     read_calls,
     verdict,
 )
-from benchmarks.callers import Job
-from benchmarks.exact_match import Counts, Score
+from benchmarks.scores.exact_match import Counts, Score
 
 HET = Call("PASS", "0/1", (30, 0, 40))
 
@@ -82,5 +82,5 @@ def test_calls_are_read_with_their_likelihoods(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["reads", "candidates", "pileup", "engine"])
 def test_microbenchmarks_can_be_imported(name: str) -> None:
-    module = import_module(f"benchmarks.benchmark_{name}")
+    module = import_module(f"benchmarks.micro.benchmark_{name}")
     assert any(attribute.startswith("benchmark_") for attribute in vars(module))

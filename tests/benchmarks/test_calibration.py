@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.answered import Answered, joined
 from benchmarks.calibration import Bin, bin_table, bins, write_json
-from benchmarks.calibration_plot import Point, plot
+from benchmarks.runs.answered import Answered, joined
+from benchmarks.scores.calibration_plot import Point, plot
 
 
 def answered(error: float, n: int, wrong: int) -> Answered:

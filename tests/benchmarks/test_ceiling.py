@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.calibration import cut_examples
 from benchmarks.ceiling import WAYS, genotype, write_labelled
-from benchmarks.haplotype_match import haplotype_counts
-from benchmarks.slices import Slice, StagedSlice
+from benchmarks.inputs.slices import Slice, StagedSlice
+from benchmarks.scores.haplotype_match import haplotype_counts
 from varcall.simulate import SimulatedSample
 
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-from benchmarks.callers import Job, Usage
 from benchmarks.cluster import Killed, kills_table, overhead_table
-from benchmarks.costs import Cost, Run
+from benchmarks.runs.callers import Job, Usage
+from benchmarks.runs.costs import Cost, Run
 
 
 def cost(folder: Path, name: str, written: bytes, *seconds: tuple[float, float]) -> Cost:

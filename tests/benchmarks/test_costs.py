@@ -5,12 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.callers import Caller, Job, Usage
 from benchmarks.compare_callers import Targets, cost_table, target_notes
-from benchmarks.costs import Cost, Run, around_middle, parts, time_jobs
 from benchmarks.microbenchmarks import rows
+from benchmarks.runs.callers import Caller, Job, Usage
+from benchmarks.runs.costs import Cost, Run, around_middle, parts, time_jobs
+from benchmarks.runs.stages import (
+    BUDGETS,
+    PROFILE,
+    Stages,
+    genome_table,
+    minutes_of_genome,
+    stage_table,
+)
 from benchmarks.scaling import exponent, first_bases, growth_table, worker_table
-from benchmarks.stages import BUDGETS, PROFILE, Stages, genome_table, minutes_of_genome, stage_table
 from varcall.workers.timings import Timings
 from varcall.workers.window_worker import STAGES
 

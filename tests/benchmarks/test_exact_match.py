@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.accuracy import POOLED, Row, pool, pooled_table, slice_table
-from benchmarks.callers import measure
-from benchmarks.exact_match import Counts, Score, atomic_copies, compare
-from benchmarks.slices import SLICES
+from benchmarks.inputs.slices import SLICES
+from benchmarks.runs.callers import measure
+from benchmarks.scores.exact_match import Counts, Score, atomic_copies, compare
 
 SNP = (10, "A", "G")
 OTHER_SNP = (20, "C", "T")

@@ -6,7 +6,7 @@ import pytest
 
 from benchmarks import given_sites
 from benchmarks.given_sites import all_sites_row, counts_row, records_row
-from benchmarks.slices import Slice, StagedSlice
+from benchmarks.inputs.slices import Slice, StagedSlice
 from varcall.simulate import SimulatedSample
 
 LENGTH = 12_000

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from benchmarks import hidden
+from benchmarks.runs import hidden
 from models.prompt import (
     CONTEXT_COLUMNS,
     FEATURES_TOKEN,

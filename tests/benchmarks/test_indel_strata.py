@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.callers import VARCALL
 from benchmarks.indel_strata import (
     ALL,
     LONG_RUN,
@@ -19,6 +18,7 @@ from benchmarks.indel_strata import (
     strata_of,
     strata_table,
 )
+from benchmarks.runs.callers import VARCALL
 from tests.builders import random_sequence, write_reference
 from varcall.scoring.comparator import TypeCounts
 from varcall.scoring.evaluation import evaluate

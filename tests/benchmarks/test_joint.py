@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.inputs.simulated_trio import CHILD, FATHER, MOTHER, Trio, _new_variants, _spelled
 from benchmarks.joint import copies, found_new, trimmed, violations
-from benchmarks.simulated_trio import CHILD, FATHER, MOTHER, Trio, _new_variants, _spelled
 
 NAMES = (FATHER, MOTHER, CHILD)
 HEADER = """\

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.accuracy import Row, total
-from benchmarks.callers import PEERS, Job
-from benchmarks.exact_match import Counts, Score, atomic_copies
+from benchmarks.inputs.slices import stage
 from benchmarks.libraries import (
     FATHER,
     LONG,
@@ -19,7 +18,8 @@ from benchmarks.libraries import (
     library_table,
     twice_there,
 )
-from benchmarks.slices import stage
+from benchmarks.runs.callers import PEERS, Job
+from benchmarks.scores.exact_match import Counts, Score, atomic_copies
 
 FORWARD = ["q", "99", "c1", "101", "60", "100M", "=", "301", "300", "ACGT", "FFFF", "RG:Z:a"]
 REVERSE = ["q", "147", "c1", "301", "60", "100M", "=", "101", "-300", "ACGT", "FFFF"]

@@ -1,6 +1,6 @@
 """Mates merged into one read: what stays of each, and which are left as they are."""
 
-from benchmarks.merged_pairs import is_pair, merge, pairs
+from benchmarks.inputs.merged_pairs import is_pair, merge, pairs
 
 REF = "ACGTTGCAAGTCCATGACCTGGATTACAGA"
 I30, I20 = "?", "5"

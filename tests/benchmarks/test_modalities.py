@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import hidden, modalities
+from benchmarks import modalities
+from benchmarks.inputs.sources import batches_of, held_out_sources
 from benchmarks.modalities import (
     CALLED,
     COUNTS,
@@ -22,8 +23,8 @@ from benchmarks.modalities import (
     trees_of,
     withheld_table,
 )
-from benchmarks.network import Network
-from benchmarks.sources import batches_of, held_out_sources
+from benchmarks.runs import hidden
+from benchmarks.runs.network import Network
 from models.inference.engine import load_engine
 from models.prompt import packed, words_of
 from models.tasks import COPIES

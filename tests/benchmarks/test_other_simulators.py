@@ -7,7 +7,6 @@ import pysam
 import pytest
 
 from benchmarks.accuracy import Row
-from benchmarks.exact_match import Counts, Score
 from benchmarks.other_simulators import (
     BORDER,
     KINDS,
@@ -17,7 +16,8 @@ from benchmarks.other_simulators import (
     kinds_table,
     staged,
 )
-from benchmarks.simulated import shell
+from benchmarks.runs.shell import shell
+from benchmarks.scores.exact_match import Counts, Score
 from benchmarks.simulated_libraries import FIRST, LAST, START
 from tests.benchmarks.one_variant import CONTIG, write_one_variant
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from benchmarks.answered import Answered
+from benchmarks.inputs.slices import Slice, StagedSlice
 from benchmarks.profile_effect import (
     LIBRARIES,
     WAYS,
@@ -16,7 +16,7 @@ from benchmarks.profile_effect import (
     taken_for_pcr_free,
     withheld,
 )
-from benchmarks.slices import Slice, StagedSlice
+from benchmarks.runs.answered import Answered
 from models.context import UNKNOWN, PromptContext
 from varcall.options import CallOptions
 from varcall.pipeline import call_variants

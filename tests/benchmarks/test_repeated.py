@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pysam
 
-from benchmarks.repeated import CONTIG, repeat
-from benchmarks.slices import Slice, StagedSlice
+from benchmarks.inputs.repeated import CONTIG, repeat
+from benchmarks.inputs.slices import Slice, StagedSlice
 from tests.builders import ReadsBuilder, random_sequence, write_reference
 
 

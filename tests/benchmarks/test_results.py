@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import history, results
-from benchmarks.history import HISTORY, Measurement, Table, newest_tables, read_all, slug
-from benchmarks.machine import ROOT, commit, is_changed
+from benchmarks import results
+from benchmarks.runs import history
+from benchmarks.runs.history import HISTORY, Measurement, Table, newest_tables, read_all, slug
+from benchmarks.runs.machine import ROOT, commit, is_changed
 
 TABLE = Table("all", ["caller", "wrong"], [["varcall", "1"], ["peer", "2"]], ["one\nday"])
 OTHER = Table("by-size", ["size", "wrong"], [["1-5 bp", "0"]], [])

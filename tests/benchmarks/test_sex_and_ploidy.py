@@ -5,8 +5,8 @@ from pathlib import Path
 import pysam
 import pytest
 
+from benchmarks.inputs.sexed_reads import SPANS, Sexed, write_reads, write_reference
 from benchmarks.sex_and_ploidy import of_hg001, over_origin, write_fastq
-from benchmarks.sexed_reads import SPANS, Sexed, write_reads, write_reference
 from tests.builders import random_sequence
 
 

@@ -7,8 +7,8 @@ import pysam
 import pytest
 
 from benchmarks.accuracy import Row
-from benchmarks.costs import START_UP
-from benchmarks.exact_match import Counts, Score
+from benchmarks.runs.costs import START_UP
+from benchmarks.scores.exact_match import Counts, Score
 from benchmarks.simulated_libraries import (
     COVERED,
     FIRST,

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.network import Network
-from benchmarks.sources import Source
+from benchmarks.inputs.sources import Source
+from benchmarks.runs.network import Network
 from benchmarks.specialists import (
     RECIPE,
     Plan,

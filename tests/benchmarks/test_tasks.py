@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.inputs.sources import Source, batches_of
 from benchmarks.modalities import trees_of
-from benchmarks.network import Network
-from benchmarks.sources import Source, batches_of
+from benchmarks.runs.network import Network
 from benchmarks.tasks import (
     OTHER_WORDS,
     PAIRS,

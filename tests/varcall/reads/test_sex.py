@@ -5,7 +5,7 @@ from pathlib import Path
 import pysam
 import pytest
 
-from benchmarks.sexed_reads import LENGTHS, SPANS, Sexed, write_reads, write_reference
+from benchmarks.inputs.sexed_reads import LENGTHS, SPANS, Sexed, write_reads, write_reference
 from tests.builders import bam_to_cram
 from varcall.genotyping.ploidies import decide_ploidies
 from varcall.inputs.open import open_inputs

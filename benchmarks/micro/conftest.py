@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from benchmarks.slices import DATA, SLICES, stage
+from benchmarks.inputs.slices import DATA, SLICES, stage
 from models.inference.engine import Engine
 from models.tasks import COPIES
 from varcall.evidence.window import Evidence, EvidenceReader, WindowReads, gather

@@ -3,8 +3,8 @@
 import subprocess
 from pathlib import Path
 
-from benchmarks.exact_match import Counts
-from benchmarks.slices import StagedSlice
+from benchmarks.inputs.slices import StagedSlice
+from benchmarks.scores.exact_match import Counts
 from varcall.scoring.comparator import TypeCounts
 from varcall.scoring.evaluation import Evaluation, evaluate
 

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from benchmarks.callers import Caller, Job, Usage, measure
+from benchmarks.runs.callers import Caller, Job, Usage, measure
 
 # Called before anything is timed, so that Numba's caches and the page cache are warm for all.
 WARM_UP = 20_000
@@ -135,7 +135,7 @@ def _run(caller: Caller, job: Job, output: Path) -> Run:
 def measure_apart(command: str, log: Path) -> Usage:
     """Measure a shell line from a process that has imported next to nothing."""
     result = subprocess.run(
-        [sys.executable, "-m", "benchmarks.costs", str(log), command],
+        [sys.executable, "-m", "benchmarks.runs.costs", str(log), command],
         capture_output=True,
         text=True,
         check=False,

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from benchmarks.machine import ROOT, commit, describe, is_changed
+from benchmarks.runs.machine import ROOT, commit, describe, is_changed
 
 HISTORY = ROOT / "benchmarks" / "history"
 

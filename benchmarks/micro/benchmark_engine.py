@@ -6,7 +6,7 @@ from importlib.util import find_spec
 import numpy as np
 import pytest
 
-from benchmarks.conftest import Count, EngineInput
+from benchmarks.micro.conftest import Count, EngineInput
 from models.inference.engine import cpu_multiplies_bf16, load_engine
 from models.weights.weights_file import load_triage
 from varcall.options import DEFAULT_BATCH_SIZE, DEFAULT_MODEL

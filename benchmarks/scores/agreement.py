@@ -12,9 +12,9 @@ from pathlib import Path
 from cyvcf2 import VCF
 
 from benchmarks.accuracy import Row, score_slice
-from benchmarks.callers import VARCALL, varcall_with
-from benchmarks.history import Table
-from benchmarks.slices import StagedSlice
+from benchmarks.inputs.slices import StagedSlice
+from benchmarks.runs.callers import VARCALL, varcall_with
+from benchmarks.runs.history import Table
 
 # The names are parts of the files' names.
 ALL_PICTURES = varcall_with("varcall-all-pictures", "--no-triage")

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from benchmarks.costs import Cost
-from benchmarks.history import Table
+from benchmarks.runs.costs import Cost
+from benchmarks.runs.history import Table
 
 GENOME = 3.1e9
 """Bases of a human genome."""

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.conftest import Count
-from benchmarks.cram import as_cram
+from benchmarks.inputs.cram import as_cram
+from benchmarks.micro.conftest import Count
 from varcall.evidence.window import EvidenceReader
 from varcall.inputs.open import Inputs, open_inputs
 from varcall.inputs.regions import Region

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.hidden import Change
+from benchmarks.runs.hidden import Change
 from models.card import ModelCard
 from models.network.caller import VariantCaller
 from models.prompt import packed, words_of
@@ -47,7 +47,7 @@ class Network:
         """Ask the questions of one task in several ways.
 
         Pictures are encoded once for all ways, which is most of the work: no way may change them;
-        `benchmarks.hidden.picture` takes their place out of the words.
+        `benchmarks.runs.hidden.picture` takes their place out of the words.
 
         Returns
         -------

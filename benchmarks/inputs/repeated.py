@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pysam
 
-from benchmarks.slices import StagedSlice
+from benchmarks.inputs.slices import StagedSlice
 
 CONTIG = "copies"
 

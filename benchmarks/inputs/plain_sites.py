@@ -15,8 +15,8 @@ import numpy as np
 import pysam
 from numpy.typing import NDArray
 
-from benchmarks.callers import VARCALL, Job
-from benchmarks.history import Table
+from benchmarks.runs.callers import VARCALL, Job
+from benchmarks.runs.history import Table
 from pileup.sam import (
     CDEL,
     CINS,

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from benchmarks.accuracy import POOLED
 from benchmarks.calibration import cut_examples
+from benchmarks.inputs.slices import DATA, SLICES, Slice, StagedSlice, stage
 from benchmarks.libraries import LONG, MATE_PAIRS
-from benchmarks.network import BATCH
-from benchmarks.slices import DATA, SLICES, Slice, StagedSlice, stage
+from benchmarks.runs.network import BATCH
 from models.training.batch import Batch
 from varcall.training.examples import Examples, make_batch
 from varcall.training.run import example_files

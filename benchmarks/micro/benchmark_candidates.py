@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from benchmarks.conftest import Count
+from benchmarks.micro.conftest import Count
 from varcall.evidence.realign import RealignOptions, realign
 from varcall.evidence.window import Evidence, EvidenceOptions, WindowReads, gather
 from varcall.reads.library_profile import LibraryProfile

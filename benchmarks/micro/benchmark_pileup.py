@@ -1,6 +1,6 @@
 """Pileup images and prompts per second."""
 
-from benchmarks.conftest import Count
+from benchmarks.micro.conftest import Count
 from varcall.genotyping.questions import Questions
 from varcall.options import DEFAULT_BATCH_SIZE
 

@@ -4,7 +4,7 @@ import os
 import subprocess
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 # What benchmarks write: one after another, and each is of the same code.
 _WRITTEN = (
     "README.md", "benchmarks/RESULTS.md", "benchmarks/history", "benchmarks/calibration.svg",

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pysam
 
-from benchmarks.simulated import shell
-from benchmarks.slices import DATA
+from benchmarks.inputs.slices import DATA
+from benchmarks.runs.shell import shell
 
 REFERENCE = DATA / "reference" / "hs37_chr20.fa.gz"
 FATHER, MOTHER, CHILD = "father", "mother", "child"

@@ -1,0 +1,1 @@
+"""Microbenchmarks of single stages: `python -m benchmarks.microbenchmarks` runs them."""

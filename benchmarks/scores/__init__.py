@@ -1,0 +1,1 @@
+"""What compares calls with a truth, or with other calls."""
