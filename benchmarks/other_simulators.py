@@ -20,6 +20,7 @@ from benchmarks.accuracy import Row, score_slice, write_differences
 from benchmarks.inputs.slices import Slice, StagedSlice, require_data
 from benchmarks.libraries import callers_for
 from benchmarks.results import report
+from benchmarks.runs.costs import file_stem
 from benchmarks.runs.history import Table
 from benchmarks.runs.shell import shell
 from benchmarks.simulated import inside_borders
@@ -139,8 +140,7 @@ def staged(
     kind: Kind, reference: Path, truth: Path, directory: Path, region: str = REGION
 ) -> StagedSlice:
     """Make the reads of a kind, where `directory` lacks them, and stage them."""
-    stem = "".join(letter if letter.isalnum() else "_" for letter in kind.name)
-    reads = directory / f"{stem}.bam"
+    reads = directory / f"{file_stem(kind.name)}.bam"
     if not reads.with_suffix(".bam.bai").exists():
         simulate(kind, reference, truth, region, reads)
     item = Slice(kind.name, reads.name, reference.name, region, truth.name, None)

@@ -25,7 +25,7 @@ from benchmarks.inputs.slices import DATA, Slice, StagedSlice, require_data
 from benchmarks.libraries import callers_for
 from benchmarks.results import add_options, report
 from benchmarks.runs.callers import Job
-from benchmarks.runs.costs import START_UP, around_middle
+from benchmarks.runs.costs import START_UP, around_middle, file_stem
 from benchmarks.runs.history import Table
 from benchmarks.runs.stages import minutes_of_genome
 from pileup.sam import FSECONDARY, FSUPPLEMENTARY
@@ -189,7 +189,7 @@ def prepare(directory: Path) -> tuple[Path, Path]:
 
 def simulated(sample: Sample, reference: Path, truth: Path, directory: Path) -> StagedSlice:
     """Simulate a sample, where `directory` lacks it, and stage it."""
-    prefix = directory / "".join(letter if letter.isalnum() else "_" for letter in sample.name)
+    prefix = directory / file_stem(sample.name)
     if prefix.with_suffix(".json").exists():
         made = SimulatedSample(
             bam=prefix.with_suffix(".bam"),

@@ -96,11 +96,11 @@ def time_jobs(
     start_ups: dict[str, list[Run]] = {name: [] for name, _, _ in asked}
     for name, caller, job in asked:
         region = around_middle(job.region, WARM_UP)
-        _run(caller, replace(job, region=region), directory / f"{_stem(name)}.warm_up.vcf.gz")
+        _run(caller, replace(job, region=region), directory / f"{file_stem(name)}.warm_up.vcf.gz")
     for repeat in range(repeats):
         for name, caller, job in asked:
             short = replace(job, region=around_middle(job.region, START_UP))
-            stem = f"{_stem(name)}.{repeat}"
+            stem = f"{file_stem(name)}.{repeat}"
             start_ups[name].append(_run(caller, short, directory / f"{stem}.start.vcf.gz"))
             runs[name].append(_run(caller, job, directory / f"{stem}.vcf.gz"))
             usage = runs[name][-1].usage
@@ -123,7 +123,8 @@ def around_middle(region: str, length: int) -> str:
     return f"{contig}:{first}-{first + length - 1}"
 
 
-def _stem(name: str) -> str:
+def file_stem(name: str) -> str:
+    """Return a name as that of a file: "HiFi 10x" is "HiFi_10x"."""
     return "".join(letter if letter.isalnum() else "_" for letter in name)
 
 
