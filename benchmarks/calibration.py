@@ -8,13 +8,13 @@ Usage: python -m varcall.make_model --examples-only --recipe benchmarks/calibrat
 Each folder of examples is of one platform. They are of libraries and places that neither training
 nor the fit of temperatures and of the map of GQ saw; a library is seen at its depth or at a lower
 one. The real slices are those of `benchmarks.inputs.slices` with certified truth, cut to examples
-here.
-Every question is answered as `varcall call` answers it; its GQ is phred(1 - P of the answer). Where
-a hidden copy looks like a het in every respect, or another person does in a library full of them,
-no reads can tell, and simulated libraries have many more such places than life: they have columns
-of their own ("misled"), and are not in what is found. A table of each, by the folder's name, and
-one of sites so plain that GQ has to be high (`benchmarks.inputs.plain_sites`); `benchmarks.results`
-says where they are written. The figures go beside the weights, too, as NAME.calibration.json.
+here. Every question is answered as `varcall call` answers it; its GQ is phred(1 - P of the answer).
+Where a hidden copy looks like a het in every respect, or another person does in a library full of
+them, no reads can tell, and simulated libraries have many more such places than life: they have
+columns of their own ("misled"), and are not in what is found. A table of each, by the folder's
+name, and one of sites so plain that GQ has to be high (`benchmarks.scores.plain_sites`);
+`benchmarks.results` says where they are written. The figures go beside the weights, too, as
+NAME.calibration.json.
 """
 
 import argparse
@@ -26,12 +26,12 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.inputs.plain_sites import plain_sites
 from benchmarks.inputs.slices import DATA, SLICES, StagedSlice, stage
 from benchmarks.results import add_options, report
 from benchmarks.runs.answered import Answered, answer_folder
 from benchmarks.runs.history import Table, slug
 from benchmarks.scores.calibration_plot import Point, plot
+from benchmarks.scores.plain_sites import plain_sites
 from models.registry import weights_path
 from models.weights.weights_file import read_weights
 from varcall.genotyping.answers import load_calling_model

@@ -6,7 +6,8 @@ from pathlib import Path
 import pysam
 import pytest
 
-from benchmarks.inputs.plain_sites import (
+from benchmarks.runs.callers import Caller
+from benchmarks.scores.plain_sites import (
     DEPTH,
     KINDS,
     Kind,
@@ -16,7 +17,6 @@ from benchmarks.inputs.plain_sites import (
     make_sites,
     plain_table,
 )
-from benchmarks.runs.callers import Caller
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=[kind.name for kind in KINDS])
@@ -85,7 +85,7 @@ def test_genotypes_and_filters_of_the_calls_count(
     calls = tmp_path / "calls.vcf"
     calls.write_text("\n".join(lines) + "\n")
     copy = Caller("copy", "bash", lambda job: f"bcftools view -Oz -o {job.output} {calls}", "")
-    monkeypatch.setattr("benchmarks.inputs.plain_sites.VARCALL", copy)
+    monkeypatch.setattr("benchmarks.scores.plain_sites.VARCALL", copy)
     made = PlainSites(tmp_path / "ref.fa", tmp_path / "reads.bam", "plain:1-99", sites)
     assert [gq for _, gq in call_sites(made, None)] == [61, None, 63, None]
 
