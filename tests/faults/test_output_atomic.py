@@ -176,8 +176,8 @@ WRITE_SLOWLY = textwrap.dedent(
     """
     import signal, sys, time
     from tests.varcall.output.test_vcf import HEADER, record
-    from varcall.output.record import (format_record)
-    from varcall.output.vcf_writer import (open_vcf)
+    from varcall.output.record import format_record
+    from varcall.output.vcf_writer import open_vcf
 
     def stop(*_):
         raise SystemExit(143)
@@ -261,8 +261,8 @@ def test_a_closed_pipe_is_a_broken_pipe_error(root, kind):
         f"""
         import os, sys
         from tests.varcall.output.test_vcf import HEADER, record
-        from varcall.output.record import (format_record)
-        from varcall.output.vcf_writer import (OutputType, open_vcf)
+        from varcall.output.record import format_record
+        from varcall.output.vcf_writer import OutputType, open_vcf
         try:
             with open_vcf("-", HEADER.text(), OutputType({kind!r}, None)) as writer:
                 sys.stdin.readline()

@@ -21,6 +21,7 @@ from varcall.reads.library_profile import (
     LONG_PLATFORMS,
     OTHER_PLATFORMS,
     SHORT_PLATFORM,
+    UNKNOWN_PLATFORM,
     LibraryProfile,
 )
 from varcall.reads.library_warnings import library_warnings
@@ -343,7 +344,7 @@ def _basecaller(profile: LibraryProfile) -> str:
 def _contradiction(profile: LibraryProfile, kind: SeenKind | None) -> list[str]:
     """Say that the file states another platform than the reads look like, but for kinds seen so."""
     stated, looks = profile.platform, profile.looks_like
-    if stated not in _PLATFORMS or looks not in _PLATFORMS or stated == looks:
+    if UNKNOWN_PLATFORM in (stated, looks) or stated == looks:
         return []
     if kind is not None and stated in kind.stated and looks in kind.looks_like:
         return []
